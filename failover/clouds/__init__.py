@@ -1,0 +1,1 @@
+"""Compute and account adapters, one module per provider library."""

@@ -1,0 +1,381 @@
+"""The values that everything speaks in: the service as wanted, and the world as seen.
+
+All are frozen. Units stand last in a name. The state codec reads these annotations at run time, so they are plain.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from failover.core.rrsets import RRset
+
+# ---------------------------------------------------------------------------------------------- time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """A moment that survives reboots and clock steps.
+
+    Within one boot the monotonic clock (CLOCK_BOOTTIME) decides; across boots or machines UTC does.
+    """
+
+    boot_id: str
+    boottime_s: float
+    utc_s: float
+
+    def since(self, earlier: "Instant") -> float:
+        """Seconds from `earlier` to here, never negative: doubt lengthens waits."""
+        if self.boot_id == earlier.boot_id:
+            return max(0.0, self.boottime_s - earlier.boottime_s)
+        return max(0.0, self.utc_s - earlier.utc_s)
+
+    def plus(self, seconds: float) -> "Instant":
+        """The instant that many seconds later."""
+        return Instant(boot_id=self.boot_id, boottime_s=self.boottime_s + seconds, utc_s=self.utc_s + seconds)
+
+
+# ---------------------------------------------------------------------------------------------- as wanted
+
+
+class Standby(StrEnum):
+    """How ready a site is kept: full count serving, a few serving, or only checked."""
+
+    HOT = "hot"
+    WARM = "warm"
+    COLD = "cold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One place where the service can run. `addresses` is given (by group) when somebody else provisions it."""
+
+    name: str
+    provider: str | None
+    standby: Standby = Standby.HOT
+    region: str | None = None
+    addresses: Mapping[str, tuple[str, ...]] | None = None
+
+    @property
+    def given(self) -> bool:
+        return self.addresses is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeGroup:
+    """Nodes of one kind: how many, and what each needs."""
+
+    name: str
+    count: int
+    warm_count: int = 1
+    cpus: int = 1
+    memory_mib: int = 512
+    disk_gib: int = 1
+    image: str = "debian-12"
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What runs on the nodes. `digest` is over names, contents and executable bits of all files (`sha256:…`)."""
+
+    digest: str
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Values may be secret: never rendered, never stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One DNS name that follows the active site: the addresses of a node group there."""
+
+    name: str
+    zone: str
+    type: str
+    group: str
+
+
+class CheckKind(StrEnum):
+    HTTP = "http"
+    HTTPS = "https"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question asked of every address of `group` at a site.
+
+    `path` with query; `{address}` is the pinned address. Header values may contain `{release}` (the wanted digest)
+    and `{site}`. `fall` bad rounds in a row make DOWN, `rise` good ones UP.
+    """
+
+    name: str
+    kind: CheckKind
+    group: str
+    port: int
+    path: str = "/"
+    host: str | None = None
+    method: str = "GET"
+    status_min: int = 200
+    status_max: int = 299
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verify_tls: bool = True
+    ca_file: str | None = None
+    tls_days_left_min: int = 0
+    interval_s: float = 10.0
+    timeout_s: float = 4.0
+    fall: int = 3
+    rise: int = 5
+
+
+class ControlKind(StrEnum):
+    TCP = "tcp"
+    HTTP = "http"
+    DNS = "dns"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """An unrelated target that shows our own isolation. `target`: `address:port`, or a URL for http."""
+
+    kind: ControlKind
+    target: str
+    provider: str
+    name: str | None = None
+    """For dns: the name to ask for."""
+    timeout_s: float = 2.0
+
+
+class Action(StrEnum):
+    """What the policy wants when a verdict is confirmed."""
+
+    CUTOVER = "cutover"
+    ASK = "ask"
+    PAGE = "page"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    action: Action
+    confirm_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may happen without a person, and how soon."""
+
+    account_closed: Reaction = Reaction(action=Action.CUTOVER, confirm_s=60.0)
+    provider_down: Reaction = Reaction(action=Action.CUTOVER, confirm_s=300.0)
+    resources_gone: Reaction = Reaction(action=Action.CUTOVER, confirm_s=300.0)
+    app_down: Reaction = Reaction(action=Action.PAGE)
+    unexplained_down: Reaction = Reaction(action=Action.ASK, confirm_s=60.0)
+    cooldown_s: float = 3600.0
+    daily_limit: int = 2
+    retry_after_s: float = 60.0
+    """A target whose cutover failed is left out for so long."""
+    ask_expires_s: float = 3600.0
+    unknown_page_after_s: float = 900.0
+    tilt_s: float = 30.0
+    min_grade: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The deployment as the config wants it. Sites stand in order of preference."""
+
+    name: str
+    sites: tuple[Site, ...]
+    groups: tuple[NodeGroup, ...]
+    release: Release | None
+    records: tuple[Record, ...]
+    zones: tuple[str, ...]
+    ttl_s: int
+    hosts: tuple[str, ...]
+    """Names of the DNS hosts, in the order of the config."""
+    checks: tuple[Check, ...]
+    controls: tuple[Control, ...]
+    policy: Policy
+    single_accept: bool = False
+    """The owner takes the risk of automatic action from one vantage."""
+    every_s: float = 60.0
+    """How often a check runs (cron's grain, or the interval of `watch`)."""
+    runner_provider: str | None = None
+    host_deadline_s: float = 30.0
+    """A DNS host that has not taken a change after so long becomes a debt."""
+    node_deadline_s: float = 120.0
+    """How long a new node may take until it serves."""
+
+    def site(self, name: str) -> Site:
+        """The site of that name. Raises KeyError."""
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise KeyError(name)
+
+    def group(self, name: str) -> NodeGroup:
+        """The group of that name. Raises KeyError."""
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(name)
+
+
+# ---------------------------------------------------------------------------------------------- as seen
+
+
+class NodeState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A machine that a provider lists. `release` is what is really on it (None: the provider cannot tell)."""
+
+    id: str
+    name: str
+    site: str
+    group: str
+    ordinal: int
+    spec: str
+    state: NodeState
+    addresses: tuple[str, ...] = ()
+    release: str | None = None
+    created_at_s: float = 0.0
+    """UTC; of duplicates the oldest is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSpec:
+    """One node as it should be. `name` and `spec` are the same whenever the wish is the same, so creating is ensuring."""
+
+    name: str
+    service: str
+    site: str
+    group: str
+    ordinal: int
+    spec: str
+    cpus: int
+    memory_mib: int
+    disk_gib: int
+    image: str
+    ports: tuple[int, ...]
+    release: str
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What marks the node as ours. Only what carries all of these is ever changed or deleted."""
+        return {
+            "failover-service": self.service,
+            "failover-site": self.site,
+            "failover-group": self.group,
+            "failover-ordinal": str(self.ordinal),
+            "failover-spec": self.spec,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How many nodes the account may have, and has. None: the provider does not say."""
+
+    nodes_max: int | None
+    nodes_used: int
+
+
+class Reading(StrEnum):
+    """What one answer of a provider's control plane says about the account."""
+
+    ACTIVE = "active"
+    WARNED = "warned"
+    CLOSED = "closed"
+    """Explicit: the provider itself says suspended, closed or blocked."""
+    REFUSED = "refused"
+    """401 or 403 without more: wrong key, rotated key, missing permission, or a closed account."""
+    UNCLEAR = "unclear"
+    """Unreachable, 5xx, throttled or unparseable: says nothing about the account."""
+    NONE = "none"
+    """A given site: there is no account to ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReport:
+    """One reading with what it rests on. `code` and `message` are the provider's own, redacted."""
+
+    reading: Reading
+    code: str = ""
+    message: str = ""
+
+
+class Outcome(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """The probe itself could not run: no evidence of failure."""
+
+
+class Failure(StrEnum):
+    """Why a probe failed."""
+
+    REFUSED = "refused"
+    RESET = "reset"
+    CONNECT_TIMEOUT = "connect-timeout"
+    READ_TIMEOUT = "read-timeout"
+    TLS = "tls"
+    STATUS = "status"
+    HEADER = "header"
+    BODY = "body"
+    NAME = "name"
+    PROTOCOL = "protocol"
+    LOCAL = "local"
+    """Our own trouble (no file descriptors, no route): the outcome is UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One thing to probe: a check at one address of a site, with the placeholders filled in."""
+
+    site: str
+    address: str
+    check: Check
+    releases: tuple[str, ...] = ()
+    """Digests that `{release}` may stand for: more than one only while a new release is being rolled out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The answer of one probe."""
+
+    site: str
+    check: str
+    address: str
+    at: Instant
+    outcome: Outcome
+    failure: Failure | None = None
+    latency_ms: float | None = None
+    detail: str = ""
+    vantage: str = "here"
+    tls_days_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSample:
+    """Whether one control answered."""
+
+    target: str
+    provider: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReading:
+    """What one DNS host holds of our names. `problem` is set when it could not be read: then nothing else counts."""
+
+    host: str
+    rrsets: tuple[RRset, ...] = ()
+    grade: int = 3
+    problem: str | None = None

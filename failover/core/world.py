@@ -1,0 +1,144 @@
+"""What is remembered between ticks, and the one snapshot that a decision sees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from failover.core.cutover import CutoverPlan
+from failover.core.health import Health
+from failover.core.model import AccountReport, HostReading, Instant, Node
+from failover.core.rrsets import RRset
+from failover.core.verdict import Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A person's word that nothing automatic may start. `until` None: until `unpause`."""
+
+    since: Instant
+    reason: str
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What persons have said without waiting for the lock; read again just before the pivot."""
+
+    pause: Pause | None = None
+    aborted: frozenset[str] = frozenset()
+    """Plan ids."""
+    approved: frozenset[str] = frozenset()
+    """Proposal ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A question to a person: shall we cut over? Answered by `failover approve ID` before it expires."""
+
+    id: str
+    verdict: str
+    source: str
+    target: str
+    at: Instant
+    expires_after_s: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debt:
+    """A DNS host that has not taken the last change."""
+
+    host: str
+    epoch: int
+    since: Instant
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A cutover whose pivot has started: it counts for cooldown and the daily limit."""
+
+    plan: str
+    at: Instant
+    source: str
+    target: str
+    verdict: str
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether a site could take over now, and why (not)."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is remembered of one site: what its account said, what its lists showed."""
+
+    report: AccountReport | None = None
+    verdict: Verdict | None = None
+    gone_streak: int = 0
+    """Complete lists in a row that showed none of our nodes running."""
+    readiness: Readiness | None = None
+    addresses: tuple[str, ...] = ()
+    """Those that passed every check in the last round."""
+    details: tuple[str, ...] = ()
+    """Why checks failed in the last round, one sentence each."""
+    failed_at: Instant | None = None
+    """When a cutover to this site last failed before its pivot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The whole remembered state of a service; written as one document by compare and swap."""
+
+    service: str
+    schema_version: int = SCHEMA_VERSION
+    revision: int = 0
+    epoch: int = 0
+    """The last one spent, also by plans that were aborted."""
+    active_site: str | None = None
+    """None: nothing is published."""
+    published: CutoverPlan | None = None
+    """The last committed plan: what DNS is meant to say."""
+    adopted: tuple[RRset, ...] = ()
+    """Records that stood there before the first publish; `destroy` puts them back."""
+    release: str | None = None
+    """The digest that `apply` last set out to run everywhere. The files beside the config may be newer."""
+    accepted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By site: digests that may be serving there now; more than one only while a roll-out is under way."""
+    inventory: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
+    """By site: the nodes that `apply` proved. A hot cutover needs nothing else."""
+    health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)
+    """By site, by check."""
+    watch: Mapping[str, Watch] = field(default_factory=dict)
+    open_plan: CutoverPlan | None = None
+    debts: tuple[Debt, ...] = ()
+    proposal: Proposal | None = None
+    moves: tuple[Move, ...] = ()
+    last_tick: Instant | None = None
+    tilt_until: Instant | None = None
+    notice: str = ""
+    """The last page's key, so that the same page is not sent twice."""
+    decision: str = "hold"
+    reasons: tuple[str, ...] = ()
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One immutable snapshot; `decide` sees nothing else."""
+
+    now: Instant
+    state: State
+    orders: Orders = Orders()
+    hosts: Mapping[str, HostReading] = field(default_factory=dict)
+    """What each DNS host holds, by name."""
+    isolated: bool = False
+    """Our own controls do not answer."""
+    controls_ok: int = 0
+    """Controls that answered, at different providers."""

@@ -1,0 +1,1 @@
+"""Record sets at DNS hosts, one module per kind of host."""

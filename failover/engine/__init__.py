@@ -1,0 +1,1 @@
+"""The line observe → judge → decide → plan → check → execute → verify, and the mirror."""

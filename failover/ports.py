@@ -1,0 +1,316 @@
+"""Everything that the outside must offer, as small Protocols whose docstrings are contracts.
+
+Common to all: a call that cannot be answered raises an `AdapterError` of the right type (`failover.errors`); it never
+returns an empty answer instead. Lists are whole or an error. Adapters are synchronous, do not retry what is not safe to
+repeat, set a timeout on every call, and never print. The engine calls them through a `Runtime` only.
+The behaviour of each port is one conformance suite in `failover.testing`, which every adapter passes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from failover.core.cutover import CutoverPlan
+from failover.core.model import (
+    AccountReport,
+    Control,
+    ControlSample,
+    Instant,
+    Node,
+    NodeSpec,
+    Quota,
+    Sample,
+    Target,
+)
+from failover.core.rrsets import Changes, RRset
+from failover.core.saga import Event
+from failover.core.world import Orders, Pause, State
+
+T = TypeVar("T")
+
+
+# ---------------------------------------------------------------------------------------------- clouds
+
+
+class Account(Protocol):
+    """Read-only: what a watcher needs of a provider."""
+
+    def state(self) -> AccountReport:
+        """What the provider says about the account, now.
+
+        Never raises for an answer: a refusal, an outage or an unreadable body is a reading too (REFUSED, UNCLEAR).
+        CLOSED only when the provider says so explicitly.
+        """
+        ...
+
+    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
+        """Every node that carries our labels for this service and site, in any state, oldest first.
+
+        The list is whole (all pages) or an AdapterError is raised; an empty tuple means that the provider said so.
+        """
+        ...
+
+
+class Compute(Account, Protocol):
+    """What mirroring needs besides. Only nodes that carry our labels are ever changed."""
+
+    def images(self) -> frozenset[str]:
+        """Names of the images that a NodeSpec may ask for."""
+        ...
+
+    def quota(self) -> Quota:
+        """How many nodes the account may have and has."""
+        ...
+
+    def ensure(self, spec: NodeSpec) -> Node:
+        """The node of that name exists and is meant to run. Idempotent: a second call returns the same node.
+
+        May return a node that is still PENDING; wait by `nodes`. A stopped node is started.
+        Raises QuotaExceeded, Rejected (image, size), NotFound (the release is not in the depot), Conflict (the name
+        is taken by a node that is not ours).
+        After TimedOut or Unreachable the node may exist: calling again is safe.
+        """
+        ...
+
+    def destroy(self, node: Node) -> None:
+        """The node does not exist. Idempotent. Refuses (Conflict) a node that does not carry our labels."""
+        ...
+
+
+class Depot(Protocol):
+    """Where a site's nodes fetch the release: one per provider account."""
+
+    def put(self, digest: str, archive: bytes) -> None:
+        """Store the archive under its digest. Idempotent. Raises Rejected when contents and digest differ."""
+        ...
+
+    def has(self, digest: str) -> bool:
+        """Whether the archive is there and its contents still match the digest."""
+        ...
+
+    def list(self) -> frozenset[str]:
+        """The digests that are stored."""
+        ...
+
+    def remove(self, digest: str) -> None:
+        """The archive is not there. Idempotent."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------- dns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTraits:
+    """What a DNS host can promise (grades: see `docs/dns.md`)."""
+
+    grade: int
+    servers: tuple[str, ...]
+    """Its authoritative name servers, each `address:port`."""
+    atomic_changes: int | None = None
+    """How many record sets one transaction takes; None: no limit of its own."""
+
+
+class Dns(Protocol):
+    """Record sets at one DNS host."""
+
+    def traits(self) -> HostTraits: ...
+
+    def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
+        """The sets that stand at the host now, of the (name, type) pairs asked for. A pair without a set is left out.
+
+        Read from the source of truth (the API or the primary), never from a cache. Unreadable raises, never ().
+        A CNAME that stands at a name asked for is returned as well.
+        """
+        ...
+
+    def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
+        """Carry out all changes of one zone, and replace the fence (the epoch TXT), in one transaction where grade 1.
+
+        `expect` is the exact fence that must stand there now; None: none may stand there. `fence` is the new one;
+        None removes it (`expect` must then be given). Raises Conflict when `expect` does not hold, and then nothing
+        has changed. Raises TimedOut when the outcome is unknown. Sets that are not named are never touched.
+
+        Before: www A {192.0.2.1}, TXT epoch=6. apply(put www A {198.51.100.7}, expect epoch=6, fence epoch=7).
+        After: www A {198.51.100.7}, TXT epoch=7. The same call again: Conflict.
+        """
+        ...
+
+
+class Authority(Protocol):
+    """What a name server really answers."""
+
+    def ask(self, server: str, name: str, type: str) -> RRset | None:
+        """The set that `server` (`address:port`) answers with authority, or None where it says there is none.
+
+        Asks that server only, without recursion and without cache; UDP first, TCP when truncated.
+        SERVFAIL, REFUSED, a lame or unparseable answer raise Unreadable; no answer raises TimedOut or Unreachable.
+        """
+        ...
+
+
+# ---------------------------------------------------------------------------------------------- probes
+
+
+class Probe(Protocol):
+    """Asks targets from outside. Whatever happens to one target is a sample, never an exception."""
+
+    def run(self, targets: Sequence[Target], deadline_s: float) -> tuple[Sample, ...]:
+        """One sample per target, in the same order, after at most `deadline_s`.
+
+        A target that had no chance to be asked within the deadline is UNKNOWN, not FAIL.
+        """
+        ...
+
+    def controls(self, controls: Sequence[Control], deadline_s: float) -> tuple[ControlSample, ...]:
+        """Whether each control answers, in the same order."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------- state
+
+
+class Store(Protocol):
+    """State, journal and audit log. Every write is durable when the call returns."""
+
+    def create(self, state: State) -> State:
+        """The first state. Raises StateStale when one exists."""
+        ...
+
+    def load(self) -> State:
+        """Raises StateMissing or StateDamaged; never an empty state in their place."""
+        ...
+
+    def swap(self, state: State, *, term: int, events: Sequence[Event] = ()) -> State:
+        """Replace the state if its stored revision is still `state.revision`; returns it with the next revision.
+
+        The events are appended in the same transaction. Raises StateStale, StateFenced (a newer term exists).
+        """
+        ...
+
+    def append(self, event: Event, *, term: int) -> Event:
+        """Append one event durably, returns it with its sequence. Raises StateFenced."""
+        ...
+
+    def journal(self, plan: str) -> tuple[Event, ...]:
+        """The events of one plan, in order; () when there are none."""
+        ...
+
+    def events(self, limit: int = 100) -> tuple[Event, ...]:
+        """The newest events of everything, oldest first."""
+        ...
+
+    def save_plan(self, plan: CutoverPlan, *, term: int) -> None:
+        """Keep a plan by its id (before its first event). The same plan again is fine; another of that id is not."""
+        ...
+
+    def plans(self, limit: int = 100) -> tuple[CutoverPlan, ...]:
+        """The newest plans, oldest first."""
+        ...
+
+    def verify(self) -> None:
+        """The audit log is a hash chain without a gap. Raises StateDamaged naming the first bad entry."""
+        ...
+
+    def orders(self) -> Orders: ...
+
+    def set_pause(self, pause: Pause | None) -> None:
+        """Needs no lease."""
+        ...
+
+    def abort(self, plan: str) -> None:
+        """Ask that a plan be unwound before its pivot. Needs no lease."""
+        ...
+
+    def approve(self, proposal: str) -> None:
+        """Needs no lease."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Lease(Protocol):
+    """The right to write, one holder per role. Roles: `tick` (judging and DNS), `mirror` (nodes)."""
+
+    def acquire(self, role: str, *, wait_s: float = 0.0, urgent: bool = False) -> int:
+        """Take the lease, returns its term (greater than every earlier one of that role).
+
+        Waits up to `wait_s`; an urgent waiter goes ahead of others, who get LockedError meanwhile.
+        Raises LockedError when another process holds it. The lease ends with the process, also by kill -9.
+        """
+        ...
+
+    def release(self, role: str) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------- out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that a person or a program should know. `severity`: info, warning, critical."""
+
+    service: str
+    event: str
+    severity: str
+    title: str
+    reasons: tuple[str, ...]
+    at: Instant
+    epoch: int = 0
+    active_site: str | None = None
+    plan: str | None = None
+
+
+class Notifier(Protocol):
+    """Tells somebody. Delivery is best effort: a failure is an AdapterError, and never stops a cutover."""
+
+    def send(self, notice: Notice) -> None: ...
+
+
+class Hook(Protocol):
+    """A program of the user that runs around a cutover. Before-hooks may veto."""
+
+    def run(self, moment: str, plan: CutoverPlan) -> None:
+        """`moment`: before, after or abort. Raises RefusedError for a veto (a non-zero exit)."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------- runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Something to do outside, with its own deadline. `what` says it in words, for reports and the journal."""
+
+    what: str
+    do: Callable[[], object]
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a call ended: a value, an error, or unknown (it hung and was abandoned)."""
+
+    value: object = None
+    error: Exception | None = None
+    unknown: bool = False
+
+
+class Runtime(Protocol):
+    """The only way to the outside world, to time and to sleep."""
+
+    def now(self) -> Instant: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def call(self, what: str, do: Callable[[], T], *, deadline_s: float) -> T:
+        """Run one call. Raises what it raises, or TimedOut when it hangs past its deadline (it is abandoned)."""
+        ...
+
+    def together(self, calls: Sequence[Call]) -> tuple[Done, ...]:
+        """Run several in parallel, each to its own deadline; the answers in the same order. Never raises."""
+        ...
+
+    def token(self) -> str:
+        """A fresh random identifier: eight lower-case letters and digits."""
+        ...

@@ -1,0 +1,1 @@
+"""Probes: is a site well, asked from outside at its pinned address."""

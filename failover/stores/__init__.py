@@ -1,0 +1,1 @@
+"""State, journal, lease and audit log."""

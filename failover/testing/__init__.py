@@ -1,0 +1,1 @@
+"""Shipped for adapters' authors: memory adapters, conformance suites, fault injection, simulation."""
