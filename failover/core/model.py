@@ -249,7 +249,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """One node as it should be. `name` and `spec` are the same whenever the wish is the same, so creating is ensuring."""
+    """One node as it should be. The same wish has the same `name` and `spec`, so creating is ensuring."""
 
     name: str
     service: str
