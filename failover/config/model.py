@@ -1,0 +1,100 @@
+"""The config as plain values, checked and complete. What stands here is ready for wiring; nothing is resolved yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from failover.core.model import Service
+from failover.net.secret import SecretRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """One account at one provider. `options` by kind: local → `nodes_max` (int)."""
+
+    name: str
+    kind: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TsigConfig:
+    """The key that signs updates (RFC 8945)."""
+
+    name: str
+    algorithm: str
+    secret: SecretRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostConfig:
+    """One DNS host. `options` by kind: local → none; rfc2136 → `server` (`ip:port`, takes the updates), `servers`
+    (tuple of `ip:port`, all that answer with authority), `tsig` (TsigConfig or None)."""
+
+    name: str
+    kind: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseConfig:
+    """What runs on the nodes: the directory, the command, its environment, and secrets by variable name."""
+
+    path: Path
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyConfig:
+    """One place to tell: a command, or a webhook whose body is signed when there is a secret."""
+
+    command: tuple[str, ...] | None = None
+    webhook: str | None = field(default=None, repr=False)
+    """Webhook addresses often carry a token: never rendered."""
+    secret: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HooksConfig:
+    """The user's own commands around a cutover; a before-hook may veto."""
+
+    before: tuple[tuple[str, ...], ...] = ()
+    after: tuple[tuple[str, ...], ...] = ()
+    abort: tuple[tuple[str, ...], ...] = ()
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that one file says.
+
+    `path` is the file as it was named. All other paths are absolute: relative ones stand against the file's directory.
+    `service.release` is None; its digest is filled in by whoever packs `release`. A control of the local cloud has the
+    target `local:NAME`, whose address is only known at run time.
+    """
+
+    path: Path
+    service: Service
+    providers: Mapping[str, ProviderConfig]
+    hosts: Mapping[str, HostConfig]
+    """In the order of the config, as `service.hosts`."""
+    release: ReleaseConfig | None
+    state_path: Path
+    local_root: Path
+    notify: tuple[NotifyConfig, ...] = ()
+    hooks: HooksConfig = HooksConfig()
+
+    @property
+    def local_controls(self) -> tuple[str, ...]:
+        """Names of the controls that the local cloud offers."""
+        return tuple(
+            control.target.removeprefix(LOCAL_CONTROL)
+            for control in self.service.controls
+            if control.target.startswith(LOCAL_CONTROL)
+        )
+
+
+LOCAL_CONTROL = "local:"
+"""How the target of a local control begins."""
