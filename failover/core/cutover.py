@@ -1,26 +1,50 @@
-"""Decision → CutoverPlan."""
+"""Decision → CutoverPlan: a change of DNS, frozen as data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from failover.core.model import Instant
-from failover.core.rrsets import RRset
+from failover.core.model import Instant, Service, Standby
+from failover.core.rrsets import RRset, epoch_name
 
 
 class PlanKind(StrEnum):
     PUBLISH = "publish"
+    """The first time: no epoch stands in DNS yet."""
     REFRESH = "refresh"
+    """The same site, new addresses."""
     CUTOVER = "cutover"
     WITHDRAW = "withdraw"
+    """`destroy`: our records go, adopted ones are put back."""
+
+
+class Step(StrEnum):
+    """The steps of DESIGN's table, in their order."""
+
+    CLAIM = "claim"
+    RECONFIRM = "reconfirm"
+    PREFLIGHT = "preflight"
+    BEFORE_HOOKS = "before-hooks"
+    SCALE = "scale"
+    VERIFY = "verify"
+    SWAP = "swap"
+    CONFIRM = "confirm"
+    AFTER_HOOKS = "after-hooks"
+    COMMIT = "commit"
+
+
+PIVOT = Step.SWAP
+UNDOABLE = frozenset({Step.BEFORE_HOOKS, Step.SCALE})
+"""The other steps before the pivot change nothing that could be undone (an epoch is spent for good)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutoverPlan:
-    """A change of DNS, frozen: nothing is left to choose while it is carried out.
+    """Immutable, and specific enough that nothing is left to choose while it is carried out.
 
-    `rrsets` is the whole wanted set of the service's records; for a warm or cold target it is empty here and bound to
-    the output of the step `scale`. `before` is what the records held when the plan was made.
+    `rrsets` is the whole wanted set of the service's records. For a target that must be scaled first it is empty here,
+    and bound to the output of the step `scale`; the binding is journaled and passes the safety rules again.
     """
 
     id: str
@@ -31,12 +55,12 @@ class CutoverPlan:
     epoch: int
     source: str | None
     target: str
-    steps: tuple[str, ...]
-    pivot: str
+    steps: tuple[Step, ...]
+    zones: tuple[str, ...]
+    hosts: tuple[str, ...]
     rrsets: tuple[RRset, ...] = ()
     before: tuple[RRset, ...] = ()
-    zones: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
+    """What the records held when the plan was made."""
     automatic: bool = False
     forced: bool = False
     verdict: str = ""
@@ -44,3 +68,74 @@ class CutoverPlan:
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By group: where the target serves."""
     digest: str = ""
+
+
+def steps_for(service: Service, kind: PlanKind, target: str, *, automatic: bool, hooks: bool) -> tuple[Step, ...]:
+    """The steps that a plan of this kind needs."""
+    if kind is PlanKind.WITHDRAW:
+        return (Step.CLAIM, Step.SWAP, Step.CONFIRM, Step.COMMIT)
+    if kind is not PlanKind.CUTOVER:
+        return (Step.CLAIM, Step.VERIFY, Step.SWAP, Step.CONFIRM, Step.COMMIT)
+    site = service.site(target)
+    scales = not site.given and site.standby is not Standby.HOT
+    return tuple(
+        step
+        for step, wanted in (
+            (Step.CLAIM, True),
+            (Step.RECONFIRM, automatic),
+            (Step.PREFLIGHT, True),
+            (Step.BEFORE_HOOKS, hooks),
+            (Step.SCALE, scales),
+            (Step.VERIFY, True),
+            (Step.SWAP, True),
+            (Step.CONFIRM, True),
+            (Step.AFTER_HOOKS, hooks),
+            (Step.COMMIT, True),
+        )
+        if wanted
+    )
+
+
+def record_sets(service: Service, addresses: Mapping[str, Sequence[str]]) -> tuple[RRset, ...]:
+    """The service's records for these addresses (by group). Raises ValueError where a record would be empty."""
+    sets = []
+    for record in service.records:
+        version = "." if record.type == "A" else ":"
+        values = frozenset(a for a in addresses.get(record.group, ()) if version in a)
+        if not values:
+            raise ValueError(f"{record.name} {record.type} would be empty: group {record.group} has no such address")
+        sets.append(RRset(name=record.name, type=record.type, ttl_s=service.ttl_s, values=values))
+    return tuple(sets)
+
+
+def names_of(service: Service, zone: str) -> tuple[tuple[str, str], ...]:
+    """Every (name, type) of ours in one zone: the records and the epoch. Nothing else is ever read or touched."""
+    return (
+        *((r.name, r.type) for r in service.records if r.zone == zone),
+        (epoch_name(service.name, zone), "TXT"),
+    )
+
+
+def in_zone(service: Service, rrsets: Sequence[RRset], zone: str) -> tuple[RRset, ...]:
+    """The sets of our records that lie in `zone`."""
+    keys = {(r.name, r.type) for r in service.records if r.zone == zone}
+    return tuple(r for r in rrsets if r.key in keys)
+
+
+def seal(plan: CutoverPlan) -> CutoverPlan:
+    """The plan with its digest (16 hexadecimal digits) over everything that it would do."""
+    text = "\n".join(
+        (
+            plan.id,
+            plan.kind,
+            plan.service,
+            f"{plan.parent_epoch} → {plan.epoch}",
+            f"{plan.source} → {plan.target}",
+            " ".join(plan.steps),
+            " ".join(plan.hosts),
+            *(str(r) for r in plan.rrsets),
+            "before",
+            *(str(r) for r in plan.before),
+        )
+    )
+    return replace(plan, digest=hashlib.sha256(text.encode()).hexdigest()[:16])

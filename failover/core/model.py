@@ -200,6 +200,8 @@ class Service:
     """The owner takes the risk of automatic action from one vantage."""
     every_s: float = 60.0
     """How often a check runs (cron's grain, or the interval of `watch`)."""
+    call_s: float = 5.0
+    """Deadline of one call to a provider or a DNS host within a check."""
     runner_provider: str | None = None
     host_deadline_s: float = 30.0
     """A DNS host that has not taken a change after so long becomes a debt."""

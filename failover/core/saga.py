@@ -3,17 +3,18 @@
 Every step is shaped *ensure*: it looks at reality first, then acts. So a step that started without an outcome (a crash,
 a call that hung) is simply run again. Before the pivot's start a failure unwinds; from the pivot's start only forward.
 
-    started ─→ ok                                  next step
+    started ─→ ok                                  the next step
             ├→ waiting                             the same step again, at a later tick
             ├→ unknown                             the same step again
-            └→ failed ── before the pivot ──→ undo the finished steps, last first ──→ unwound
-                      └─ from the pivot on ─→ the same step again, for ever (a person may force or supersede)
+            └→ failed ── before the pivot ──→ undo the undoable steps, last first ──→ unwound
+                      └─ from the pivot on ─→ the same step again, until a person or a later plan supersedes it
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from failover.core.cutover import PIVOT, UNDOABLE, CutoverPlan, Step
 from failover.core.model import Instant
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
@@ -30,7 +31,7 @@ class EventKind(StrEnum):
     UNDO_OK = "undo-ok"
     UNDO_FAILED = "undo-failed"
     CLOSED = "closed"
-    """The plan has ended; `output["result"]` says how."""
+    """The plan has ended; `reason` says how."""
     NOTE = "note"
     """Not a step of a plan: an entry of the audit log (a node created, a pause set, a page sent)."""
 
@@ -46,3 +47,127 @@ class Event:
     reason: str = ""
     output: Mapping[str, Value] = field(default_factory=dict)
     sequence: int = 0
+
+
+class IllegalJournal(ValueError):
+    """Events that no run of this program writes: the journal is damaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the journal of one plan says."""
+
+    outputs: Mapping[Step, Mapping[str, Value]] = field(default_factory=dict)
+    """By finished step."""
+    begun: tuple[Step, ...] = ()
+    """Every step that was ever started, in order."""
+    undone: tuple[Step, ...] = ()
+    last: EventKind | None = None
+    step: Step | None = None
+    """The one that the last event speaks of."""
+    reason: str = ""
+    unwinding: bool = False
+    closed: bool = False
+    step_started: Instant | None = None
+    """When the current step was started for the first time."""
+
+    @property
+    def pivoted(self) -> bool:
+        return PIVOT in self.begun
+
+
+_OUTCOMES = (EventKind.OK, EventKind.WAITING, EventKind.FAILED, EventKind.UNKNOWN)
+_UNDO = (EventKind.UNDO_STARTED, EventKind.UNDO_OK, EventKind.UNDO_FAILED)
+
+
+def fold(plan: CutoverPlan, events: Sequence[Event]) -> Status:
+    """The status that the events lead to. Raises IllegalJournal for a transition that cannot be."""
+    status = Status()
+    for event in events:
+        status = _after(plan, status, event)
+    return status
+
+
+def _after(plan: CutoverPlan, status: Status, event: Event) -> Status:
+    if event.plan != plan.id or status.closed:
+        raise IllegalJournal(f"event {event.sequence} does not belong to the open plan {plan.id}")
+    if event.kind is EventKind.CLOSED:
+        return replace(status, closed=True, last=event.kind, reason=event.reason)
+    if event.kind is EventKind.NOTE:
+        return status
+    step = _step(plan, event)
+    if event.kind is EventKind.STARTED:
+        return _started(plan, status, step, event)
+    if event.kind in _UNDO:
+        return _undo(status, step, event)
+    if event.kind not in _OUTCOMES or status.step is not step or status.last is not EventKind.STARTED:
+        raise IllegalJournal(f"event {event.sequence}: {event.kind} of {step} without its start")
+    if event.kind is EventKind.OK:
+        status = replace(status, outputs={**status.outputs, step: event.output})
+    unwinding = event.kind is EventKind.FAILED and not status.pivoted
+    return replace(status, last=event.kind, reason=event.reason, unwinding=unwinding)
+
+
+def _step(plan: CutoverPlan, event: Event) -> Step:
+    for step in plan.steps:
+        if step == event.step:
+            return step
+    raise IllegalJournal(f"event {event.sequence}: plan {plan.id} has no step {event.step!r}")
+
+
+def _started(plan: CutoverPlan, status: Status, step: Step, event: Event) -> Status:
+    expected = _next_step(plan, status)
+    if step is not expected or status.unwinding:
+        raise IllegalJournal(f"event {event.sequence}: {step} was started where {expected} was due")
+    first = step not in status.begun
+    return replace(
+        status,
+        step=step,
+        last=event.kind,
+        reason=event.reason,
+        begun=(*status.begun, step) if first else status.begun,
+        step_started=event.at if first else status.step_started,
+    )
+
+
+def _undo(status: Status, step: Step, event: Event) -> Status:
+    if step not in status.begun or status.pivoted:
+        raise IllegalJournal(f"event {event.sequence}: {step} cannot be undone here")
+    undone = (*status.undone, step) if event.kind is EventKind.UNDO_OK else status.undone
+    return replace(status, step=step, last=event.kind, reason=event.reason, undone=undone, unwinding=True)
+
+
+def _next_step(plan: CutoverPlan, status: Status) -> Step | None:
+    return next((s for s in plan.steps if s not in status.outputs), None)
+
+
+# ---------------------------------------------------------------------------------------------- the next move
+
+
+class MoveKind(StrEnum):
+    RUN = "run"
+    UNDO = "undo"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextMove:
+    kind: MoveKind
+    step: Step | None = None
+    result: str = ""
+    """For CLOSE: `committed` or `unwound`."""
+
+
+def next_move(plan: CutoverPlan, status: Status, *, aborted: bool = False) -> NextMove | None:
+    """What to do next, or None when the plan has ended. An abort counts only before the pivot's start."""
+    if status.closed:
+        return None
+    if not status.pivoted and (status.unwinding or aborted):
+        for step in reversed(status.begun):
+            if step in UNDOABLE and step not in status.undone:
+                return NextMove(kind=MoveKind.UNDO, step=step)
+        return NextMove(kind=MoveKind.CLOSE, result="unwound")
+    due = _next_step(plan, status)
+    if due is None:
+        return NextMove(kind=MoveKind.CLOSE, result="committed")
+    return NextMove(kind=MoveKind.RUN, step=due)

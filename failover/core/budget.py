@@ -1,0 +1,61 @@
+"""The worst-case time from a fault to the verified cutover and the last stale cache, term by term.
+
+The sum is honest, not padded: each term is the longest that this configuration allows on the way when nothing but the
+active site has failed. A call that hangs is cut off at its deadline, so a deadline is a term; computing time is not.
+"""
+
+from dataclasses import dataclass
+
+from failover.core.health import GAP_CADENCES
+from failover.core.model import Service, Site, Standby
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    term: str
+    seconds: float
+    why: str
+
+
+def observe_s(service: Service) -> float:
+    """The longest that one round of questions may take: probes, controls, accounts and DNS hosts at the same time."""
+    timeouts = [c.timeout_s for c in service.checks] + [c.timeout_s for c in service.controls]
+    return max([service.call_s, *timeouts])
+
+
+def cadence_s(service: Service) -> float:
+    """The longest time between the starts of two rounds."""
+    return max(service.every_s, observe_s(service), *(c.interval_s for c in service.checks))
+
+
+def gap_s(service: Service) -> float:
+    """A silence longer than this breaks streaks: 3.5 cadences."""
+    return GAP_CADENCES * cadence_s(service)
+
+
+def terms(service: Service, target: Site, *, hooks_s: float = 0.0) -> tuple[Term, ...]:
+    """The worst case of a cutover to `target` after the account was closed."""
+    cadence = cadence_s(service)
+    probe = max((c.timeout_s for c in service.checks), default=service.call_s)
+    fall = max((c.fall for c in service.checks), default=1)
+    confirm = service.policy.account_closed.confirm_s
+    scale = 0.0 if target.given or target.standby is Standby.HOT else service.node_deadline_s
+    found = (
+        Term(term="cadence", seconds=cadence, why="the fault comes right after a round"),
+        Term(term="fall", seconds=(fall - 1) * cadence, why=f"{fall} bad rounds in a row make DOWN"),
+        Term(term="round", seconds=observe_s(service), why="the last of these rounds waits for its slowest answer"),
+        Term(term="confirm", seconds=confirm, why="the window in which the verdict must stand"),
+        Term(term="grain", seconds=cadence if confirm else 0.0, why="the window ends between two rounds"),
+        Term(term="reconfirm", seconds=observe_s(service), why="one fresh round before anything is touched"),
+        Term(term="hooks", seconds=hooks_s, why="before-hooks may take so long"),
+        Term(term="scale", seconds=scale, why="a warm or cold target brings up its nodes"),
+        Term(term="verify", seconds=probe, why="the target is probed once more"),
+        Term(term="swap", seconds=service.call_s, why="every DNS host at the same time"),
+        Term(term="confirm-dns", seconds=service.call_s, why="every authoritative server is asked"),
+        Term(term="ttl", seconds=float(service.ttl_s), why="resolvers may keep the old answer so long"),
+    )
+    return tuple(t for t in found if t.seconds > 0)
+
+
+def total_s(found: tuple[Term, ...]) -> float:
+    return sum(t.seconds for t in found)

@@ -1,0 +1,157 @@
+"""One round of observations folded into the state: health, verdict and readiness of every site."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from failover.core.budget import gap_s
+from failover.core.health import Health, HealthState, advance, data_plane, round_outcome, vote
+from failover.core.model import (
+    AccountReport,
+    ControlSample,
+    HostReading,
+    Instant,
+    Node,
+    NodeState,
+    Outcome,
+    Reading,
+    Sample,
+    Service,
+    Site,
+)
+from failover.core.ready import Facts, Stock, readiness
+from failover.core.verdict import GONE_LISTS, NodesSeen, judge_site
+from failover.core.world import State, Watch
+
+NO_ACCOUNT = AccountReport(reading=Reading.NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything that one round found out. What could not be read is missing or carries its problem."""
+
+    at: Instant
+    samples: tuple[Sample, ...] = ()
+    controls: tuple[ControlSample, ...] = ()
+    reports: Mapping[str, AccountReport] = field(default_factory=dict)
+    """By site."""
+    nodes: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
+    """By site; a site whose list could not be read whole is missing."""
+    stock: Mapping[str, Stock] = field(default_factory=dict)
+    hosts: Mapping[str, HostReading] = field(default_factory=dict)
+
+
+def isolated(controls: tuple[ControlSample, ...]) -> bool:
+    """Whether we ourselves seem to be cut off: not even a majority of the controls answers."""
+    return bool(controls) and 2 * sum(c.ok for c in controls) <= len(controls)
+
+
+def controls_ok(controls: tuple[ControlSample, ...]) -> int:
+    """How many different providers' controls answered."""
+    return len({c.provider for c in controls if c.ok})
+
+
+def site_addresses(site: Site, state: State) -> dict[str, tuple[str, ...]]:
+    """By group: where the site serves, as the config or the stored inventory says."""
+    if site.addresses is not None:
+        return dict(site.addresses)
+    found: dict[str, list[str]] = {}
+    for node in sorted(state.inventory.get(site.name, ()), key=lambda n: (n.group, n.ordinal)):
+        found.setdefault(node.group, []).extend(node.addresses)
+    return {group: tuple(addresses) for group, addresses in found.items()}
+
+
+def judge(service: Service, state: State, seen: Observation, *, fresh: bool = False) -> State:
+    """The state after this round. `fresh`: a person asks, so readiness needs no risen streak."""
+    cut_off = isolated(seen.controls)
+    health = {site.name: _health(service, state, seen, site) for site in service.sites}
+    answers = {site.name: _answers(seen, site) for site in service.sites}
+    watch = {}
+    for site in service.sites:
+        others = any(yes for name, yes in answers.items() if name != site.name)
+        plane = vote(data_plane(health[site.name].values()), controls_ok=not cut_off, others_answer=others)
+        watch[site.name] = _watch(service, state, seen, site, plane, cut_off=cut_off, fresh=fresh)
+    return replace(state, health=health, watch=watch, isolated=cut_off)
+
+
+def _health(service: Service, state: State, seen: Observation, site: Site) -> dict[str, Health]:
+    before = state.health.get(site.name, {})
+    after = {}
+    for check in service.checks:
+        samples = [s for s in seen.samples if s.site == site.name and s.check == check.name]
+        outcome, reason = round_outcome(samples)
+        after[check.name] = advance(
+            before.get(check.name, Health()),
+            outcome,
+            seen.at,
+            rise=check.rise,
+            fall=check.fall,
+            gap_s=gap_s(service),
+            reason=reason,
+        )
+    return after
+
+
+def _answers(seen: Observation, site: Site) -> bool:
+    """Whether anything at this site or its provider answered in this round: then our own network works."""
+    report = seen.reports.get(site.name, NO_ACCOUNT)
+    spoke = report.reading not in (Reading.NONE, Reading.UNCLEAR)
+    return spoke or any(s.outcome is Outcome.PASS for s in seen.samples if s.site == site.name)
+
+
+def _watch(
+    service: Service, state: State, seen: Observation, site: Site, plane: HealthState, *, cut_off: bool, fresh: bool
+) -> Watch:
+    before = state.watch.get(site.name, Watch())
+    report = seen.reports.get(site.name, NO_ACCOUNT)
+    listed = seen.nodes.get(site.name)
+    gone = _gone_streak(state, site, before, listed)
+    samples = [s for s in seen.samples if s.site == site.name]
+    bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
+    addresses = tuple(dict.fromkeys(s.address for s in samples))
+    details = tuple(dict.fromkeys(s.detail for s in samples if s.outcome is not Outcome.PASS and s.detail))
+    facts = Facts(
+        report=report,
+        data_plane=plane,
+        addresses=addresses,
+        passing=tuple(a for a in addresses if a not in bad),
+        nodes=listed,
+        stock=seen.stock.get(site.name, Stock()),
+        details=details,
+    )
+    verdict = judge_site(
+        now=seen.at,
+        before=before.verdict,
+        data_plane=plane,
+        report=report,
+        nodes=_nodes_seen(state, site, listed, gone),
+        isolated=cut_off,
+        details=details,
+    )
+    return replace(
+        before,
+        report=report,
+        verdict=verdict,
+        gone_streak=gone,
+        readiness=readiness(service, site, facts, state.release, fresh=fresh),
+        addresses=facts.passing,
+        details=details,
+    )
+
+
+def _running(nodes: tuple[Node, ...]) -> set[str]:
+    return {n.name for n in nodes if n.state is not NodeState.STOPPED}
+
+
+def _gone_streak(state: State, site: Site, before: Watch, listed: tuple[Node, ...] | None) -> int:
+    """Complete lists in a row that show none of the inventoried nodes. An unreadable list changes nothing."""
+    ours = {n.name for n in state.inventory.get(site.name, ())}
+    if listed is None or not ours:
+        return before.gone_streak if ours else 0
+    return 0 if ours & _running(listed) else before.gone_streak + 1
+
+
+def _nodes_seen(state: State, site: Site, listed: tuple[Node, ...] | None, gone: int) -> NodesSeen:
+    if gone >= GONE_LISTS:
+        return NodesSeen.GONE
+    ours = {n.name for n in state.inventory.get(site.name, ())}
+    return NodesSeen.RUNNING if listed is not None and ours & _running(listed) else NodesSeen.UNKNOWN

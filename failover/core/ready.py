@@ -1,0 +1,102 @@
+"""Could this site take over now? Facts of one round → Readiness with reasons."""
+
+from dataclasses import dataclass
+
+from failover.core.health import HealthState, serving_needed
+from failover.core.model import AccountReport, Node, NodeState, Quota, Reading, Service, Site, Standby
+from failover.core.world import Readiness
+
+_ACCOUNT_NO = {
+    Reading.CLOSED: "its account is closed",
+    Reading.WARNED: "its provider warns about the account",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What a standby needs besides its nodes. None: it was not asked or could not be read (then `problem` says why)."""
+
+    quota: Quota | None = None
+    images: frozenset[str] | None = None
+    archive: bool | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What one round found out about a site."""
+
+    report: AccountReport
+    data_plane: HealthState
+    addresses: tuple[str, ...]
+    """All that the site should serve at."""
+    passing: tuple[str, ...]
+    """Those that passed every check in this round."""
+    nodes: tuple[Node, ...] | None = None
+    """The provider's complete list; None: could not be read."""
+    stock: Stock = Stock()
+    details: tuple[str, ...] = ()
+
+
+def readiness(service: Service, site: Site, facts: Facts, release: str | None, *, fresh: bool = False) -> Readiness:
+    """`fresh` takes this round's answers for health (a person asks); otherwise the streak must have risen to UP."""
+    problems = _account_problems(site, facts)
+    if site.given or site.standby is not Standby.COLD:
+        problems += _serving_problems(facts, fresh=fresh)
+        problems += _release_problems(facts, release)
+    if not site.given and site.standby is not Standby.HOT:
+        problems += _stock_problems(service, facts)
+    return Readiness(ready=not problems, reasons=tuple(problems))
+
+
+def _account_problems(site: Site, facts: Facts) -> list[str]:
+    reading = facts.report.reading
+    if reading in _ACCOUNT_NO:
+        return [_ACCOUNT_NO[reading]]
+    if not site.given and site.standby is not Standby.HOT and reading is not Reading.ACTIVE:
+        return ["its API does not answer as it should, and a warm or cold site needs it"]
+    return []
+
+
+def _serving_problems(facts: Facts, *, fresh: bool) -> list[str]:
+    if not facts.addresses:
+        return ["it has no nodes"]
+    why = f": {'; '.join(facts.details)}" if facts.details else ""
+    if len(facts.passing) < serving_needed(len(facts.addresses)):
+        return [f"{len(facts.passing)} of {len(facts.addresses)} addresses serve{why}"]
+    if not fresh and facts.data_plane is not HealthState.UP:
+        return [f"its checks have not been good for long enough{why}"]
+    return []
+
+
+def _release_problems(facts: Facts, release: str | None) -> list[str]:
+    """Nodes that the provider lists with another release than the wanted one."""
+    if release is None or facts.nodes is None:
+        return []
+    return [
+        f"{node.name} holds another release ({short(node.release)}, wanted {short(release)})"
+        for node in facts.nodes
+        if node.release not in (None, release) and node.state is NodeState.RUNNING
+    ]
+
+
+def _stock_problems(service: Service, facts: Facts) -> list[str]:
+    stock = facts.stock
+    if stock.problem is not None:
+        return [f"its stock could not be read: {stock.problem}"]
+    problems = []
+    if stock.archive is False:
+        problems.append("the release archive is not in its depot, or is damaged")
+    missing = {g.image for g in service.groups} - (stock.images if stock.images is not None else frozenset())
+    problems += [f"image {image} does not exist there" for image in sorted(missing)]
+    if stock.quota is not None and stock.quota.nodes_max is not None:
+        more = sum(g.count for g in service.groups) - len(facts.nodes or ())
+        free = stock.quota.nodes_max - stock.quota.nodes_used
+        if more > free:
+            problems.append(f"{more} more nodes are needed, the quota leaves {max(0, free)}")
+    return problems
+
+
+def short(digest: str | None) -> str:
+    """The first 12 characters of a digest, for people."""
+    return "unknown" if digest is None else digest.removeprefix("sha256:")[:12]

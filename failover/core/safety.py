@@ -1,0 +1,125 @@
+"""Rules that a plan must pass before it may touch anything. Each names the value, the limit and the override.
+
+They are checked when the plan is made, and again with the bound addresses just before the pivot.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from failover.core.cutover import CutoverPlan, PlanKind
+from failover.core.model import HostReading, Service
+from failover.core.rrsets import Epoch, RRset, read_epoch
+from failover.core.verdict import VerdictKind
+from failover.core.world import World
+
+NEVER = "none: this rule has no override"
+FORCE = "--force"
+
+_DOWN = (
+    VerdictKind.APP_DOWN,
+    VerdictKind.RESOURCES_GONE,
+    VerdictKind.PROVIDER_DOWN,
+    VerdictKind.ACCOUNT_CLOSED,
+    VerdictKind.DOWN_UNEXPLAINED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A rule that the plan breaks."""
+
+    rule: str
+    value: str
+    limit: str
+    override: str = NEVER
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.value}; {self.limit} (override: {self.override})"
+
+
+def check_sets(service: Service, plan: CutoverPlan, rrsets: Sequence[RRset], allowed: Iterable[str]) -> list[Violation]:
+    """S3 and S17: only our names, each with at least one value, and only known addresses. No override."""
+    if plan.kind is PlanKind.WITHDRAW:
+        return []
+    found = []
+    wanted = {(r.name, r.type) for r in service.records}
+    for key in sorted({r.key for r in rrsets} ^ wanted):
+        what = "missing from the plan" if key in wanted else "not a configured record"
+        found.append(
+            Violation(rule="names", value=f"{key[0]} {key[1]} is {what}", limit="exactly the config's records")
+        )
+    known = set(allowed)
+    for rrset in rrsets:
+        strange = sorted(rrset.values - known)
+        if strange:
+            value = f"{rrset.name} would hold {', '.join(strange)}"
+            found.append(Violation(rule="addresses", value=value, limit="only configured or inventoried addresses"))
+    return found
+
+
+def check_plan(service: Service, plan: CutoverPlan, world: World) -> list[Violation]:
+    """What speaks against this plan in this world. An empty list lets it pass."""
+    found = _epochs(service, plan, world)
+    if plan.kind is PlanKind.CUTOVER:
+        found += _target(plan, world)
+    if plan.automatic:
+        found += _automatic(service, world)
+    return found
+
+
+def _epochs(service: Service, plan: CutoverPlan, world: World) -> list[Violation]:
+    found = []
+    if plan.epoch <= world.state.epoch and world.state.open_plan is None:
+        value = f"epoch {plan.epoch}"
+        found.append(Violation(rule="epoch", value=value, limit=f"above {world.state.epoch}, the last one spent"))
+    readable = [h for h in world.hosts.values() if h.problem is None]
+    if not readable:
+        found.append(Violation(rule="dns", value="no DNS host can be read", limit="at least one"))
+    for reading in readable:
+        highest = highest_epoch(service, (reading,))
+        if highest is not None and highest.number >= plan.epoch:
+            value = f"{reading.host} already holds epoch {highest.number}"
+            found.append(Violation(rule="epoch", value=value, limit=f"below {plan.epoch}"))
+    return found
+
+
+def _target(plan: CutoverPlan, world: World) -> list[Violation]:
+    found = []
+    watch = world.state.watch.get(plan.target)
+    verdict = watch.verdict if watch else None
+    if verdict is not None and verdict.kind in _DOWN:
+        found.append(
+            Violation(rule="target", value=f"{plan.target} is {verdict.kind}", limit="a site that is not down")
+        )
+    readiness = watch.readiness if watch else None
+    if (readiness is None or not readiness.ready) and not plan.forced:
+        why = "; ".join(readiness.reasons) if readiness else "it was never checked"
+        value = f"{plan.target} is not ready: {why}"
+        found.append(Violation(rule="ready", value=value, limit="a proven target", override=FORCE))
+    return found
+
+
+def _automatic(service: Service, world: World) -> list[Violation]:
+    best = best_grade(world.hosts)
+    if best > service.policy.min_grade:
+        value = f"the best DNS host has fencing grade {best}"
+        limit = f"policy.min_grade {service.policy.min_grade}"
+        return [Violation(rule="grade", value=value, limit=limit, override="`failover cutover` by hand")]
+    return []
+
+
+def best_grade(hosts: Mapping[str, HostReading]) -> int:
+    """The best (lowest) fencing grade among the hosts; 9 when there are none."""
+    return min((h.grade for h in hosts.values()), default=9)
+
+
+def highest_epoch(service: Service, readings: Iterable[HostReading]) -> Epoch | None:
+    """The highest epoch that the readable hosts hold. A text that is no epoch raises ValueError."""
+    epochs = [
+        epoch
+        for reading in readings
+        if reading.problem is None
+        for zone in service.zones
+        if (epoch := read_epoch(reading.rrsets, service.name, zone)) is not None
+    ]
+    return max(epochs, key=lambda e: e.number, default=None)
