@@ -113,6 +113,8 @@ class State:
     """By site: digests that may be serving there now; more than one only while a roll-out is under way."""
     inventory: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     """By site: the nodes that `apply` proved. A hot cutover needs nothing else."""
+    archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By site: digests of the releases that we put into its depot."""
     health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)
     """By site, by check."""
     watch: Mapping[str, Watch] = field(default_factory=dict)

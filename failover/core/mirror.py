@@ -1,0 +1,187 @@
+"""wanted × found → MirrorPlan: what would change at each site so that it mirrors the deployment."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Standby
+from failover.core.ready import short
+
+
+class ActionKind(StrEnum):
+    UPLOAD = "upload"
+    CREATE = "create"
+    START = "start"
+    """The node exists but does not run."""
+    REPLACE = "replace"
+    """Another spec: the new node serves before the old ones go."""
+    REBUILD = "rebuild"
+    """The right spec, but its contents were changed: destroyed, then created again under the same name."""
+    DESTROY = "destroy"
+    REMOVE = "remove"
+    """An archive that nothing needs any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteAction:
+    """One change at one site. `spec` is what shall be there afterwards, `nodes` what goes."""
+
+    kind: ActionKind
+    what: str
+    why: str
+    spec: NodeSpec | None = None
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePlan:
+    """What would change at one site; `problem` when it could not be read or cannot be done. Then there are no actions."""
+
+    site: str
+    actions: tuple[SiteAction, ...] = ()
+    problem: str | None = None
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.actions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFound:
+    """What a site's provider listed, whole."""
+
+    nodes: tuple[Node, ...]
+    archive: bool
+    """The wanted release lies in its depot."""
+    images: frozenset[str]
+    nodes_max: int | None
+    nodes_used: int
+    old_archives: tuple[str, ...] = ()
+    """Archives of earlier releases that we put there."""
+
+
+def wanted_count(site: Site, group: NodeGroup, *, active: bool) -> int:
+    """How many nodes of this group the site should run now. The active site always runs all of them."""
+    if site.given:
+        return 0
+    if active or site.standby is Standby.HOT:
+        return group.count
+    return min(group.warm_count, group.count) if site.standby is Standby.WARM else 0
+
+
+def specs(service: Service, site: Site, release: Release, *, active: bool) -> tuple[NodeSpec, ...]:
+    """Every node that the site should run now."""
+    return tuple(
+        node_spec(service, site, group, ordinal, release)
+        for group in service.groups
+        for ordinal in range(wanted_count(site, group, active=active))
+    )
+
+
+def node_spec(service: Service, site: Site, group: NodeGroup, ordinal: int, release: Release) -> NodeSpec:
+    """One node as it should be. The same wish always has the same name and spec digest."""
+    spec = _spec_digest(group, release)
+    return NodeSpec(
+        name=f"{service.name}-{site.name}-{group.name}-{ordinal}-{spec}",
+        service=service.name,
+        site=site.name,
+        group=group.name,
+        ordinal=ordinal,
+        spec=spec,
+        cpus=group.cpus,
+        memory_mib=group.memory_mib,
+        disk_gib=group.disk_gib,
+        image=group.image,
+        ports=group.ports,
+        release=release.digest,
+        command=release.command,
+        environment=dict(release.environment),
+    )
+
+
+def _spec_digest(group: NodeGroup, release: Release) -> str:
+    """Eight hexadecimal digits: enough to tell wishes apart, too few to guess a secret of the environment from."""
+    parts = [
+        group.image,
+        f"{group.cpus} {group.memory_mib} {group.disk_gib}",
+        " ".join(map(str, group.ports)),
+        release.digest,
+        release.command,
+        *(f"{name}={value}" for name, value in sorted(release.environment.items())),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+
+
+def plan_site(service: Service, site: Site, release: Release, found: SiteFound, *, active: bool) -> SitePlan:
+    """What turns `found` into the wanted nodes. Impossible wishes are a problem, before anything is created."""
+    wanted = specs(service, site, release, active=active)
+    problem = _impossible(service, site, wanted, found)
+    if problem is not None:
+        return SitePlan(site=site.name, problem=problem)
+    actions = []
+    if not found.archive:
+        actions.append(
+            SiteAction(kind=ActionKind.UPLOAD, what=f"release {short(release.digest)}", why="not in the depot")
+        )
+    actions += _node_actions(wanted, found.nodes)
+    actions += [
+        SiteAction(kind=ActionKind.REMOVE, what=digest, why="an earlier release") for digest in found.old_archives
+    ]
+    return SitePlan(site=site.name, actions=tuple(actions))
+
+
+def _impossible(service: Service, site: Site, wanted: tuple[NodeSpec, ...], found: SiteFound) -> str | None:
+    missing = sorted({g.image for g in service.groups} - found.images)
+    if missing:
+        return f"image {missing[0]} does not exist there; it has {', '.join(sorted(found.images))}"
+    have = {(n.group, n.ordinal) for n in found.nodes}
+    full = sum(g.count for g in service.groups)
+    more = max(full, len(wanted)) - len(have) if site.standby is not Standby.HOT else len(wanted) - len(have)
+    if found.nodes_max is not None and more > found.nodes_max - found.nodes_used:
+        free = max(0, found.nodes_max - found.nodes_used)
+        return f"{more} more nodes are needed, the quota of {found.nodes_max} leaves {free}; ask the provider for more"
+    return None
+
+
+def _node_actions(wanted: tuple[NodeSpec, ...], found: tuple[Node, ...]) -> list[SiteAction]:
+    places = _by_place(found)
+    kept: list[SiteAction] = []
+    for spec in wanted:
+        kept += _place(spec, places.pop((spec.group, spec.ordinal), []))
+    surplus = [node for nodes in places.values() for node in nodes]
+    order = [ActionKind.START, ActionKind.CREATE, ActionKind.REBUILD, ActionKind.REPLACE, ActionKind.DESTROY]
+    kept.sort(key=lambda a: order.index(a.kind))
+    return kept + [_destroy(node, "not wanted any more") for node in surplus]
+
+
+def _by_place(found: Iterable[Node]) -> dict[tuple[str, int], list[Node]]:
+    """Nodes by (group, ordinal), the oldest first."""
+    places: dict[tuple[str, int], list[Node]] = {}
+    for node in sorted(found, key=lambda n: (n.group, n.ordinal, n.created_at_s, n.id)):
+        places.setdefault((node.group, node.ordinal), []).append(node)
+    return places
+
+
+def _place(spec: NodeSpec, nodes: list[Node]) -> list[SiteAction]:
+    """One place (group and ordinal): what shall be there against what is there."""
+    same = [n for n in nodes if n.spec == spec.spec]
+    other = tuple(n for n in nodes if n.spec != spec.spec)
+    twins = [_destroy(n, "a duplicate") for n in same[1:]]
+    if not same:
+        if other:
+            why = f"changed: spec {other[0].spec} → {spec.spec}"
+            return [SiteAction(kind=ActionKind.REPLACE, what=spec.name, why=why, spec=spec, nodes=other)]
+        return [SiteAction(kind=ActionKind.CREATE, what=spec.name, why="missing", spec=spec)]
+    node = same[0]
+    rest = [*twins, *(_destroy(n, "replaced") for n in other)]
+    if node.release not in (None, spec.release):
+        why = f"its release is {short(node.release)}, wanted {short(spec.release)}"
+        return [SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,)), *rest]
+    if node.state is NodeState.STOPPED:
+        return [SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec), *rest]
+    return rest
+
+
+def _destroy(node: Node, why: str) -> SiteAction:
+    return SiteAction(kind=ActionKind.DESTROY, what=node.name, why=why, nodes=(node,))
