@@ -1,0 +1,127 @@
+"""What the demo shows while it runs: a live picture on a terminal, plain lines anywhere else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from failover.cli.demo_client import Answer
+
+BARS = "▁▂▃▄▅▆▇"
+BAR_MS = 8.0
+"""One step of a bar; what takes longer than all steps has the highest bar."""
+SLOT_S = 0.25
+COLOURS = ("green", "cyan", "magenta", "yellow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One event of the timeline. `at_s` counts from the demo's start."""
+
+    at_s: float
+    what: str
+    detail: str = ""
+
+
+class View(Protocol):
+    """Where the timeline goes."""
+
+    def event(self, line: Line) -> None: ...
+
+    def requests(self, answers: Sequence[Answer]) -> None:
+        """New answers of the client, in order."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class PlainView:
+    """One line per event."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def event(self, line: Line) -> None:
+        self._out.write(f"{line.at_s:6.2f} s  {line.what:<26} {line.detail}".rstrip() + "\n")
+        self._out.flush()
+
+    def requests(self, answers: Sequence[Answer]) -> None:
+        """Single requests are not shown."""
+
+    def close(self) -> None:
+        """Everything is out already."""
+
+
+class LiveView:
+    """The events so far, above a strip of what the client got: one sign per quarter of a second."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lines: list[Line] = []
+        self._slots: dict[int, list[Answer]] = {}
+        # Drawn by the caller's own thread only, so that the lists cannot change meanwhile.
+        self._live = Live(console=console, auto_refresh=False, get_renderable=self.picture)
+        self._live.start()
+
+    def event(self, line: Line) -> None:
+        self._lines.append(line)
+
+    def requests(self, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            self._slots.setdefault(int(answer.at_s / SLOT_S), []).append(answer)
+        self._live.refresh()
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def picture(self) -> Group:
+        return Group(timeline(self._lines), Text(), strip(self._slots, self._console.width - 12), legend(self._slots))
+
+
+def timeline(lines: Sequence[Line]) -> Table:
+    """The events as a table."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(style="default", overflow="ellipsis", no_wrap=True)
+    for line in lines:
+        table.add_row(f"{line.at_s:.2f} s", line.what, line.detail)
+    return table
+
+
+def strip(slots: dict[int, list[Answer]], width: int) -> Text:
+    """One sign per slot: a bar as high as the slowest good answer took, in its site's colour, or a red cross."""
+    text = Text("client  ", style="dim")
+    sites = _sites(slots)
+    for slot in range(max(slots, default=0) - max(1, width) + 1, max(slots, default=0) + 1):
+        answers = slots.get(slot, [])
+        if not answers:
+            text.append(" ")
+        elif any(not answer.ok for answer in answers):
+            text.append("✗", style="bold red")
+        else:
+            slowest_ms = 1000 * max(answer.at_s - answer.sent_s for answer in answers)
+            bar = BARS[min(len(BARS) - 1, int(slowest_ms / BAR_MS))]
+            text.append(bar, style=COLOURS[sites.index(answers[-1].site) % len(COLOURS)])
+    text.no_wrap = True
+    return text
+
+
+def legend(slots: dict[int, list[Answer]]) -> Text:
+    """Which colour is which site, and how many requests failed."""
+    answers = [answer for found in slots.values() for answer in found]
+    text = Text("        ")
+    for number, site in enumerate(_sites(slots)):
+        text.append(f"▇ {site}  ", style=COLOURS[number % len(COLOURS)])
+    failed = sum(not answer.ok for answer in answers)
+    text.append(f"✗ failed  {failed} of {len(answers)} requests", style="red" if failed else "dim")
+    return text
+
+
+def _sites(slots: dict[int, list[Answer]]) -> list[str | None]:
+    """The sites that ever answered, in the order of their first answer."""
+    return list(dict.fromkeys(a.site for slot in sorted(slots) for a in slots[slot] if a.ok))
