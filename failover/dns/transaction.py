@@ -1,0 +1,66 @@
+"""What every DNS host refuses before it asks anybody: transactions that make no sense."""
+
+from failover.core.rrsets import Changes, Epoch, RRset, normal_name
+from failover.errors import Rejected
+
+OPERATION = "change DNS"
+
+
+def check_transaction(zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
+    """Raises Rejected, with nothing changed, for a transaction that no host may take.
+
+    Names lie in the zone; no set is named twice; a CNAME stands alone; the fence is one epoch, is not among the
+    changes, stands where the expected one stands, and is newer.
+    """
+    fences = [rrset for rrset in (expect, fence) if rrset is not None]
+    if not fences:
+        raise Rejected(OPERATION, zone, "no fence is given: neither the one expected nor the new one")
+    if len({rrset.key for rrset in fences}) > 1:
+        raise Rejected(OPERATION, zone, f"the fence would move from {expect} to {fence}")
+    named = [rrset.key for rrset in changes.put] + [(normal_name(n), t.upper()) for n, t in changes.remove]
+    for key in named:
+        if named.count(key) > 1:
+            raise Rejected(OPERATION, zone, f"{key[0]} {key[1]} is named twice")
+    for name, type in (*named, fences[0].key):
+        if not is_inside(name, zone):
+            raise Rejected(OPERATION, zone, f"{name} {type} lies outside the zone")
+    if fences[0].key in named:
+        raise Rejected(OPERATION, zone, f"{fences[0].name} is the fence, and is among the changes")
+    _check_alone(zone, changes)
+    _check_newer(zone, expect, fence)
+
+
+def is_inside(name: str, zone: str) -> bool:
+    """Whether a name is the zone's own or below it."""
+    name, zone = normal_name(name), normal_name(zone)
+    return name == zone or name.endswith(f".{zone}")
+
+
+def _check_alone(zone: str, changes: Changes) -> None:
+    """RFC 1034, section 3.6.2."""
+    aliases = {rrset.name for rrset in changes.put if rrset.type == "CNAME"}
+    for rrset in changes.put:
+        if rrset.type != "CNAME" and rrset.name in aliases:
+            raise Rejected(OPERATION, zone, f"{rrset.name} would be CNAME and {rrset.type} at once")
+        if rrset.type == "CNAME" and (len(rrset.values) > 1 or rrset.name == normal_name(zone)):
+            raise Rejected(OPERATION, zone, f"{rrset} cannot be: one CNAME, and none at the zone's own name")
+
+
+def _check_newer(zone: str, expect: RRset | None, fence: RRset | None) -> None:
+    if fence is None:
+        return
+    new = _epoch(fence)
+    if fence.type != "TXT" or new is None:
+        raise Rejected(OPERATION, zone, f"the fence is not one epoch: {fence}")
+    old = _epoch(expect) if expect is not None else None
+    if old is not None and new.number <= old.number:
+        raise Rejected(OPERATION, zone, f"epoch {new.number} is not newer than epoch {old.number}")
+
+
+def _epoch(rrset: RRset) -> Epoch | None:
+    if len(rrset.values) != 1:
+        return None
+    try:
+        return Epoch.parse(next(iter(rrset.values)))
+    except ValueError:
+        return None

@@ -1,0 +1,191 @@
+"""Asking a name server: whole exchanges within a deadline.
+
+dnspython composes and reads the messages. The sockets are here because dnspython counts its timeouts on the wall
+clock, which may step.
+"""
+
+import ipaddress
+import socket
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+import dns.exception
+import dns.message
+import dns.tsig
+
+from failover.errors import AccessRefused, ConfigError, TimedOut, Unreachable, Unreadable
+
+PORT = 53
+_PIPELINE_MAX = 20
+"""Questions under way on one connection: BIND works on 23 at a time."""
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353` or `ns1.example.net:53` → host and port.
+
+    Raises ConfigError.
+    """
+    host, port = _split(text.strip())
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError("read server", text, "not an address with a port", "write it as 192.0.2.1:53")
+    return host, int(port)
+
+
+def _split(text: str) -> tuple[str, str]:
+    try:
+        return str(ipaddress.ip_address(text)), str(PORT)
+    except ValueError:
+        pass
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return "", ""
+        return host, (rest.removeprefix(":") if rest.startswith(":") else str(PORT) if bracket and not rest else "")
+    host, colon, port = text.partition(":")
+    return host, port if colon else str(PORT)
+
+
+class Deadline:
+    """A moment on the monotonic clock by which something has to be done."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def left_s(self) -> float:
+        """Raises TimeoutError when nothing is left."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline is over")
+        return left
+
+
+def ask_udp(
+    server: tuple[str, int], query: dns.message.Message, *, tries: int, timeout_s: float, what: str
+) -> dns.message.Message:
+    """One question by UDP, sent again when no answer comes within the try's share of `timeout_s`.
+
+    Datagrams that are not the answer are passed over. Raises Unreachable or TimedOut.
+    """
+    wire = query.to_wire()
+    try:
+        family, address = _resolve(server, socket.SOCK_DGRAM)
+        with socket.socket(family, socket.SOCK_DGRAM) as udp:
+            udp.connect(address)
+            for _ in range(tries):
+                udp.send(wire)
+                answer = _await_datagram(udp, query, Deadline(timeout_s / tries))
+                if answer is not None:
+                    return answer
+    except OSError as error:
+        raise Unreachable(what, show_server(server), _reason(error)) from error
+    raise TimedOut(what, show_server(server), f"no answer within {timeout_s:g} s")
+
+
+def _await_datagram(udp: socket.socket, query: dns.message.Message, deadline: Deadline) -> dns.message.Message | None:
+    while True:
+        try:
+            udp.settimeout(deadline.left_s())
+            answer = dns.message.from_wire(udp.recv(65535), ignore_trailing=True)
+        except TimeoutError:
+            return None
+        except (dns.exception.DNSException, ValueError):
+            continue
+        if query.is_response(answer):
+            return answer
+
+
+class Connection:
+    """A TCP connection to one name server, used by one thread, closed by `with`.
+
+    Raises Unreachable while nothing has been sent: then nothing has been done. From the first message on, silence
+    and a lost connection are TimedOut: the outcome is unknown.
+    """
+
+    def __init__(self, server: tuple[str, int], *, timeout_s: float, what: str) -> None:
+        self._what = what
+        self._server = show_server(server)
+        try:
+            self._tcp = socket.create_connection(server, timeout=timeout_s)
+        except OSError as error:
+            raise Unreachable(what, self._server, _reason(error)) from error
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tcp.close()
+
+    def ask(self, queries: Sequence[dns.message.Message], deadline: Deadline) -> list[dns.message.Message]:
+        """The answers in the order of the questions, whose ids differ. Sent a few at a time (RFC 7766, section 6.2)."""
+        answers: list[dns.message.Message] = []
+        try:
+            for start in range(0, len(queries), _PIPELINE_MAX):
+                answers += self._ask_some(queries[start : start + _PIPELINE_MAX], deadline)
+        except TimeoutError as error:
+            raise TimedOut(self._what, self._server, "no answer in time") from error
+        except OSError as error:
+            raise TimedOut(self._what, self._server, f"the connection was lost: {_reason(error)}") from error
+        return answers
+
+    def _ask_some(self, queries: Sequence[dns.message.Message], deadline: Deadline) -> list[dns.message.Message]:
+        self._tcp.settimeout(deadline.left_s())
+        self._tcp.sendall(b"".join(query.to_wire(prepend_length=True) for query in queries))
+        waiting = {query.id: query for query in queries}
+        answers: dict[int, dns.message.Message] = {}
+        while waiting:
+            wire = self._receive(int.from_bytes(self._receive(2, deadline), "big"), deadline)
+            query = waiting.pop(int.from_bytes(wire[:2], "big"), None)
+            if query is None:
+                raise Unreadable(self._what, self._server, "an answer to a question that was not asked")
+            answers[query.id] = self._read(query, wire)
+        return [answers[query.id] for query in queries]
+
+    def _receive(self, count: int, deadline: Deadline) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            self._tcp.settimeout(deadline.left_s())
+            part = self._tcp.recv(count - len(data))
+            if not part:
+                raise ConnectionResetError("closed by the server")
+            data += part
+        return bytes(data)
+
+    def _read(self, query: dns.message.Message, wire: bytes) -> dns.message.Message:
+        """The message, with its signature proven when the question was signed."""
+        try:
+            answer = dns.message.from_wire(wire, keyring=query.keyring, request_mac=query.mac or b"")
+        except dns.tsig.PeerBadTime as error:
+            hint = "set the clocks of both sides"
+            raise AccessRefused(self._what, self._server, "the server's clock differs from ours", hint) from error
+        except dns.tsig.PeerError as error:
+            hint = "name, algorithm and secret of the key must be the same at the server"
+            raise AccessRefused(self._what, self._server, f"the key is refused: {error}", hint) from error
+        except (dns.exception.DNSException, ValueError) as error:
+            raise Unreadable(self._what, self._server, f"{type(error).__name__}: {error}") from error
+        if not query.is_response(answer):
+            raise Unreadable(self._what, self._server, "the answer belongs to another question")
+        return answer
+
+
+def _resolve(
+    server: tuple[str, int], kind: socket.SocketKind
+) -> tuple[int, tuple[str, int] | tuple[str, int, int, int]]:
+    family, _, _, _, address = socket.getaddrinfo(*server, type=kind)[0]
+    return family, address  # type: ignore[return-value]  # only IPv4 and IPv6 have ports
+
+
+def show_server(server: tuple[str, int]) -> str:
+    """The text that `parse_server` reads."""
+    host, port = server
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reason(error: OSError) -> str:
+    return "no connection in time" if isinstance(error, TimeoutError) else (error.strerror or str(error))

@@ -1,0 +1,369 @@
+"""What every DNS host and every authority must do, whoever makes it.
+
+A test of a new host is a class of a few lines:
+
+    class TestMyHost(DnsConformance):
+        @pytest.fixture
+        def host(self):
+            return MyHost(…)          # with an empty zone example.test
+
+        @pytest.fixture
+        def authority(self):          # optional: then its name servers are asked as well
+            return DnsAuthority()
+"""
+
+# ruff: noqa: S101 - this is a test suite that ships
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from failover.core.rrsets import Changes, Epoch, RRset, by_key, epoch_name, epoch_set
+from failover.errors import AdapterError, Conflict, Rejected
+from failover.ports import Authority, Dns
+
+ZONE = "example.test"
+SERVICE = "guestbook"
+WWW = f"www.{ZONE}"
+FENCE = (epoch_name(SERVICE, ZONE), "TXT")
+NAMES = ((WWW, "A"), (WWW, "AAAA"), (ZONE, "A"), FENCE)
+RACERS = 60
+SETTLE_S = 30.0
+
+
+def address_set(name: str, *addresses: str, type: str = "A", ttl_s: int = 60) -> RRset:
+    return RRset(name=name, type=type, ttl_s=ttl_s, values=frozenset(addresses))
+
+
+def fence(number: int, site: str = "aurora", plan: str = "") -> RRset:
+    return epoch_set(SERVICE, ZONE, Epoch(number=number, site=site, plan=plan or f"plan{number}"))
+
+
+def put(*rrsets: RRset) -> Changes:
+    return Changes(put=rrsets)
+
+
+class DnsConformance:
+    """Subclass it, and give the fixture `host`."""
+
+    @pytest.fixture
+    def host(self) -> Dns:
+        """A host with an empty zone `example.test`."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def authority(self) -> Authority | None:
+        """Asks the servers in the host's traits; None leaves those checks out."""
+        return None
+
+    @pytest.fixture
+    def published(self, host: Dns) -> RRset:
+        """www stands at 192.0.2.1, under epoch 1."""
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+        return fence(1)
+
+    # ------------------------------------------------------------------------------------------ traits and reading
+
+    def test_traits_name_a_grade_and_servers(self, host: Dns) -> None:
+        traits = host.traits()
+        assert traits.grade in (1, 2, 3)
+        assert traits.servers
+
+    def test_pairs_without_a_set_are_left_out(self, host: Dns) -> None:
+        assert host.read(ZONE, NAMES) == ()
+
+    def test_nothing_asked_nothing_answered(self, host: Dns) -> None:
+        assert host.read(ZONE, ()) == ()
+
+    def test_a_zone_that_is_not_there_is_never_empty(self, host: Dns) -> None:
+        with pytest.raises(AdapterError):
+            host.read("absent.test", [("www.absent.test", "A")])
+        with pytest.raises(AdapterError):
+            host.apply("absent.test", Changes(), expect=None, fence=epoch_set(SERVICE, "absent.test", _EPOCH))
+
+    def test_what_was_put_is_read(self, host: Dns, published: RRset) -> None:
+        assert _values(host, (WWW, "A")) == {"192.0.2.1"}
+        assert _values(host, FENCE) == published.values
+
+    @pytest.mark.usefixtures("published")
+    def test_only_what_was_asked_for_is_read(self, host: Dns) -> None:
+        assert [rrset.key for rrset in host.read(ZONE, [FENCE])] == [FENCE]
+
+    def test_names_in_any_case_and_with_a_final_dot(self, host: Dns, published: RRset) -> None:
+        (found,) = host.read("EXAMPLE.test.", [("WWW.Example.TEST.", "A")])
+        assert found.name == WWW
+        host.apply("Example.Test.", Changes(remove=(("WWW.Example.Test.", "A"),)), expect=published, fence=fence(2))
+        assert host.read(ZONE, [(WWW, "A")]) == ()
+
+    # ------------------------------------------------------------------------------------------ changing
+
+    def test_a_put_replaces_the_whole_set(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.7", "192.0.2.8")), expect=published, fence=fence(2))
+        assert _values(host, (WWW, "A")) == {"192.0.2.7", "192.0.2.8"}
+
+    def test_several_names_and_both_families_move_together(self, host: Dns, published: RRset) -> None:
+        sets = (
+            address_set(WWW, "198.51.100.7"),
+            address_set(WWW, "2001:db8::7", type="AAAA"),
+            address_set(ZONE, "198.51.100.7"),
+        )
+        host.apply(ZONE, put(*sets), expect=published, fence=fence(2))
+        assert by_key(host.read(ZONE, NAMES)) == by_key((*sets, fence(2)))
+
+    def test_a_removed_set_is_gone(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, Changes(remove=((WWW, "A"),)), expect=published, fence=fence(2))
+        assert _values(host, (WWW, "A")) == set()
+
+    def test_removing_what_is_not_there_is_fine(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, Changes(remove=((f"other.{ZONE}", "AAAA"),)), expect=published, fence=fence(2))
+        assert _values(host, FENCE) == fence(2).values
+
+    def test_only_the_time_to_live_changes(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.1", ttl_s=300)), expect=published, fence=fence(2))
+        (found,) = host.read(ZONE, [(WWW, "A")])
+        assert found.ttl_s == 300
+
+    def test_many_values_and_many_sets(self, host: Dns, published: RRset) -> None:
+        wide = address_set(WWW, *(f"198.51.100.{n}" for n in range(1, 101)))
+        sets = (wide, *(address_set(f"n{n}.{ZONE}", f"203.0.113.{n}") for n in range(1, 101)))
+        host.apply(ZONE, put(*sets), expect=published, fence=fence(2))
+        names = [rrset.key for rrset in sets]
+        assert by_key(host.read(ZONE, names)) == by_key(sets)
+
+    def test_texts_of_any_length_come_back_as_they_were(self, host: Dns, published: RRset) -> None:
+        texts = {'a "quoted" \\ text; with marks', "x" * 255, "y" * 700}
+        rrset = RRset(name=f"note.{ZONE}", type="TXT", ttl_s=60, values=frozenset(texts))
+        host.apply(ZONE, put(rrset), expect=published, fence=fence(2))
+        assert _values(host, rrset.key) == texts
+
+    def test_addresses_become_a_cname_and_back(self, host: Dns, published: RRset) -> None:
+        alias = RRset(name=WWW, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"}))
+        host.apply(ZONE, Changes(put=(alias,), remove=((WWW, "A"),)), expect=published, fence=fence(2))
+        assert host.read(ZONE, [(WWW, "A")]) == (alias,)
+        assert host.read(ZONE, [(WWW, "CNAME")]) == (alias,)
+        back = Changes(put=(address_set(WWW, "192.0.2.1"),), remove=((WWW, "CNAME"),))
+        host.apply(ZONE, back, expect=fence(2), fence=fence(3))
+        assert host.read(ZONE, [(WWW, "A")]) == (address_set(WWW, "192.0.2.1"),)
+
+    def test_a_cname_gets_another_target(self, host: Dns, published: RRset) -> None:
+        first, second = (
+            RRset(name=f"app.{ZONE}", type="CNAME", ttl_s=60, values=frozenset({target}))
+            for target in ("one.example.net", "two.example.net")
+        )
+        host.apply(ZONE, put(first), expect=published, fence=fence(2))
+        host.apply(ZONE, put(second), expect=fence(2), fence=fence(3))
+        assert host.read(ZONE, [first.key]) == (second,)
+
+    def test_nothing_is_put_beside_a_cname_in_silence(self, host: Dns, published: RRset) -> None:
+        alias = RRset(name=f"app.{ZONE}", type="CNAME", ttl_s=60, values=frozenset({"one.example.net"}))
+        host.apply(ZONE, put(alias), expect=published, fence=fence(2))
+        for wrong in (
+            address_set(alias.name, "192.0.2.9"),
+            RRset(name=WWW, type="CNAME", ttl_s=60, values=alias.values),
+        ):
+            with pytest.raises((Conflict, Rejected)):
+                host.apply(ZONE, put(wrong), expect=fence(2), fence=fence(3))
+        assert host.read(ZONE, [alias.key, (WWW, "A"), FENCE]) == (alias, address_set(WWW, "192.0.2.1"), fence(2))
+
+    def test_sets_that_are_not_named_are_not_touched(self, host: Dns, published: RRset) -> None:
+        foreign = (
+            RRset(name=ZONE, type="MX", ttl_s=3600, values=frozenset({"10 mail.example.net."})),
+            RRset(name=WWW, type="TXT", ttl_s=3600, values=frozenset({"keep me"})),
+            address_set(f"ftp.{ZONE}", "192.0.2.99", ttl_s=3600),
+        )
+        host.apply(ZONE, put(*foreign), expect=published, fence=fence(2))
+        host.apply(ZONE, put(address_set(WWW, "198.51.100.7")), expect=fence(2), fence=fence(3))
+        host.apply(ZONE, Changes(remove=((WWW, "A"),)), expect=fence(3), fence=None)
+        assert by_key(host.read(ZONE, [rrset.key for rrset in foreign])) == by_key(foreign)
+
+    # ------------------------------------------------------------------------------------------ the fence
+
+    def test_the_first_fence_needs_an_empty_place(self, host: Dns, published: RRset) -> None:
+        self._refused(host, expect=None, new=fence(2), stands=published)
+
+    def test_an_expected_fence_must_stand_there(self, host: Dns) -> None:
+        with pytest.raises(Conflict):
+            host.apply(ZONE, put(address_set(WWW, "198.51.100.7")), expect=fence(1), fence=fence(2))
+        assert host.read(ZONE, NAMES) == ()
+
+    def test_an_older_epoch_is_refused(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, Changes(), expect=published, fence=fence(5))
+        self._refused(host, expect=published, new=fence(2), stands=fence(5))
+        self._refused(host, expect=published, new=fence(6), stands=fence(5))
+
+    def test_the_same_epoch_of_another_plan_is_refused(self, host: Dns, published: RRset) -> None:
+        self._refused(host, expect=fence(1, plan="other"), new=fence(2), stands=published)
+        self._refused(host, expect=fence(1, site="boreas"), new=fence(2), stands=published)
+
+    def test_an_epoch_that_does_not_rise_is_refused(self, host: Dns, published: RRset) -> None:
+        for number in (0, 1):
+            with pytest.raises(Rejected):
+                host.apply(ZONE, Changes(), expect=published, fence=fence(number, plan="again"))
+        assert _values(host, FENCE) == published.values
+
+    def test_the_same_call_again_is_a_conflict(self, host: Dns, published: RRset) -> None:
+        changes = put(address_set(WWW, "198.51.100.7"))
+        host.apply(ZONE, changes, expect=published, fence=fence(2))
+        with pytest.raises(Conflict):
+            host.apply(ZONE, changes, expect=published, fence=fence(2))
+        assert _values(host, (WWW, "A")) == {"198.51.100.7"}
+
+    def test_the_fence_alone_moves(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, Changes(), expect=published, fence=fence(2))
+        assert host.read(ZONE, [(WWW, "A"), FENCE]) == (address_set(WWW, "192.0.2.1"), fence(2))
+
+    def test_the_fence_is_taken_away(self, host: Dns, published: RRset) -> None:
+        host.apply(ZONE, Changes(remove=((WWW, "A"),)), expect=published, fence=None)
+        assert host.read(ZONE, NAMES) == ()
+
+    def test_the_value_of_the_fence_counts_not_its_time_to_live(self, host: Dns, published: RRset) -> None:
+        other = RRset(name=published.name, type="TXT", ttl_s=published.ttl_s + 40, values=published.values)
+        host.apply(ZONE, Changes(), expect=other, fence=fence(2))
+        assert _values(host, FENCE) == fence(2).values
+
+    def test_requests_that_make_no_sense_change_nothing(self, host: Dns, published: RRset) -> None:
+        www, outside = address_set(WWW, "198.51.100.7"), address_set("www.example.net", "198.51.100.7")
+        alias = RRset(name=WWW, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"}))
+        for changes, expect, new in (
+            (put(www), None, None),
+            (put(www, www), published, fence(2)),
+            (put(www, alias), published, fence(2)),
+            (put(outside), published, fence(2)),
+            (Changes(put=(www,), remove=((WWW, "A"),)), published, fence(2)),
+            (put(fence(2)), published, fence(2)),
+            (put(www), published, address_set(FENCE[0], "192.0.2.1")),
+        ):
+            with pytest.raises(Rejected):
+                host.apply(ZONE, changes, expect=expect, fence=new)
+        assert host.read(ZONE, [(WWW, "A"), FENCE]) == (address_set(WWW, "192.0.2.1"), published)
+
+    def _refused(self, host: Dns, *, expect: RRset | None, new: RRset, stands: RRset) -> None:
+        """The change is a conflict, and nothing has changed."""
+        changes = Changes(put=(address_set(ZONE, "198.51.100.7"),), remove=((WWW, "A"),))
+        with pytest.raises(Conflict):
+            host.apply(ZONE, changes, expect=expect, fence=new)
+        assert by_key(host.read(ZONE, NAMES)) == by_key((address_set(WWW, "192.0.2.1"), stands))
+
+    # ------------------------------------------------------------------------------------------ at once
+
+    def test_of_many_at_once_one_wins(self, host: Dns) -> None:
+        if host.traits().grade != 1:
+            pytest.skip("only grade 1 promises one winner")
+        expect: RRset | None = None
+        for epoch in (1, 2):
+            winner = self._race(host, expect, epoch)
+            expect = fence(epoch, plan=f"racer{winner}")
+            found = by_key(host.read(ZONE, NAMES))
+            assert found == by_key((address_set(WWW, f"192.0.2.{winner}"), expect))
+
+    def _race(self, host: Dns, expect: RRset | None, epoch: int) -> int:
+        line = threading.Barrier(RACERS)
+
+        def run(racer: int) -> bool:
+            line.wait()
+            try:
+                change = put(address_set(WWW, f"192.0.2.{racer}"))
+                host.apply(ZONE, change, expect=expect, fence=fence(epoch, plan=f"racer{racer}"))
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(RACERS) as pool:
+            won = list(pool.map(run, range(1, RACERS + 1)))
+        assert won.count(True) == 1
+        return won.index(True) + 1
+
+    @pytest.mark.usefixtures("published")
+    def test_a_reader_never_sees_an_empty_set(self, host: Dns, authority: Authority | None) -> None:
+        _settle(host, authority, address_set(WWW, "192.0.2.1"))
+        allowed = {f"192.0.2.{n}" for n in range(1, 40)}
+        done = threading.Event()
+
+        def look() -> int:
+            looks = 0
+            while not done.is_set() or looks == 0:
+                (found,) = host.read(ZONE, [(WWW, "A")])
+                assert found.values <= allowed
+                for server in host.traits().servers if authority else ():
+                    answer = authority.ask(server, WWW, "A") if authority else None
+                    assert answer is not None
+                    assert answer.values <= allowed
+                looks += 1
+            return looks
+
+        with ThreadPoolExecutor(2) as pool:
+            readers = [pool.submit(look) for _ in range(2)]
+            try:
+                for n in range(2, 40):
+                    host.apply(ZONE, put(address_set(WWW, f"192.0.2.{n}")), expect=fence(n - 1), fence=fence(n))
+            finally:
+                done.set()
+            assert all(reader.result() > 0 for reader in readers)
+
+    # ------------------------------------------------------------------------------------------ the name servers
+
+    def test_every_name_server_comes_to_answer_the_change(
+        self, host: Dns, authority: Authority | None, published: RRset
+    ) -> None:
+        if authority is None:
+            pytest.skip("no authority to ask")
+        moved = address_set(WWW, "198.51.100.7", "198.51.100.8")
+        host.apply(ZONE, put(moved), expect=published, fence=fence(2))
+        _settle(host, authority, moved)
+        _settle(host, authority, fence(2))
+        for server in host.traits().servers:
+            assert authority.ask(server, WWW.upper() + ".", "A") == moved
+
+    @pytest.mark.usefixtures("published")
+    def test_name_servers_say_when_there_is_none(self, host: Dns, authority: Authority | None) -> None:
+        if authority is None:
+            pytest.skip("no authority to ask")
+        _settle(host, authority, address_set(WWW, "192.0.2.1"))
+        for server in host.traits().servers:
+            assert authority.ask(server, WWW, "AAAA") is None
+            assert authority.ask(server, f"absent.{ZONE}", "A") is None
+
+    def test_a_cname_is_answered_and_not_followed(
+        self, host: Dns, authority: Authority | None, published: RRset
+    ) -> None:
+        if authority is None:
+            pytest.skip("no authority to ask")
+        alias = RRset(name=f"app.{ZONE}", type="CNAME", ttl_s=60, values=frozenset({WWW}))
+        host.apply(ZONE, put(alias), expect=published, fence=fence(2))
+        _settle(host, authority, alias)
+        for server in host.traits().servers:
+            assert authority.ask(server, alias.name, "A") == alias
+
+    def test_a_server_of_other_zones_is_no_authority(self, host: Dns, authority: Authority | None) -> None:
+        if authority is None:
+            pytest.skip("no authority to ask")
+        for server in host.traits().servers:
+            with pytest.raises(AdapterError):
+                authority.ask(server, "www.elsewhere.example", "A")
+
+
+_EPOCH = Epoch(number=1, site="aurora", plan="plan1")
+
+
+def _values(host: Dns, key: tuple[str, str]) -> frozenset[str]:
+    found = by_key(host.read(ZONE, [key])).get(key)
+    return frozenset() if found is None else found.values
+
+
+def _settle(host: Dns, authority: Authority | None, wanted: RRset) -> None:
+    """Wait until every name server answers it: a host may say yes before its servers know."""
+    if authority is None:
+        return
+    for server in host.traits().servers:
+        wait_until(lambda server=server: authority.ask(server, *wanted.key) == wanted)  # type: ignore[misc]
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = SETTLE_S) -> None:
+    """Raises AssertionError when it does not come to hold."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, f"it did not come about within {timeout_s:g} s"
+        time.sleep(0.02)

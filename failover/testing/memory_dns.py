@@ -1,0 +1,199 @@
+"""A DNS host in memory, strict about everything that real hosts let pass, and its name servers.
+
+It passes the same suite as the real ones (`failover.testing.dns`). For simulations it takes a virtual clock, faults and
+a lag between what the API says and what its name servers answer.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from failover.core.rrsets import Changes, RRset, by_key, normal_name
+from failover.dns.transaction import OPERATION, check_transaction, is_inside
+from failover.errors import Conflict, NotFound, TimedOut, Unreachable, Unreadable
+from failover.ports import HostTraits
+
+Records = Mapping[tuple[str, str], RRset]
+Faults = Callable[[str], Exception | None]
+
+
+class ReplyLost(TimedOut):
+    """As a fault: the change is carried out, but nobody learns of it."""
+
+    def __init__(self, object: str = "") -> None:
+        super().__init__(OPERATION, object, "the reply was lost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a zone holds from `at_s` of the host's clock on."""
+
+    at_s: float
+    records: Records
+
+
+def no_faults(_: str) -> None:
+    """Everything works."""
+
+
+class MemoryDns:
+    """A DNS host. Grade 1 carries out a change as a whole; grades 2 and 3 compare, then write set by set.
+
+    `faults` is asked before each operation: `read`, `apply`, and below grade 1 `write` for each set. What it returns is
+    raised; a ReplyLost after the change. `lag_s` is how long its name servers still answer what was before.
+    `on_change` sees every version of a zone as it comes about. All four may be set anew at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "memory",
+        zones: Iterable[str] = ("example.test",),
+        grade: int = 1,
+        servers: tuple[str, ...] = (),
+        lag_s: float = 0.0,
+        clock: Callable[[], float] = lambda: 0.0,
+        faults: Faults = no_faults,
+    ) -> None:
+        self.name = name
+        self.lag_s = lag_s
+        self.faults = faults
+        self.on_change: Callable[[str, Records], None] | None = None
+        self._traits = HostTraits(grade=grade, servers=servers or (f"{name}:53",))
+        self._clock = clock
+        self._zones = {normal_name(zone): [Version(at_s=float("-inf"), records={})] for zone in zones}
+        self._lock = threading.RLock()
+
+    def traits(self) -> HostTraits:
+        return self._traits
+
+    def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
+        fault = self.faults("read")
+        if fault is not None:
+            raise fault
+        with self._lock:
+            records = self._versions(zone)[-1].records
+        return tuple(dict.fromkeys(found for name, type in names if (found := _standing(records, name, type))))
+
+    def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
+        fault = self.faults("apply")
+        if fault is not None and not isinstance(fault, ReplyLost):
+            raise fault
+        check_transaction(zone, changes, expect, fence)
+        if self._traits.grade == 1:
+            self._apply_whole(zone, changes, expect, fence)
+        else:
+            self._apply_singly(zone, changes, expect, fence)
+        if fault is not None:
+            raise fault
+
+    def visible(self, zone: str) -> Records:
+        """What its name servers answer now. Raises NotFound."""
+        with self._lock:
+            versions = self._versions(zone)
+            now = self._clock()
+            while len(versions) > 1 and versions[1].at_s + self.lag_s <= now:
+                del versions[0]
+            return versions[0].records
+
+    def zone_of(self, name: str) -> str | None:
+        """The longest of its zones that holds the name."""
+        return max((zone for zone in self._zones if is_inside(name, zone)), key=len, default=None)
+
+    def _versions(self, zone: str) -> list[Version]:
+        try:
+            return self._zones[normal_name(zone)]
+        except KeyError:
+            raise NotFound("find zone", zone, f"{self.name} has no such zone") from None
+
+    def _apply_whole(self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
+        with self._lock:
+            records = dict(self._versions(zone)[-1].records)
+            _require(records, zone, changes, expect, fence)
+            for key, rrset in _writes(changes, expect, fence):
+                _write(records, key, rrset)
+            self._publish(zone, records)
+
+    def _apply_singly(self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
+        with self._lock:
+            _require(self._versions(zone)[-1].records, zone, changes, expect, fence)
+        for key, rrset in _writes(changes, expect, fence):
+            fault = self.faults("write")
+            if fault is not None:
+                raise fault
+            with self._lock:
+                records = dict(self._versions(zone)[-1].records)
+                _write(records, key, rrset)
+                self._publish(zone, records)
+
+    def _publish(self, zone: str, records: Records) -> None:
+        self.visible(zone)  # forgets versions that nobody can see any more
+        self._versions(zone).append(Version(at_s=self._clock(), records=records))
+        if self.on_change is not None:
+            self.on_change(normal_name(zone), records)
+
+
+class MemoryAuthority:
+    """The name servers of memory hosts, by the addresses in their traits.
+
+    `faults` is asked with the server's address before each answer; what it returns is raised.
+    """
+
+    def __init__(self, *hosts: MemoryDns, faults: Faults = no_faults) -> None:
+        self.faults = faults
+        self._hosts = {server: host for host in hosts for server in host.traits().servers}
+
+    def ask(self, server: str, name: str, type: str) -> RRset | None:
+        fault = self.faults(server)
+        if fault is not None:
+            raise fault
+        host = self._hosts.get(server)
+        if host is None:
+            raise Unreachable("ask name server", server, "nothing is there")
+        zone = host.zone_of(name)
+        if zone is None:
+            raise Unreadable("ask name server", f"{server} for {name} {type}", "it answers REFUSED")
+        return _standing(host.visible(zone), name, type)
+
+
+def _standing(records: Records, name: str, type: str) -> RRset | None:
+    here = normal_name(name)
+    return records.get((here, type.upper())) or records.get((here, "CNAME"))
+
+
+def _require(records: Records, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
+    for wanted in (expect, fence):
+        found = None if wanted is None else records.get(wanted.key)
+        values = None if found is None else found.values
+        if wanted is not None and values != (None if expect is None else expect.values):
+            raise Conflict(OPERATION, zone, f"the fence is {found}, not {expect}")
+    left = by_key(rrset for key, rrset in records.items() if key not in _removed(changes))
+    for rrset in changes.put:
+        beside = {type for name, type in left if name == rrset.name} - {rrset.type}
+        if beside and (rrset.type == "CNAME" or "CNAME" in beside):
+            raise Conflict(
+                OPERATION, zone, f"{rrset.name} {rrset.type} cannot stand beside {', '.join(sorted(beside))}"
+            )
+
+
+def _removed(changes: Changes) -> set[tuple[str, str]]:
+    return {(normal_name(name), type.upper()) for name, type in changes.remove}
+
+
+def _writes(changes: Changes, expect: RRset | None, fence: RRset | None) -> list[tuple[tuple[str, str], RRset | None]]:
+    """New sets first, so that a change that ends halfway leaves something to answer; the fence stands before all."""
+    writes: list[tuple[tuple[str, str], RRset | None]] = []
+    if fence is not None:
+        writes.append((fence.key, fence))
+    elif expect is not None:
+        writes.append((expect.key, None))
+    writes += [(rrset.key, rrset) for rrset in changes.put]
+    writes += [(key, None) for key in sorted(_removed(changes))]
+    return writes
+
+
+def _write(records: dict[tuple[str, str], RRset], key: tuple[str, str], rrset: RRset | None) -> None:
+    if rrset is None:
+        records.pop(key, None)
+    else:
+        records[key] = rrset

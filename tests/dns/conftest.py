@@ -1,0 +1,38 @@
+"""Name servers of our own, started on free ports and stopped again."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from failover.dns.rfc2136 import Rfc2136
+from failover.local.nameserver import NameServer, create
+from failover.local.zone_data import KEY_FILE
+from failover.net.tsig import TsigKey, read_key
+
+SECRET = base64.b64encode(b"a secret of the tests, 32 bytes!").decode()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    create(tmp_path / "dns" / "north", ["example.test"], "ns1", "failover", SECRET)
+    return tmp_path / "dns" / "north"
+
+
+@pytest.fixture
+def server(directory: Path) -> Iterator[NameServer]:
+    running = NameServer(directory)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def key(directory: Path) -> TsigKey:
+    return read_key(directory / KEY_FILE)
+
+
+@pytest.fixture
+def north(server: NameServer, key: TsigKey) -> Rfc2136:
+    return Rfc2136(name="north", server=f"127.0.0.1:{server.port}", key=key)

@@ -1,0 +1,46 @@
+"""Every host of ours passes the suite that ships."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from failover.dns.authority import DnsAuthority
+from failover.dns.local import LocalHost
+from failover.dns.rfc2136 import Rfc2136
+from failover.local.nameserver import NameServer
+from failover.testing.dns import DnsConformance
+from failover.testing.memory_dns import MemoryAuthority, MemoryDns
+
+
+class TestMemory(DnsConformance):
+    @pytest.fixture(params=[1, 2, 3])
+    def host(self, request: pytest.FixtureRequest) -> MemoryDns:
+        return MemoryDns(grade=request.param, servers=("one:53", "two:53"))
+
+    @pytest.fixture
+    def authority(self, host: MemoryDns) -> MemoryAuthority:
+        return MemoryAuthority(host)
+
+
+class TestRfc2136(DnsConformance):
+    @pytest.fixture
+    def host(self, north: Rfc2136) -> Rfc2136:
+        return north
+
+    @pytest.fixture
+    def authority(self) -> DnsAuthority:
+        return DnsAuthority()
+
+
+class TestLocal(DnsConformance):
+    @pytest.fixture
+    def host(self, server: NameServer, directory: Path) -> LocalHost:
+        daemon = {"pid": os.getpid(), "start": "0", "address": "127.0.0.1", "port": server.port}
+        (directory / "daemon.json").write_text(json.dumps(daemon))
+        return LocalHost(root=directory.parent.parent, name="north")
+
+    @pytest.fixture
+    def authority(self) -> DnsAuthority:
+        return DnsAuthority()
