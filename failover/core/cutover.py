@@ -100,8 +100,8 @@ def record_sets(service: Service, addresses: Mapping[str, Sequence[str]]) -> tup
     """The service's records for these addresses (by group). Raises ValueError where a record would be empty."""
     sets = []
     for record in service.records:
-        version = "." if record.type == "A" else ":"
-        values = frozenset(a for a in addresses.get(record.group, ()) if version in a)
+        v6 = record.type == "AAAA"
+        values = frozenset(a for a in addresses.get(record.group, ()) if (":" in a) is v6)
         if not values:
             raise ValueError(f"{record.name} {record.type} would be empty: group {record.group} has no such address")
         sets.append(RRset(name=record.name, type=record.type, ttl_s=service.ttl_s, values=values))
@@ -133,6 +133,9 @@ def seal(plan: CutoverPlan) -> CutoverPlan:
             f"{plan.source} → {plan.target}",
             " ".join(plan.steps),
             " ".join(plan.hosts),
+            " ".join(plan.zones),
+            *(f"{group}: {' '.join(serving)}" for group, serving in sorted(plan.addresses.items())),
+            "rrsets",
             *(str(r) for r in plan.rrsets),
             "before",
             *(str(r) for r in plan.before),

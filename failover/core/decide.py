@@ -23,7 +23,7 @@ from enum import StrEnum
 
 from failover.core.health import HealthState
 from failover.core.model import Action, Policy, Reaction, Service
-from failover.core.safety import best_grade, highest_epoch
+from failover.core.safety import DOWN_KINDS, best_grade, highest_epoch
 from failover.core.verdict import Verdict, VerdictKind
 from failover.core.world import Proposal, Watch, World
 
@@ -77,14 +77,11 @@ def decide(service: Service, world: World) -> Decision:
     if state.open_plan is not None:
         plan = state.open_plan
         return _decision(DecisionKind.CONTINUE, f"plan {plan.id} ({plan.kind} to {plan.target}) is under way")
+    refused = refusal(service, world)
+    if refused is not None:
+        return _decision(DecisionKind.REFUSE, refused)
     if state.active_site is None:
         return _decision(DecisionKind.HOLD, "nothing is published yet; `failover apply` publishes it")
-    behind = overtaken(service, world)
-    if behind is not None:
-        return _decision(DecisionKind.REFUSE, behind)
-    if state.active_site not in {s.name for s in service.sites}:
-        gone = f"the active site {state.active_site} is not in the config any more; put it back, or cut over by hand"
-        return _decision(DecisionKind.REFUSE, gone)
     verdict = _verdict(world, state.active_site)
     if verdict is None:
         return _decision(DecisionKind.HOLD, f"{state.active_site} has not been judged yet")
@@ -100,6 +97,14 @@ def _verdict(world: World, site: str) -> Verdict | None:
     return watch.verdict if watch else None
 
 
+def refusal(service: Service, world: World) -> str | None:
+    """Why nothing may be decided at all, or None."""
+    active = world.state.active_site
+    if active is not None and active not in {s.name for s in service.sites}:
+        return f"the active site {active} is not in the config any more; put it back, or cut over by hand"
+    return overtaken(service, world)
+
+
 def overtaken(service: Service, world: World) -> str | None:
     """S14: a sentence when DNS holds a higher epoch than our state has ever spent. Then we only observe."""
     highest = highest_epoch(service, world.hosts.values())
@@ -107,22 +112,31 @@ def overtaken(service: Service, world: World) -> str | None:
         return None
     return (
         f"DNS holds epoch {highest.number} (site {highest.site}), this state has only spent {world.state.epoch}: "
-        "another controller was here, or the state is old; only observing"
+        "another controller was here, or the state is old"
     )
 
 
 def _react(service: Service, world: World, active: str, verdict: Verdict) -> Decision:
     reaction = reaction_to(service.policy, verdict)
-    says = f"{active} is {verdict.kind}: {'; '.join(verdict.evidence)}"
-    if reaction.action is Action.HOLD:
-        return Decision(kind=DecisionKind.HOLD, reasons=(says,), verdict=verdict.kind)
     left = confirm_left_s(reaction, verdict, world)
-    if left > 0:
+    if left > 0 and reaction.action is not Action.HOLD:
         wait = f"confirming for {left:.0f} s more before the reaction `{reaction.action}`"
-        return Decision(kind=DecisionKind.HOLD, reasons=(says, wait), verdict=verdict.kind)
-    if reaction.action is Action.PAGE:
+        return Decision(kind=DecisionKind.HOLD, reasons=(_says(active, verdict), wait), verdict=verdict.kind)
+    return confirmed(service, world, active, verdict)
+
+
+def confirmed(service: Service, world: World, active: str, verdict: Verdict) -> Decision:
+    """The decision on the active site's verdict once the confirm window has passed."""
+    action, says = reaction_to(service.policy, verdict).action, _says(active, verdict)
+    if action is Action.HOLD:
+        return Decision(kind=DecisionKind.HOLD, reasons=(says,), verdict=verdict.kind)
+    if action is Action.PAGE:
         return Decision(kind=DecisionKind.PAGE, reasons=(says,), verdict=verdict.kind)
-    return _move(service, world, active, verdict, says, ask=reaction.action is Action.ASK)
+    return _move(service, world, active, verdict, says, ask=action is Action.ASK)
+
+
+def _says(active: str, verdict: Verdict) -> str:
+    return f"{active} is {verdict.kind}: {'; '.join(verdict.evidence)}"
 
 
 def confirm_left_s(reaction: Reaction, verdict: Verdict, world: World) -> float:
@@ -146,11 +160,11 @@ def _move(service: Service, world: World, active: str, verdict: Verdict, says: s
         blocked = blockers(service, world, verdict, forward)
         if not blocked:
             return Decision(kind=DecisionKind.CUT_OVER, target=forward[0], reasons=(says,), verdict=verdict.kind)
-        kind = DecisionKind.HOLD if world.orders.pause or tilted(world) else DecisionKind.PAGE
-        single = single_vantage(service, world, verdict)
-        if single is None or blocked != [single]:
+        if blocked != [single_vantage(service, world, verdict)]:
+            waits = world.orders.pause_at(world.now) is not None or tilted(world)
+            kind = DecisionKind.HOLD if waits else DecisionKind.PAGE
             return Decision(kind=kind, reasons=(says, *blocked), verdict=verdict.kind)
-        says = f"{says}; {single}"
+        says, targets = f"{says}; {blocked[0]}", forward
     question = f"asking whether to cut over to {targets[0]}"
     return Decision(kind=DecisionKind.ASK, target=targets[0], reasons=(says, question), verdict=verdict.kind)
 
@@ -181,6 +195,8 @@ def _unfit(service: Service, world: World, site: str) -> list[str]:
     if watch.readiness is None:
         return ["it was never checked"]
     reasons = list(watch.readiness.reasons)
+    if not reasons and watch.verdict is not None and watch.verdict.kind in DOWN_KINDS:
+        reasons.append(f"it is {watch.verdict.kind} itself")
     if watch.failed_at is not None and world.now.since(watch.failed_at) < service.policy.retry_after_s:
         reasons.append("a cutover to it failed a moment ago")
     return reasons
@@ -214,7 +230,7 @@ def forward_only(service: Service, world: World, verdict: Verdict, target: str) 
 def blockers(service: Service, world: World, verdict: Verdict, forward: list[str]) -> list[str]:
     """Everything that stands against an automatic cutover now, as sentences; [] when nothing does."""
     found = []
-    pause = world.orders.pause
+    pause = world.orders.pause_at(world.now)
     if pause is not None:
         found.append(f"paused ({pause.reason}); `failover unpause` ends it")
     if tilted(world):

@@ -103,9 +103,9 @@ def vote(state: HealthState, *, controls_ok: bool, others_answer: bool) -> Healt
 
 
 def quorum(votes: Sequence[HealthState], need: int) -> HealthState:
-    """DOWN when at least `need` say so and nobody is in between (Rapid's rule); UP when somebody still reaches it."""
+    """DOWN when at least `need` say so and nobody is in between (Rapid's rule); UP when too many reach it for that."""
     if votes.count(HealthState.DOWN) >= need and HealthState.UNKNOWN not in votes:
         return HealthState.DOWN
-    if votes.count(HealthState.UP) > len(votes) - need:
+    if votes.count(HealthState.UP) > max(0, len(votes) - need):
         return HealthState.UP
     return HealthState.UNKNOWN

@@ -63,26 +63,30 @@ def site_addresses(site: Site, state: State) -> dict[str, tuple[str, ...]]:
 def judge(service: Service, state: State, seen: Observation, *, fresh: bool = False) -> State:
     """The state after this round. `fresh`: a person asks, so readiness needs no risen streak."""
     cut_off = isolated(seen.controls)
-    health = {site.name: _health(service, state, seen, site) for site in service.sites}
-    answers = {site.name: _answers(seen, site) for site in service.sites}
+    samples: dict[str, list[Sample]] = {site.name: [] for site in service.sites}
+    for sample in seen.samples:
+        samples.setdefault(sample.site, []).append(sample)
+    health = {site.name: _health(service, state, seen.at, site, samples[site.name]) for site in service.sites}
+    answering = {site.name for site in service.sites if _answers(seen, site, samples[site.name])}
+    lone = len(service.sites) == 1  # it has nowhere to go, so its verdict can do no harm
     watch = {}
     for site in service.sites:
-        others = any(yes for name, yes in answers.items() if name != site.name)
-        plane = vote(data_plane(health[site.name].values()), controls_ok=not cut_off, others_answer=others)
-        watch[site.name] = _watch(service, state, seen, site, plane, cut_off=cut_off, fresh=fresh)
+        others_answer = lone or len(answering) > (site.name in answering)
+        plane = vote(data_plane(health[site.name].values()), controls_ok=not cut_off, others_answer=others_answer)
+        facts = _facts(service, seen, site, samples[site.name], plane)
+        watch[site.name] = _watch(service, state, site, facts, seen.at, cut_off=cut_off, fresh=fresh)
     return replace(state, health=health, watch=watch, isolated=cut_off)
 
 
-def _health(service: Service, state: State, seen: Observation, site: Site) -> dict[str, Health]:
+def _health(service: Service, state: State, at: Instant, site: Site, samples: list[Sample]) -> dict[str, Health]:
     before = state.health.get(site.name, {})
     after = {}
     for check in service.checks:
-        samples = [s for s in seen.samples if s.site == site.name and s.check == check.name]
-        outcome, reason = round_outcome(samples)
+        outcome, reason = round_outcome([s for s in samples if s.check == check.name])
         after[check.name] = advance(
             before.get(check.name, Health()),
             outcome,
-            seen.at,
+            at,
             rise=check.rise,
             fall=check.fall,
             gap_s=gap_s(service),
@@ -91,51 +95,57 @@ def _health(service: Service, state: State, seen: Observation, site: Site) -> di
     return after
 
 
-def _answers(seen: Observation, site: Site) -> bool:
+def _answers(seen: Observation, site: Site, samples: list[Sample]) -> bool:
     """Whether anything at this site or its provider answered in this round: then our own network works."""
     report = seen.reports.get(site.name, NO_ACCOUNT)
     spoke = report.reading not in (Reading.NONE, Reading.UNCLEAR)
-    return spoke or any(s.outcome is Outcome.PASS for s in seen.samples if s.site == site.name)
+    return spoke or any(s.outcome is Outcome.PASS for s in samples)
 
 
 def _watch(
-    service: Service, state: State, seen: Observation, site: Site, plane: HealthState, *, cut_off: bool, fresh: bool
+    service: Service, state: State, site: Site, facts: Facts, at: Instant, *, cut_off: bool, fresh: bool
 ) -> Watch:
     before = state.watch.get(site.name, Watch())
-    report = seen.reports.get(site.name, NO_ACCOUNT)
-    listed = seen.nodes.get(site.name)
-    gone = _gone_streak(state, site, before, listed)
-    samples = [s for s in seen.samples if s.site == site.name]
-    bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
-    addresses = tuple(dict.fromkeys(s.address for s in samples))
-    details = tuple(dict.fromkeys(s.detail for s in samples if s.outcome is not Outcome.PASS and s.detail))
-    facts = Facts(
-        report=report,
-        data_plane=plane,
-        addresses=addresses,
-        passing=tuple(a for a in addresses if a not in bad),
-        nodes=listed,
-        stock=seen.stock.get(site.name, Stock()),
-        details=details,
-    )
+    gone = _gone_streak(state, site, before, facts.nodes)
     verdict = judge_site(
-        now=seen.at,
+        now=at,
         before=before.verdict,
-        data_plane=plane,
-        report=report,
-        nodes=_nodes_seen(state, site, listed, gone),
+        data_plane=facts.data_plane,
+        report=facts.report,
+        nodes=_nodes_seen(state, site, facts.nodes, gone),
         isolated=cut_off,
-        details=details,
+        details=facts.details,
     )
     return replace(
         before,
-        report=report,
+        report=facts.report,
         verdict=verdict,
         gone_streak=gone,
         readiness=readiness(service, site, facts, state.release, fresh=fresh),
         addresses=facts.passing,
-        details=details,
+        details=facts.details,
     )
+
+
+def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample], plane: HealthState) -> Facts:
+    bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
+    addresses = tuple(dict.fromkeys(s.address for s in samples))
+    return Facts(
+        report=seen.reports.get(site.name, NO_ACCOUNT),
+        data_plane=plane,
+        addresses=addresses,
+        passing=tuple(a for a in addresses if a not in bad),
+        nodes=seen.nodes.get(site.name),
+        failing=_failing(service, samples),
+        stock=seen.stock.get(site.name, Stock()),
+        details=tuple(dict.fromkeys(s.detail for s in samples if s.outcome is not Outcome.PASS and s.detail)),
+    )
+
+
+def _failing(service: Service, samples: list[Sample]) -> tuple[str, ...]:
+    """The checks that this round did not pass at enough addresses."""
+    rounds = {c.name: round_outcome([s for s in samples if s.check == c.name]) for c in service.checks}
+    return tuple(name for name, (outcome, _) in rounds.items() if outcome is not Outcome.PASS)
 
 
 def _running(nodes: tuple[Node, ...]) -> set[str]:

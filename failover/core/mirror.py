@@ -36,7 +36,7 @@ class SiteAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SitePlan:
-    """What would change at one site; `problem` when it could not be read or cannot be done. Then there are no actions."""
+    """What would change at one site, or the `problem` that kept it from being read or done; then without actions."""
 
     site: str
     actions: tuple[SiteAction, ...] = ()
@@ -115,8 +115,7 @@ def _spec_digest(group: NodeGroup, release: Release) -> str:
 
 def plan_site(service: Service, site: Site, release: Release, found: SiteFound, *, active: bool) -> SitePlan:
     """What turns `found` into the wanted nodes. Impossible wishes are a problem, before anything is created."""
-    wanted = specs(service, site, release, active=active)
-    problem = _impossible(service, site, wanted, found)
+    problem = _impossible(service, specs(service, site, release, active=True), found)
     if problem is not None:
         return SitePlan(site=site.name, problem=problem)
     actions = []
@@ -124,20 +123,20 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
         actions.append(
             SiteAction(kind=ActionKind.UPLOAD, what=f"release {short(release.digest)}", why="not in the depot")
         )
-    actions += _node_actions(wanted, found.nodes)
+    actions += _node_actions(specs(service, site, release, active=active), found.nodes)
     actions += [
         SiteAction(kind=ActionKind.REMOVE, what=digest, why="an earlier release") for digest in found.old_archives
     ]
     return SitePlan(site=site.name, actions=tuple(actions))
 
 
-def _impossible(service: Service, site: Site, wanted: tuple[NodeSpec, ...], found: SiteFound) -> str | None:
+def _impossible(service: Service, full: tuple[NodeSpec, ...], found: SiteFound) -> str | None:
+    """`full`: every node of the site when it is active; also a warm or cold site must have room for them."""
     missing = sorted({g.image for g in service.groups} - found.images)
     if missing:
-        return f"image {missing[0]} does not exist there; it has {', '.join(sorted(found.images))}"
+        return f"image {missing[0]} does not exist there; it has {', '.join(sorted(found.images)) or 'none'}"
     have = {(n.group, n.ordinal) for n in found.nodes}
-    full = sum(g.count for g in service.groups)
-    more = max(full, len(wanted)) - len(have) if site.standby is not Standby.HOT else len(wanted) - len(have)
+    more = sum((spec.group, spec.ordinal) not in have for spec in full)
     if found.nodes_max is not None and more > found.nodes_max - found.nodes_used:
         free = max(0, found.nodes_max - found.nodes_used)
         return f"{more} more nodes are needed, the quota of {found.nodes_max} leaves {free}; ask the provider for more"
@@ -167,20 +166,28 @@ def _place(spec: NodeSpec, nodes: list[Node]) -> list[SiteAction]:
     """One place (group and ordinal): what shall be there against what is there."""
     same = [n for n in nodes if n.spec == spec.spec]
     other = tuple(n for n in nodes if n.spec != spec.spec)
-    twins = [_destroy(n, "a duplicate") for n in same[1:]]
-    if not same:
-        if other:
-            why = f"changed: spec {other[0].spec} → {spec.spec}"
-            return [SiteAction(kind=ActionKind.REPLACE, what=spec.name, why=why, spec=spec, nodes=other)]
+    if not same and not other:
         return [SiteAction(kind=ActionKind.CREATE, what=spec.name, why="missing", spec=spec)]
-    node = same[0]
-    rest = [*twins, *(_destroy(n, "replaced") for n in other)]
-    if node.release not in (None, spec.release):
-        why = f"its release is {short(node.release)}, wanted {short(spec.release)}"
-        return [SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,)), *rest]
-    if node.state is NodeState.STOPPED:
-        return [SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec), *rest]
-    return rest
+    return _mended(spec, same[:1]) + _replaced(spec, other) + [_destroy(n, "a duplicate") for n in same[1:]]
+
+
+def _mended(spec: NodeSpec, kept: list[Node]) -> list[SiteAction]:
+    """What makes the node that is kept (one or none) as it should be."""
+    for node in kept:
+        if node.release not in (None, spec.release):
+            why = f"its release is {short(node.release)}, wanted {short(spec.release)}"
+            return [SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,))]
+        if node.state is NodeState.STOPPED:
+            return [SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec)]
+    return []
+
+
+def _replaced(spec: NodeSpec, other: tuple[Node, ...]) -> list[SiteAction]:
+    """Old nodes go only after the new one serves, also when the new one exists already (a run was cut short)."""
+    if not other:
+        return []
+    why = f"changed: spec {other[0].spec} → {spec.spec}"
+    return [SiteAction(kind=ActionKind.REPLACE, what=spec.name, why=why, spec=spec, nodes=other)]
 
 
 def _destroy(node: Node, why: str) -> SiteAction:

@@ -1,6 +1,8 @@
 """What happens next, in one sentence: for `status`, from the same functions that decide."""
 
-from failover.core.decide import blockers, candidates, confirm_left_s, forward_only, no_target_reasons, reaction_to
+from dataclasses import replace
+
+from failover.core.decide import Decision, DecisionKind, confirm_left_s, confirmed, reaction_to, refusal
 from failover.core.health import HealthState
 from failover.core.model import Action, Service
 from failover.core.verdict import Verdict, VerdictKind
@@ -13,66 +15,86 @@ def next_action(service: Service, world: World) -> str:
     if state.open_plan is not None:
         plan = state.open_plan
         return f"goes on with {plan.kind} {plan.id} to {plan.target} (epoch {plan.epoch})"
+    refused = refusal(service, world)
+    if refused is not None:
+        return f"only observes: {refused}"
     if state.active_site is None:
         return "`failover apply` publishes the service"
     watch = state.watch.get(state.active_site)
     if watch is None or watch.verdict is None:
         return "the next check judges the sites for the first time"
-    obstacle = _obstacle(service, world, watch.verdict)
-    if watch.verdict.kind is VerdictKind.OBSERVER_ISOLATED:
+    verdict = watch.verdict
+    if verdict.kind is VerdictKind.OBSERVER_ISOLATED:
         return "holds: this vantage is cut off from its own controls"
-    if watch.verdict.kind in (VerdictKind.UP, VerdictKind.UNKNOWN) or watch.verdict.data_plane is not HealthState.DOWN:
-        return _while_up(service, world, obstacle)
-    reaction = reaction_to(service.policy, watch.verdict)
-    if reaction.action is not Action.CUTOVER:
-        return {
-            Action.ASK: "asks a person (`failover approve ID`)" if obstacle is None else f"asks, but {obstacle}",
-            Action.PAGE: f"pages a person: {state.active_site} is {watch.verdict.kind}",
-            Action.HOLD: "holds, as the policy says",
-        }[reaction.action]
-    if obstacle is not None:
-        return f"cannot cut over, because {obstacle}"
-    left = max(0.0, confirm_left_s(reaction, watch.verdict, world))
-    return f"cuts over to {_target(service, world)} after {left:.0f} s more of confirmation"
-
-
-def _while_up(service: Service, world: World, obstacle: str | None) -> str:
-    active = world.state.active_site or ""
-    healths = world.state.health.get(active, {})
-    needed = [c.fall - healths[c.name].fails for c in service.checks if c.name in healths and healths[c.name].fails]
-    if obstacle is not None:
-        return f"could not cut over, because {obstacle}"
-    if not needed:
-        return f"would cut over to {_target(service, world)}"
-    count = max(1, min(needed))
-    checks = "check" if count == 1 else "checks"
-    return f"cuts over to {_target(service, world)} after {count} more bad {checks}, if the verdict then allows it"
-
-
-def _target(service: Service, world: World) -> str:
-    return candidates(service, world, world.state.active_site or "")[0]
-
-
-def _obstacle(service: Service, world: World, verdict: Verdict) -> str | None:
-    """What would stand against an automatic cutover right now."""
-    active = world.state.active_site or ""
-    targets = candidates(service, world, active)
-    if not targets:
-        return "no site can take over (" + " | ".join(no_target_reasons(service, world, active)) + ")"
-    closed = verdict if verdict.data_plane is HealthState.DOWN else _as_if_closed(verdict)
-    found = blockers(service, world, closed, [t for t in targets if forward_only(service, world, closed, t)])
-    return "; ".join(found) if found else None
-
-
-def _as_if_closed(verdict: Verdict) -> Verdict:
-    """While the site is up, the question is what would happen if its account were closed now."""
-    return Verdict(kind=VerdictKind.ACCOUNT_CLOSED, since=verdict.since, explicit=True, data_plane=HealthState.DOWN)
+    if verdict.kind in (VerdictKind.UP, VerdictKind.UNKNOWN):
+        return _if_lost(service, world, state.active_site, verdict)
+    return _reacts(service, world, state.active_site, verdict)
 
 
 def safe(service: Service, world: World) -> bool:
-    """Whether the service would survive the loss of its active site now: a target is ready and nothing blocks."""
+    """Whether the service would survive the loss of its active site now without a person: a target is ready and
+    nothing stands against an automatic cutover."""
     active = world.state.active_site
     watch = world.state.watch.get(active) if active else None
-    if watch is None or watch.verdict is None or world.isolated:
+    if active is None or watch is None or watch.verdict is None:
         return False
-    return _obstacle(service, world, watch.verdict) is None
+    if world.isolated or world.state.open_plan is not None or refusal(service, world) is not None:
+        return False
+    return _after_loss(service, world, active, watch.verdict).kind is DecisionKind.CUT_OVER
+
+
+def _reacts(service: Service, world: World, active: str, verdict: Verdict) -> str:
+    """What follows from a verdict that calls for a reaction, when its confirm window has passed."""
+    reaction = reaction_to(service.policy, verdict)
+    if reaction.action is Action.HOLD:
+        return f"holds, as the policy says: {active} is {verdict.kind}"
+    left = max(0.0, confirm_left_s(reaction, verdict, world))
+    then = confirmed(service, replace(world, now=world.now.plus(left)), active, verdict)
+    when = f" after {left:.0f} s more of confirmation" if left > 0 else ""
+    if then.kind is DecisionKind.CUT_OVER:
+        return f"cuts over to {then.target}{when}"
+    if then.kind is DecisionKind.ASK:
+        return f"asks a person whether to cut over to {then.target}{when} (`failover approve ID`)"
+    if reaction.action is Action.PAGE:
+        return f"pages a person{when}: {active} is {verdict.kind}"
+    return f"cannot cut over, because {_because(then)}"
+
+
+def _if_lost(service: Service, world: World, active: str, verdict: Verdict) -> str:
+    """While the site is up or undecided: what its loss would lead to."""
+    then = _after_loss(service, world, active, verdict)
+    when = _bad_checks_left(service, world, active)
+    if then.kind is DecisionKind.CUT_OVER:
+        if when is None:
+            return f"would cut over to {then.target}"
+        return f"cuts over to {then.target} after {when}, if the verdict then allows it"
+    if then.kind is DecisionKind.ASK:
+        return f"would ask a person whether to cut over to {then.target}" + (f", after {when}" if when else "")
+    return f"could not cut over, because {_because(then)}"
+
+
+def _bad_checks_left(service: Service, world: World, active: str) -> str | None:
+    """How many bad rounds are still missing, once some came in."""
+    healths = world.state.health.get(active, {})
+    needed = [c.fall - healths[c.name].fails for c in service.checks if c.name in healths and healths[c.name].fails]
+    if not needed:
+        return None
+    count = max(1, min(needed))
+    return "1 more bad check" if count == 1 else f"{count} more bad checks"
+
+
+def _after_loss(service: Service, world: World, active: str, verdict: Verdict) -> Decision:
+    """The decision on the loss of the active site: the real verdict when it is down, else the one it would get.
+
+    A managed site is taken to lose its account; at a given site nobody can say why it went away.
+    """
+    if verdict.data_plane is not HealthState.DOWN:
+        given = service.site(active).given
+        kind = VerdictKind.DOWN_UNEXPLAINED if given else VerdictKind.ACCOUNT_CLOSED
+        verdict = Verdict(kind=kind, since=verdict.since, explicit=not given, data_plane=HealthState.DOWN)
+    return confirmed(service, world, active, verdict)
+
+
+def _because(decision: Decision) -> str:
+    """The reasons of a decision that does not move, without the first sentence, which names the verdict."""
+    return "; ".join(decision.reasons[1:]) or f"the reaction to {decision.verdict} is to {decision.kind}"

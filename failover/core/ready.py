@@ -14,7 +14,7 @@ _ACCOUNT_NO = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """What a standby needs besides its nodes. None: it was not asked or could not be read (then `problem` says why)."""
+    """What a standby needs besides its nodes. None: not known. `problem` says why it could not be read."""
 
     quota: Quota | None = None
     images: frozenset[str] | None = None
@@ -34,6 +34,8 @@ class Facts:
     """Those that passed every check in this round."""
     nodes: tuple[Node, ...] | None = None
     """The provider's complete list; None: could not be read."""
+    failing: tuple[str, ...] = ()
+    """Checks that did not pass in this round."""
     stock: Stock = Stock()
     details: tuple[str, ...] = ()
 
@@ -42,7 +44,7 @@ def readiness(service: Service, site: Site, facts: Facts, release: str | None, *
     """`fresh` takes this round's answers for health (a person asks); otherwise the streak must have risen to UP."""
     problems = _account_problems(site, facts)
     if site.given or site.standby is not Standby.COLD:
-        problems += _serving_problems(facts, fresh=fresh)
+        problems += _serving_problems(service, facts, fresh=fresh)
         problems += _release_problems(facts, release)
     if not site.given and site.standby is not Standby.HOT:
         problems += _stock_problems(service, facts)
@@ -58,12 +60,16 @@ def _account_problems(site: Site, facts: Facts) -> list[str]:
     return []
 
 
-def _serving_problems(facts: Facts, *, fresh: bool) -> list[str]:
+def _serving_problems(service: Service, facts: Facts, *, fresh: bool) -> list[str]:
+    if not service.checks:
+        return ["the config has no check that could prove it"]
     if not facts.addresses:
-        return ["it has no nodes"]
+        return ["it has no address to check"]
     why = f": {'; '.join(facts.details)}" if facts.details else ""
     if len(facts.passing) < serving_needed(len(facts.addresses)):
         return [f"{len(facts.passing)} of {len(facts.addresses)} addresses serve{why}"]
+    if facts.failing:
+        return [f"check {', '.join(facts.failing)} does not pass{why}"]
     if not fresh and facts.data_plane is not HealthState.UP:
         return [f"its checks have not been good for long enough{why}"]
     return []
@@ -84,12 +90,14 @@ def _stock_problems(service: Service, facts: Facts) -> list[str]:
     stock = facts.stock
     if stock.problem is not None:
         return [f"its stock could not be read: {stock.problem}"]
+    if stock.quota is None or stock.images is None or stock.archive is None:
+        return ["whether its quota, images and release archive suffice is not known"]
     problems = []
-    if stock.archive is False:
+    if not stock.archive:
         problems.append("the release archive is not in its depot, or is damaged")
-    missing = {g.image for g in service.groups} - (stock.images if stock.images is not None else frozenset())
+    missing = {g.image for g in service.groups} - stock.images
     problems += [f"image {image} does not exist there" for image in sorted(missing)]
-    if stock.quota is not None and stock.quota.nodes_max is not None:
+    if stock.quota.nodes_max is not None:
         more = sum(g.count for g in service.groups) - len(facts.nodes or ())
         free = stock.quota.nodes_max - stock.quota.nodes_used
         if more > free:

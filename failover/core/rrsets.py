@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-ADDRESS_TYPES = ("A", "AAAA")
 EPOCH_TTL_S = 60
 
 
@@ -17,9 +16,19 @@ def normal_name(name: str) -> str:
     return name.strip().rstrip(".").lower()
 
 
-def _normal_value(type: str, value: str) -> str:
-    if type in ADDRESS_TYPES:
+def normal_address(value: str) -> str:
+    """The shortest form of an address: `2001:DB8:0::1` → `2001:db8::1`. Any other text stays as it is."""
+    try:
         return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        return value
+
+
+def _normal_value(type: str, value: str) -> str:
+    if type == "A":
+        return str(ipaddress.IPv4Address(value.strip()))
+    if type == "AAAA":
+        return str(ipaddress.IPv6Address(value.strip()))
     if type == "CNAME":
         return normal_name(value)
     return value
@@ -89,7 +98,7 @@ def by_key(rrsets: Iterable[RRset]) -> Mapping[tuple[str, str], RRset]:
 
 # ---------------------------------------------------------------------------------------------- the epoch in DNS
 
-_EPOCH = re.compile(r"v=1 epoch=(\d{1,18}) site=(\S{1,63}) plan=(\S{1,80})")
+_EPOCH = re.compile(r"v=1 epoch=([0-9]{1,18}) site=(\S{1,63}) plan=(\S{1,80})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

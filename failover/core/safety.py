@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.model import HostReading, Service
-from failover.core.rrsets import Epoch, RRset, read_epoch
+from failover.core.rrsets import Epoch, RRset, normal_address, read_epoch
 from failover.core.verdict import VerdictKind
 from failover.core.world import World
 
 NEVER = "none: this rule has no override"
 FORCE = "--force"
 
-_DOWN = (
+DOWN_KINDS = (
     VerdictKind.APP_DOWN,
     VerdictKind.RESOURCES_GONE,
     VerdictKind.PROVIDER_DOWN,
@@ -48,7 +48,7 @@ def check_sets(service: Service, plan: CutoverPlan, rrsets: Sequence[RRset], all
         found.append(
             Violation(rule="names", value=f"{key[0]} {key[1]} is {what}", limit="exactly the config's records")
         )
-    known = set(allowed)
+    known = {normal_address(a) for a in allowed}
     for rrset in rrsets:
         strange = sorted(rrset.values - known)
         if strange:
@@ -87,7 +87,7 @@ def _target(plan: CutoverPlan, world: World) -> list[Violation]:
     found = []
     watch = world.state.watch.get(plan.target)
     verdict = watch.verdict if watch else None
-    if verdict is not None and verdict.kind in _DOWN:
+    if verdict is not None and verdict.kind in DOWN_KINDS:
         found.append(
             Violation(rule="target", value=f"{plan.target} is {verdict.kind}", limit="a site that is not down")
         )

@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     WAITING = "waiting"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    REFUSED = "refused"
+    """The last look before the pivot said no: the plan unwinds, and the pivot was never started."""
     UNDO_STARTED = "undo-started"
     UNDO_OK = "undo-ok"
     UNDO_FAILED = "undo-failed"
@@ -76,7 +78,6 @@ class Status:
         return PIVOT in self.begun
 
 
-_OUTCOMES = (EventKind.OK, EventKind.WAITING, EventKind.FAILED, EventKind.UNKNOWN)
 _UNDO = (EventKind.UNDO_STARTED, EventKind.UNDO_OK, EventKind.UNDO_FAILED)
 
 
@@ -100,7 +101,9 @@ def _after(plan: CutoverPlan, status: Status, event: Event) -> Status:
         return _started(plan, status, step, event)
     if event.kind in _UNDO:
         return _undo(status, step, event)
-    if event.kind not in _OUTCOMES or status.step is not step or status.last is not EventKind.STARTED:
+    if event.kind is EventKind.REFUSED:
+        return _refused(plan, status, step, event)
+    if status.step is not step or status.last is not EventKind.STARTED:
         raise IllegalJournal(f"event {event.sequence}: {event.kind} of {step} without its start")
     if event.kind is EventKind.OK:
         status = replace(status, outputs={**status.outputs, step: event.output})
@@ -130,9 +133,18 @@ def _started(plan: CutoverPlan, status: Status, step: Step, event: Event) -> Sta
     )
 
 
+def _refused(plan: CutoverPlan, status: Status, step: Step, event: Event) -> Status:
+    if step is not PIVOT or step is not _next_step(plan, status) or status.pivoted:
+        raise IllegalJournal(f"event {event.sequence}: {step} cannot be refused here")
+    return replace(status, step=step, last=event.kind, reason=event.reason, unwinding=True)
+
+
 def _undo(status: Status, step: Step, event: Event) -> Status:
-    if step not in status.begun or status.pivoted:
+    if step not in status.begun or step not in UNDOABLE or step in status.undone or status.pivoted:
         raise IllegalJournal(f"event {event.sequence}: {step} cannot be undone here")
+    under_way = status.step is step and status.last is EventKind.UNDO_STARTED
+    if event.kind is not EventKind.UNDO_STARTED and not under_way:
+        raise IllegalJournal(f"event {event.sequence}: {event.kind} of {step} without its start")
     undone = (*status.undone, step) if event.kind is EventKind.UNDO_OK else status.undone
     return replace(status, step=step, last=event.kind, reason=event.reason, undone=undone, unwinding=True)
 
@@ -144,30 +156,46 @@ def _next_step(plan: CutoverPlan, status: Status) -> Step | None:
 # ---------------------------------------------------------------------------------------------- the next move
 
 
-class MoveKind(StrEnum):
-    RUN = "run"
-    UNDO = "undo"
-    CLOSE = "close"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Run this step (again)."""
+
+    step: Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NextMove:
-    kind: MoveKind
-    step: Step | None = None
-    result: str = ""
-    """For CLOSE: `committed` or `unwound`."""
+class Undo:
+    """Undo this step (again)."""
+
+    step: Step
 
 
-def next_move(plan: CutoverPlan, status: Status, *, aborted: bool = False) -> NextMove | None:
-    """What to do next, or None when the plan has ended. An abort counts only before the pivot's start."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Nothing is left to undo: the plan ends unwound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """The plan has ended."""
+
+
+NextMove = Run | Undo | Close | Over
+
+
+def next_move(plan: CutoverPlan, status: Status, *, aborted: bool = False) -> NextMove:
+    """What to do next. An abort counts only before the pivot's start.
+
+    The last step, COMMIT, ends the plan in its own transaction, so there is no move between them.
+    """
     if status.closed:
-        return None
+        return Over()
     if not status.pivoted and (status.unwinding or aborted):
         for step in reversed(status.begun):
             if step in UNDOABLE and step not in status.undone:
-                return NextMove(kind=MoveKind.UNDO, step=step)
-        return NextMove(kind=MoveKind.CLOSE, result="unwound")
+                return Undo(step=step)
+        return Close()
     due = _next_step(plan, status)
     if due is None:
-        return NextMove(kind=MoveKind.CLOSE, result="committed")
-    return NextMove(kind=MoveKind.RUN, step=due)
+        raise IllegalJournal(f"plan {plan.id} did all of its steps, but was never closed")
+    return Run(step=due)

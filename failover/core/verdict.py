@@ -110,7 +110,7 @@ def judge_site(
     isolated: bool,
     details: tuple[str, ...] = (),
 ) -> Verdict:
-    """The verdict of one site; `since` is kept while its kind stays the same."""
+    """The verdict of one site; `since` is kept while the same row of the table holds."""
     kind = VerdictKind.OBSERVER_ISOLATED if isolated else TABLE[data_plane, report.reading, nodes]
     said = _ACCOUNT[report.reading]
     if report.code or report.message:
@@ -120,9 +120,10 @@ def judge_site(
         evidence.append(f"{GONE_LISTS} complete lists in a row show none of our nodes running")
     if isolated:
         evidence.insert(0, "our own controls do not answer")
+    stands = before is not None and before.kind is kind and (isolated or before.data_plane is data_plane)
     return Verdict(
         kind=kind,
-        since=before.since if before is not None and before.kind is kind else now,
+        since=before.since if before is not None and stands else now,
         evidence=tuple(evidence),
         explicit=report.reading is Reading.CLOSED and not isolated,
         data_plane=data_plane,

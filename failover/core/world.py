@@ -31,6 +31,11 @@ class Orders:
     approved: frozenset[str] = frozenset()
     """Proposal ids."""
 
+    def pause_at(self, now: Instant) -> Pause | None:
+        """The pause that stands at that moment, if any."""
+        ended = self.pause is None or (self.pause.until is not None and self.pause.until.since(now) <= 0)
+        return None if ended else self.pause
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
