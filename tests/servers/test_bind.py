@@ -1,0 +1,142 @@
+"""BIND passes the suite: what we believe of RFC 2136 is true of the server that most people run."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from failover.core.rrsets import Changes
+from failover.dns.authority import DnsAuthority
+from failover.dns.rfc2136 import Rfc2136
+from failover.errors import AccessRefused, AdapterError, Unreachable
+from failover.net.tsig import TsigKey, write_key
+from failover.testing.dns import ZONE, DnsConformance, address_set, fence, put, wait_until
+from tests.servers.tools import free_port, need
+
+SECRET = "YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
+KEY = TsigKey(name="failover", secret=SECRET)
+_START_TRIES = 5
+_CONFIG = """\
+include "{directory}/key";
+options {{
+    directory "{directory}"; pid-file "{directory}/pid"; session-keyfile "{directory}/session.key";
+    listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+    recursion no; notify no; allow-transfer {{ none; }}; minimal-responses yes; tcp-clients 300;
+}};
+controls {{ }};
+zone "{zone}" {{ type primary; file "{directory}/zone"; update-policy {{ grant failover zonesub ANY; }}; }};
+"""
+_ZONE = """\
+$ORIGIN {zone}.
+$TTL 60
+@ IN SOA ns1 hostmaster 1 60 30 3600 5
+@ IN NS ns1
+ns1 IN A 127.0.0.1
+"""
+
+
+class Bind(NamedTuple):
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+def _start(named: str, directory: Path) -> Bind | None:
+    """None when it ended: someone else took the port meanwhile."""
+    port = free_port()
+    write_key(directory / "key", KEY)
+    (directory / "zone").write_text(_ZONE.format(zone=ZONE))
+    (directory / "config").write_text(_CONFIG.format(directory=directory, port=port, zone=ZONE))
+    with (directory / "log").open("wb") as log:
+        command = [named, "-g", "-n", "2", "-c", str(directory / "config")]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def is_ready() -> bool:
+        if process.poll() is not None:
+            return True
+        try:
+            return DnsAuthority(timeout_s=0.5).ask(f"127.0.0.1:{port}", ZONE, "SOA") is not None
+        except AdapterError:
+            return False
+
+    try:
+        wait_until(is_ready)
+    except AssertionError:
+        _stop(process)
+        raise
+    return None if process.poll() is not None else Bind(port, process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def bind() -> Iterator[Bind]:
+    named = need("named", "bind9")
+    with tempfile.TemporaryDirectory(prefix="failover-bind-") as directory:
+        for _ in range(_START_TRIES):
+            started = _start(named, Path(directory))
+            if started is not None:
+                break
+        else:
+            pytest.fail((Path(directory) / "log").read_text())
+        try:
+            yield started
+        finally:
+            _stop(started.process)
+
+
+@pytest.fixture
+def host(bind: Bind) -> Rfc2136:
+    return Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}", key=KEY)
+
+
+@pytest.mark.server("bind")
+class TestBind(DnsConformance):
+    @pytest.fixture
+    def host(self, host: Rfc2136) -> Rfc2136:
+        return host
+
+    @pytest.fixture
+    def authority(self) -> DnsAuthority:
+        return DnsAuthority()
+
+
+@pytest.mark.server("bind")
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(TsigKey(name="failover", secret="b3RoZXI="), id="another secret"),
+        pytest.param(TsigKey(name="stranger", secret=SECRET), id="an unknown key"),
+        pytest.param(TsigKey(name="failover", secret=SECRET, algorithm="hmac-sha512"), id="another algorithm"),
+    ],
+)
+def test_a_wrong_key_is_refused(bind: Bind, key: TsigKey) -> None:
+    host = Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}", key=key)
+    with pytest.raises(AccessRefused):
+        host.apply(ZONE, Changes(), expect=None, fence=fence(1))
+    with pytest.raises(AccessRefused):
+        host.read(ZONE, [(ZONE, "A")])
+
+
+@pytest.mark.server("bind")
+def test_without_a_key_reading_works_and_changing_is_refused(bind: Bind) -> None:
+    host = Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}")
+    assert host.read(ZONE, [(ZONE, "A")]) == ()
+    with pytest.raises(AccessRefused):
+        host.apply(ZONE, put(address_set(ZONE, "192.0.2.1")), expect=None, fence=fence(1))
+
+
+@pytest.mark.server("bind")
+def test_a_stopped_server_is_unreachable_and_never_empty(bind: Bind, host: Rfc2136) -> None:
+    _stop(bind.process)
+    with pytest.raises(Unreachable):
+        host.read(ZONE, [(ZONE, "A")])
