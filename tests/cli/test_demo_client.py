@@ -12,56 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dns.flags
-import dns.message
 import dns.rcode
-import dns.rrset
 import pytest
 
 from failover.cli.demo_client import NameFailure, Resolver, main, request
-
-NAME = "www.guestbook.test"
-
-
-class Authority:
-    """A name server of a few lines: answers `records` with `ttl`, or `rcode`, or nothing at all."""
-
-    def __init__(self, *addresses: str, ttl: int = 0) -> None:
-        self.addresses = addresses
-        self.ttl = ttl
-        self.rcode = dns.rcode.NOERROR
-        self.silent = False
-        self.asked = 0
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(0.05)
-        self.place: tuple[str, int] = self.socket.getsockname()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            try:
-                wire, sender = self.socket.recvfrom(4096)
-            except TimeoutError:
-                continue
-            self.asked += 1
-            if not self.silent:
-                self.socket.sendto(self._reply(wire), sender)
-
-    def _reply(self, wire: bytes) -> bytes:
-        reply = dns.message.make_response(dns.message.from_wire(wire))
-        reply.flags |= dns.flags.AA
-        reply.set_rcode(self.rcode)
-        if self.addresses and self.rcode == dns.rcode.NOERROR:
-            reply.answer.append(dns.rrset.from_text(NAME + ".", self.ttl, "IN", "A", *self.addresses))
-        return reply.to_wire()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.socket.close()
+from tests.cli.small_authority import NAME, Authority
 
 
 @pytest.fixture
@@ -159,7 +114,7 @@ def test_an_address_is_kept_as_long_as_its_ttl_and_no_longer(one: Authority) -> 
 
 
 def test_every_address_gets_its_turn(one: Authority) -> None:
-    one.addresses, one.ttl = ("127.0.0.2", "127.0.0.3"), 300
+    one.answers["A"], one.ttl = ("127.0.0.2", "127.0.0.3"), 300
     resolver = Resolver(NAME, [one.place])
     assert sorted(resolver.address() for _ in range(4)) == ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]
 
@@ -188,7 +143,7 @@ def test_a_name_server_in_trouble_is_passed_over(one: Authority, other: Authorit
 def test_a_name_without_an_address_is_a_failure_at_once(
     one: Authority, other: Authority, rcode: dns.rcode.Rcode
 ) -> None:
-    one.addresses = other.addresses = ()
+    one.answers["A"] = other.answers["A"] = ()
     one.rcode = other.rcode = rcode
     with pytest.raises(NameFailure, match="without an address"):
         Resolver(NAME, [one.place, other.place]).address()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from failover.cli.init import write_given, write_local
+from failover.config.load import load
+from failover.core.model import Action
 from failover.errors import FailoverError, RefusedError
 from failover.net.archive import tree_digest
 from failover.net.resources import resource
@@ -74,6 +76,26 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         write_local(tmp_path / "file" / "play", force=False)
     with pytest.raises(FailoverError, match="file"):
         write_given(tmp_path / "file", force=False)
+
+
+def test_the_playground_is_a_config_that_can_be_used(tmp_path: Path) -> None:
+    service = load(write_local(tmp_path, force=False)[0]).service
+    assert [site.name for site in service.sites] == ["aurora", "boreas", "cirrus"]
+    assert (service.every_s, service.ttl_s, service.single_accept, service.hosts) == (1.0, 1, True, ("ns1", "ns2"))
+    (check,) = service.checks
+    assert (check.interval_s, check.timeout_s, check.fall, check.rise) == (1.0, 0.5, 3, 2)
+    policy = service.policy
+    reactions = (policy.account_closed, policy.provider_down, policy.resources_gone)
+    assert all((reaction.action, reaction.confirm_s) == (Action.CUTOVER, 3.0) for reaction in reactions)
+    assert policy.cooldown_s == 5.0
+    assert len({control.provider for control in service.controls}) == 2
+
+
+def test_the_config_for_given_sites_can_be_used(tmp_path: Path) -> None:
+    service = load(write_given(tmp_path, force=False)[0]).service
+    assert all(site.given for site in service.sites)
+    assert len({site.provider for site in service.sites}) == 2
+    assert service.policy.unexplained_down.action is Action.ASK
 
 
 def test_what_does_not_ship_is_named() -> None:
