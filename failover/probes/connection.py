@@ -93,12 +93,30 @@ def _has_route(address: str, port: int) -> bool:
         return False
 
 
-class LimitedStream(io.RawIOBase):
-    """Reads of one socket within one deadline for all of them together, and of a bounded total size.
+class LimitedSocket:
+    """The three methods that http.client needs of a socket: one deadline for all of them, and a bounded total size.
 
     A timeout of the socket bounds each read only: a server that sends one byte a second would never end.
+    Past ANSWER_BYTES_MAX, reads raise what `flood` makes.
     """
 
+    def __init__(self, sock: socket.socket, limit: Limit, flood: Callable[[], Trouble]) -> None:
+        self._sock = sock
+        self._limit = limit
+        self._flood = flood
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(self._limit.left_s())
+        self._sock.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - always asked for with "rb"
+        return io.BufferedReader(_LimitedStream(self._sock, self._limit, self._flood))
+
+    def close(self) -> None:
+        """Does nothing: the socket belongs to who opened it."""
+
+
+class _LimitedStream(io.RawIOBase):
     def __init__(self, sock: socket.socket, limit: Limit, flood: Callable[[], Trouble]) -> None:
         super().__init__()
         self._sock = sock

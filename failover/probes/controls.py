@@ -30,7 +30,7 @@ def _tcp(control: Control, limit: Limit) -> str:
         connect(address, port, limit).close()
         return f"{place(address, port)} accepts connections"
 
-    return _first(resolved(host), accepts)
+    return first(resolved(host), accepts)
 
 
 def _http(control: Control, limit: Limit) -> str:
@@ -52,7 +52,7 @@ def _http(control: Control, limit: Limit) -> str:
         with sock, Exchange(sock, address, port, limit).answer("GET", path, url.netloc.rpartition("@")[2]) as response:
             return f"{place(address, port)} answers with status {response.status}"
 
-    return _first(resolved(host), answers)
+    return first(resolved(host), answers)
 
 
 def _dns(control: Control, limit: Limit) -> str:
@@ -61,7 +61,7 @@ def _dns(control: Control, limit: Limit) -> str:
     if not control.name:
         raise Trouble(Failure.LOCAL, "a dns control needs a name to ask for")
     name = control.name
-    return _first(resolved(host), lambda address: _dns_answer(address, port, name, limit))
+    return first(resolved(host), lambda address: _dns_answer(address, port, name, limit))
 
 
 def _dns_answer(address: str, port: int, name: str, limit: Limit) -> str:
@@ -95,7 +95,7 @@ def host_and_port(target: str) -> tuple[str, int]:
     return (host[1:-1] if bracketed else host), int(port)
 
 
-def _first(addresses: tuple[str, ...], ask: Callable[[str], T]) -> T:
+def first(addresses: tuple[str, ...], ask: Callable[[str], T]) -> T:
     """The first address that answers; the last one's trouble when none does."""
     for address in addresses[:-1]:
         try:

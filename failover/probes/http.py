@@ -6,13 +6,12 @@ No redirects, proxies, cookies or kept connections: what is judged is this addre
 import socket
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
-from io import BufferedReader
 from typing import cast
 
 import failover
 from failover.core.model import Check, CheckKind, Failure, Target
 from failover.probes import tls
-from failover.probes.connection import Limit, LimitedStream, connect, talking_trouble
+from failover.probes.connection import Limit, LimitedSocket, connect, talking_trouble
 from failover.probes.trouble import Finding, Trouble, place, quoted
 
 BODY_BYTES_MAX = 64 * 1024
@@ -53,7 +52,7 @@ def ask(target: Target, limit: Limit, now_utc_s: float) -> Finding:
 
 
 class Exchange:
-    """One request and its answer on an open connection. All of its methods raise Trouble."""
+    """One request and its answer on an open connection. Both raise Trouble."""
 
     def __init__(self, sock: socket.socket, address: str, port: int, limit: Limit) -> None:
         self._sock = sock
@@ -65,8 +64,7 @@ class Exchange:
     def answer(self, method: str, path: str, host: str) -> HTTPResponse:
         """Sends the request and reads the answer's head."""
         connection = HTTPConnection(self._address, self._port)
-        # HTTPConnection wants three methods of a socket; this object has them, each within the deadline.
-        connection.sock = cast(socket.socket, self)
+        connection.sock = cast(socket.socket, LimitedSocket(self._sock, self._limit, self._flood))
         headers = {"Host": host, "User-Agent": f"failover/{failover.__version__}", "Accept": "*/*"}
         try:
             connection.request(method, path, headers=headers | {"Connection": "close"})
@@ -78,7 +76,7 @@ class Exchange:
             return connection.getresponse()
         except RemoteDisconnected:
             raise Trouble(Failure.RESET, f"{self._where} closed the connection without an answer") from None
-        except HTTPException as error:
+        except (ValueError, HTTPException) as error:
             raise Trouble(Failure.PROTOCOL, f"{self._where} does not speak HTTP: {_said(error)}") from None
         except OSError as error:
             raise talking_trouble(error, self._address, self._port, self._limit) from None
@@ -87,26 +85,16 @@ class Exchange:
         """The next piece of the body as it comes; b"" at its end."""
         try:
             return response.read1(READ_BYTES)
-        except HTTPException as error:
+        except (ValueError, HTTPException) as error:
             raise Trouble(Failure.PROTOCOL, f"{self._where} broke off its answer: {_said(error)}") from None
         except OSError as error:
             raise talking_trouble(error, self._address, self._port, self._limit) from None
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._limit.left_s())
-        self._sock.sendall(data)
-
-    def makefile(self, mode: str) -> BufferedReader:  # noqa: ARG002 - HTTPResponse asks for "rb"
-        return BufferedReader(LimitedStream(self._sock, self._limit, self._flood))
-
-    def close(self) -> None:
-        """The socket belongs to the caller."""
 
     def _flood(self) -> Trouble:
         return Trouble(Failure.PROTOCOL, f"{self._where} sends an answer without end")
 
 
-def _said(error: HTTPException) -> str:
+def _said(error: Exception) -> str:
     return quoted(str(error).strip() or type(error).__name__)
 
 
@@ -179,7 +167,8 @@ def _judge_body(exchange: Exchange, response: HTTPResponse, expected: str) -> No
         piece = exchange.read(response)
         if not piece:
             raise Trouble(Failure.BODY, f"body of {len(body)} bytes does not hold {quoted(expected)}")
+        unseen = max(0, len(body) - len(wanted) + 1)
         body += piece
-        if wanted in body[:BODY_BYTES_MAX]:
+        if body.find(wanted, unseen, BODY_BYTES_MAX) >= 0:
             return
     raise Trouble(Failure.BODY, f"the first {BODY_BYTES_MAX // 1024} KiB of the body do not hold {quoted(expected)}")

@@ -41,13 +41,20 @@ def together(jobs: Sequence[Callable[[], T]], *, until_s: float, concurrency: in
     if not jobs:
         return []
     round = _Round(jobs, until_s)
-    try:
-        for _ in range(min(concurrency, len(jobs))):
-            threading.Thread(target=round.work, name="probe", daemon=True).start()
-    except RuntimeError:
-        pass  # no more threads: those that run do the work, and what they do not reach stays None
+    if not _start(round, min(concurrency, len(jobs))):
+        return [None] * len(jobs)
     try:
         round.finished.wait(max(0.0, until_s - time.monotonic()))
     finally:
         round.waiting.clear()
     return list(round.answers)
+
+
+def _start(round: _Round[T], wanted: int) -> int:
+    """How many threads started. When the system gives no more, those that run do the work as far as they come."""
+    for started in range(wanted):
+        try:
+            threading.Thread(target=round.work, name="probe", daemon=True).start()
+        except RuntimeError:
+            return started
+    return wanted

@@ -63,5 +63,5 @@ def test_a_program_that_is_missing_vetoes() -> None:
 def test_all_programs_of_a_moment_share_the_time(tmp_path: Path) -> None:
     slow = program(tmp_path / "p", "echo x >> log; sleep 600")
     with pytest.raises(TimedOut):
-        CommandHook({"before": [slow, slow]}, 1.0, tmp_path).run("before", PLAN)
+        CommandHook({"before": [slow, slow]}, 3.0, tmp_path).run("before", PLAN)
     assert (tmp_path / "log").read_text() == "x\n"

@@ -10,8 +10,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from failover.core.model import Control, ControlKind, ControlSample
-from failover.probes.controls import host_and_port
+from failover.core.model import Control, ControlKind, ControlSample, Failure
+from failover.probes.controls import first, host_and_port
 from failover.probes.prober import Prober
 from failover.probes.trouble import Trouble
 from tests.probes.servers import Server, answers, free_port, hangs, page
@@ -165,3 +165,14 @@ def test_host_and_port(target: str, expected: tuple[str, int]) -> None:
 def test_no_host_and_port(target: str) -> None:
     with pytest.raises(Trouble):
         host_and_port(target)
+
+
+def test_a_name_with_several_addresses_is_ok_when_one_answers() -> None:
+    def ask_one(address: str) -> str:
+        if address == "192.0.2.2":
+            return "answers"
+        raise Trouble(Failure.REFUSED, f"{address} refused")
+
+    assert first(("192.0.2.1", "192.0.2.2", "192.0.2.3"), ask_one) == "answers"
+    with pytest.raises(Trouble, match=r"192\.0\.2\.3 refused"):
+        first(("192.0.2.1", "192.0.2.3"), ask_one)

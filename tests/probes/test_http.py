@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from failover.core.model import Failure, Outcome
 from failover.probes.prober import Prober
@@ -259,3 +261,23 @@ class TestBadChecks:
     def test_days_left_without_verification(self, prober: Prober) -> None:
         failure, _ = found(prober, hangs, tls_days_left_min=14, verify_tls=False)
         assert failure is Failure.LOCAL
+
+
+class TestAnything:
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @given(
+        st.one_of(
+            st.binary(max_size=300),
+            st.binary(max_size=300).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest),
+            st.binary(max_size=60).map(lambda rest: b"HTTP/1.1 200 OK\r\nContent-Length: " + rest + b"\r\n\r\nok"),
+            st.binary(max_size=60).map(
+                lambda rest: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + rest + b"\r\nok\r\n0\r\n\r\n"
+            ),
+        )
+    )
+    def test_no_answer_breaks_the_probe(self, prober: Prober, data: bytes) -> None:
+        """Whatever a target sends is judged: it cannot make itself UNKNOWN, and cannot pass without the word."""
+        with Server(answers(data)) as server:
+            sample = ask_server(prober, server, body="a word that is not there")
+        assert sample.outcome is Outcome.FAIL, sample.detail
+        assert sample.detail.isprintable()

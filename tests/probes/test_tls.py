@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import trustme
 from failover.core.model import CheckKind, Failure, Outcome, Sample
 from failover.probes.prober import Prober
 from tests.probes.asking import ask_server
-from tests.probes.servers import Behaviour, Server, answers, drips, hangs, page, resets
+from tests.probes.servers import Behaviour, Server, answers, drips, hangs, page
 
 HOST = "www.example.org"
 GOOD = answers(page())
@@ -117,8 +118,13 @@ def test_a_wrong_answer_still_tells_the_days_left(prober: Prober, authority: tru
 
 
 def test_plain_http_on_the_port(prober: Prober, ca_file: str) -> None:
-    sample, detail = ask_tls(prober, None, answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ca_file=ca_file, timeout_s=0.5)
-    assert sample.failure in (Failure.TLS, Failure.READ_TIMEOUT), detail
+    def behave(server: Server, connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    sample, detail = ask_tls(prober, None, behave, ca_file=ca_file)
+    assert sample.failure is Failure.TLS
+    assert detail.startswith("no TLS with 127.0.0.1: ")
 
 
 def test_an_immediate_answer_that_is_no_tls(prober: Prober, ca_file: str) -> None:
@@ -144,12 +150,13 @@ def test_a_handshake_that_is_closed(prober: Prober, ca_file: str) -> None:
     assert (sample.failure, detail) == (Failure.RESET, "127.0.0.1 closed the connection during the TLS handshake")
 
 
-def test_a_handshake_that_is_reset_at_once(prober: Prober, ca_file: str) -> None:
+def test_a_handshake_that_is_reset(prober: Prober, ca_file: str) -> None:
     def behave(server: Server, connection: socket.socket) -> None:
-        resets(server, connection)
+        connection.recv(65536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    sample, _ = ask_tls(prober, None, behave, ca_file=ca_file, timeout_s=0.5)
-    assert sample.failure in (Failure.RESET, Failure.READ_TIMEOUT)
+    sample, detail = ask_tls(prober, None, behave, ca_file=ca_file)
+    assert (sample.failure, detail) == (Failure.RESET, "127.0.0.1 reset the connection")
 
 
 def test_an_answer_that_drips_under_tls(prober: Prober, authority: trustme.CA, ca_file: str) -> None:
