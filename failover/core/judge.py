@@ -60,6 +60,11 @@ def site_addresses(site: Site, state: State) -> dict[str, tuple[str, ...]]:
     return {group: tuple(addresses) for group, addresses in found.items()}
 
 
+def accepted_releases(state: State, site: str) -> tuple[str, ...]:
+    """Digests that may serve at this site; () when no release is managed."""
+    return state.accepted.get(site, (state.release,) if state.release else ())
+
+
 def judge(service: Service, state: State, seen: Observation, *, fresh: bool = False) -> State:
     """The state after this round. `fresh`: a person asks, so readiness needs no risen streak."""
     cut_off = isolated(seen.controls)
@@ -121,7 +126,7 @@ def _watch(
         report=facts.report,
         verdict=verdict,
         gone_streak=gone,
-        readiness=readiness(service, site, facts, state.release, fresh=fresh),
+        readiness=readiness(service, site, facts, accepted_releases(state, site.name), fresh=fresh),
         addresses=facts.passing,
         details=facts.details,
     )

@@ -40,12 +40,14 @@ class Facts:
     details: tuple[str, ...] = ()
 
 
-def readiness(service: Service, site: Site, facts: Facts, release: str | None, *, fresh: bool = False) -> Readiness:
+def readiness(
+    service: Service, site: Site, facts: Facts, releases: tuple[str, ...], *, fresh: bool = False
+) -> Readiness:
     """`fresh` takes this round's answers for health (a person asks); otherwise the streak must have risen to UP."""
     problems = _account_problems(site, facts)
     if site.given or site.standby is not Standby.COLD:
         problems += _serving_problems(service, facts, fresh=fresh)
-        problems += _release_problems(facts, release)
+        problems += _release_problems(facts, releases)
     if not site.given and site.standby is not Standby.HOT:
         problems += _stock_problems(service, facts)
     return Readiness(ready=not problems, reasons=tuple(problems))
@@ -75,14 +77,14 @@ def _serving_problems(service: Service, facts: Facts, *, fresh: bool) -> list[st
     return []
 
 
-def _release_problems(facts: Facts, release: str | None) -> list[str]:
-    """Nodes that the provider lists with another release than the wanted one."""
-    if release is None or facts.nodes is None:
+def _release_problems(facts: Facts, releases: tuple[str, ...]) -> list[str]:
+    """Nodes that the provider lists with another release than the accepted ones."""
+    if not releases or facts.nodes is None:
         return []
     return [
-        f"{node.name} holds another release ({short(node.release)}, wanted {short(release)})"
+        f"{node.name} holds another release ({short(node.release)}, wanted {short(releases[0])})"
         for node in facts.nodes
-        if node.release not in (None, release) and node.state is NodeState.RUNNING
+        if node.release is not None and node.release not in releases and node.state is NodeState.RUNNING
     ]
 
 

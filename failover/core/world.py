@@ -115,7 +115,7 @@ class State:
     release: str | None = None
     """The digest that `apply` last set out to run everywhere. The files beside the config may be newer."""
     accepted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By site: digests that may be serving there now; more than one only while a roll-out is under way."""
+    """By site: digests that may be serving there now, the wanted one first; two while a roll-out is under way."""
     inventory: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     """By site: the nodes that `apply` proved. A hot cutover needs nothing else."""
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,0 +1,68 @@
+"""Everything that the engine works with, put together by the wiring. The engine knows ports only."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from failover.core.model import Release, Service
+from failover.ports import (
+    Account,
+    Authority,
+    Compute,
+    Depot,
+    Dns,
+    Hook,
+    Lease,
+    Notifier,
+    Probe,
+    Runtime,
+    Store,
+)
+
+TICK = "tick"
+"""The lease for judging and for DNS."""
+MIRROR = "mirror"
+"""The lease for nodes and archives; held for minutes while checks go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """The release as it lies beside the config now, ready to be stored in a depot."""
+
+    digest: str
+    archive: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One service and its outside."""
+
+    service: Service
+    store: Store
+    lease: Lease
+    runtime: Runtime
+    probe: Probe
+    authority: Authority
+    accounts: Mapping[str, Account]
+    """By site; only managed ones have one. Read-only credentials."""
+    compute: Mapping[str, Compute]
+    depots: Mapping[str, Depot]
+    hosts: Mapping[str, Dns]
+    package: Callable[[], Package]
+    """Reads the release from disk: for `plan` and `apply` only. A check judges what was applied."""
+    release: Callable[[str], Release]
+    """The release of that digest with its command and environment; resolves secrets."""
+    notifiers: tuple[Notifier, ...] = ()
+    hook: Hook | None = None
+    hooks_s: float = 0.0
+    vantage: str = "here"
+
+
+@contextmanager
+def leased(context: Context, role: str, *, wait_s: float = 0.0, urgent: bool = False) -> Iterator[int]:
+    """Hold a lease; yields its term. Raises LockedError when another run holds it."""
+    term = context.lease.acquire(role, wait_s=wait_s, urgent=urgent)
+    try:
+        yield term
+    finally:
+        context.lease.release(role)

@@ -1,0 +1,232 @@
+"""`plan`, `apply` and `destroy` as whole commands: the mirror at every site, then DNS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from failover.core.cutover import CutoverPlan
+from failover.core.mirror import SitePlan
+from failover.core.rrsets import RRset
+from failover.core.saga import Event, EventKind
+from failover.core.world import State
+from failover.engine.context import MIRROR, TICK, Context, Package, leased
+from failover.engine.mirror import LEASE_WAIT_S, Mirror, Report, SiteResult, apply, destroy_all, survey
+from failover.engine.operate import Outcome
+from failover.engine.planning import standing
+from failover.engine.publication import publish, refresh, wanted_sets, withdraw
+from failover.engine.publish import read_hosts
+from failover.errors import FailoverError, RefusedError, StateMissing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsPlan:
+    """What `apply` would do to DNS. `kind`: publish, refresh or none."""
+
+    kind: str
+    site: str | None = None
+    put: tuple[RRset, ...] = ()
+    standing: tuple[RRset, ...] = ()
+    """What our names hold now."""
+    strangers: tuple[RRset, ...] = ()
+    """Records of somebody else at our names: taken over only with --adopt."""
+    problems: tuple[str, ...] = ()
+    waits: str = ""
+    """Why the addresses are not known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployPlan:
+    """What `apply` would change."""
+
+    sites: tuple[SitePlan, ...]
+    dns: DnsPlan
+    release: str | None
+    open_plan: CutoverPlan | None = None
+
+    @property
+    def changes(self) -> bool:
+        return any(s.changes for s in self.sites) or self.dns.kind != "none"
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return (*(f"{s.site}: {s.problem}" for s in self.sites if s.problem is not None), *self.dns.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What `apply` did. `problems` is empty when everything is as wanted."""
+
+    sites: tuple[SiteResult, ...]
+    dns: Outcome | None
+    problems: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return self.dns is not None or any(s.done for s in self.sites)
+
+
+def load_state(context: Context) -> State | None:
+    """The state, or None when there is none yet. Any other trouble with it raises."""
+    try:
+        return context.store.load()
+    except StateMissing:
+        return None
+
+
+def look_ahead(context: Context) -> DeployPlan:
+    """What `apply` would change, without changing anything and without a lease."""
+    state = load_state(context)
+    package = _package(context)
+    sites: tuple[SitePlan, ...] = ()
+    if package is not None:
+        sites = survey(context, state, context.release(package.digest))
+    dns = _dns_plan(context, state or State(service=context.service.name), nodes_change=any(s.changes for s in sites))
+    return DeployPlan(
+        sites=sites,
+        dns=dns,
+        release=package.digest if package else None,
+        open_plan=state.open_plan if state else None,
+    )
+
+
+def _package(context: Context) -> Package | None:
+    """The release; None when every site is given, so that nothing is provisioned."""
+    return context.package() if any(not s.given for s in context.service.sites) else None
+
+
+def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
+    readings = read_hosts(context, context.service.hosts)
+    problems = tuple(f"{r.host}: {r.problem}" for r in readings.values() if r.problem is not None)
+    now = standing(context, readings)
+    site = state.active_site or context.service.sites[0].name
+    first = state.active_site is None
+    try:
+        wanted = wanted_sets(context, state, site)
+    except ValueError as error:
+        waits = "" if nodes_change else str(error)
+        return DnsPlan(kind="publish" if first else "none", site=site, standing=now, problems=problems, waits=waits)
+    if not first:
+        same = state.published is not None and set(wanted) == set(state.published.rrsets)
+        kind = "none" if same else "refresh"
+        return DnsPlan(kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
+    strangers = tuple(r for r in now if r not in set(wanted))
+    return DnsPlan(kind="publish", site=site, put=wanted, standing=now, strangers=strangers, problems=problems)
+
+
+# ------------------------------------------------------------------------------------ apply
+
+
+def deploy(context: Context, report: Report, *, adopt: bool, lease_wait_s: float = 0.0) -> Deployed:
+    """Mirror to every site, then publish or refresh DNS. Never changes the active site.
+
+    Raises RefusedError, LockedError, StateError; what goes wrong at one site is reported in the result.
+    """
+    with leased(context, MIRROR, wait_s=lease_wait_s) as term:
+        package = _package(context)
+        state = load_state(context) or _create(context)
+        results: tuple[SiteResult, ...] = ()
+        if package is not None:
+            mirror = Mirror(
+                context=context,
+                release=context.release(package.digest),
+                archive=package.archive,
+                term=term,
+                report=report,
+            )
+            state = mirror.update(lambda s: _begin(context, s, package.digest))
+            results = apply(mirror, survey(context, state, mirror.release))
+            state = mirror.update(lambda s: _end(s, package.digest, results))
+        problems = [f"{r.site}: {r.problem}" for r in results if r.problem is not None]
+        dns, problem = _publish(context, state, results, report, adopt=adopt)
+        return Deployed(sites=results, dns=dns, problems=(*problems, *([problem] if problem else [])))
+
+
+def _create(context: Context) -> State:
+    """The first state: only when every DNS host can be read (`publication.strangers` looks for other controllers)."""
+    readings = read_hosts(context, context.service.hosts)
+    bad = [f"{r.host}: {r.problem}" for r in readings.values() if r.problem is not None]
+    if bad:
+        raise RefusedError("create the state", "", "; ".join(bad), "every DNS host must be readable the first time")
+    fences = [f"{r.host}: {s}" for r in readings.values() for s in r.rrsets if s.type == "TXT"]
+    if fences:
+        cause = f"DNS already holds an epoch of this service ({'; '.join(fences)})"
+        hint = "use the controller that published it; if it is gone for good, remove that TXT set first"
+        raise RefusedError("create the state", "", cause, hint)
+    return context.store.create(State(service=context.service.name))
+
+
+def _begin(context: Context, state: State, digest: str) -> State:
+    """Before anything outside is touched: what may be serving and lying in depots from now on."""
+    sites = [s.name for s in context.service.sites if not s.given]
+
+    def first(found: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return {**found, **{s: tuple(dict.fromkeys((digest, *found.get(s, ())))) for s in sites}}
+
+    return replace(state, release=digest, accepted=first(state.accepted), archives=first(state.archives))
+
+
+def _end(state: State, digest: str, results: tuple[SiteResult, ...]) -> State:
+    """From now on only the new release counts; at an active site that failed, the one before it does too."""
+    settled = {r.site for r in results if r.problem is None}
+    accepted = {
+        site: (digest,) if site in settled or site != state.active_site else found
+        for site, found in state.accepted.items()
+    }
+    archives = {site: (digest,) if site in settled else found for site, found in state.archives.items()}
+    return replace(state, accepted=accepted, archives=archives)
+
+
+def _publish(
+    context: Context, state: State, results: tuple[SiteResult, ...], report: Report, *, adopt: bool
+) -> tuple[Outcome | None, str | None]:
+    """DNS after the mirror: the first publication, or a change of records in the config."""
+    try:
+        if state.active_site is not None:
+            before = state.published
+            refresh(context)
+            after = context.store.load().published
+            changed = before is not None and after is not None and after.epoch != before.epoch
+            if changed and after is not None:
+                report("dns", f"refreshed (epoch {after.epoch})")
+            return None, None
+        site = context.service.sites[0].name
+        if any(r.site == site and r.problem is not None for r in results):
+            return None, f"dns: not published, because {site} is not as wanted"
+        report("dns", f"publish {site}")
+        outcome = publish(context, site, adopt=adopt)
+        problem = None if outcome.committed else f"dns: {outcome.plan.id} is {outcome.result}: {outcome.reason}"
+        report("dns", f"published (epoch {outcome.plan.epoch})" if outcome.committed else problem or "")
+        return outcome, problem
+    except FailoverError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        return None, f"dns: {error}{hint}"
+
+
+# ------------------------------------------------------------------------------------ destroy
+
+
+def tear_down(context: Context, report: Report, *, lease_wait_s: float = 0.0) -> tuple[SiteResult, ...]:
+    """First DNS, then every node and archive that `apply` made. State and audit log stay.
+
+    Raises RefusedError when DNS could not be withdrawn everywhere: then nothing is destroyed.
+    """
+    with leased(context, MIRROR, wait_s=lease_wait_s) as term:
+        state = context.store.load()
+        report("dns", "withdraw")
+        outcome = withdraw(context)
+        if outcome is not None and not outcome.committed:
+            cause = f"{outcome.plan.id} is {outcome.result}: {outcome.reason}"
+            raise RefusedError("withdraw", "DNS", cause, "failover destroy again when the hosts answer")
+        results = destroy_all(context, state, report, term=term)
+        _close_books(context, results)
+        return results
+
+
+def _close_books(context: Context, results: tuple[SiteResult, ...]) -> None:
+    with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
+        state = context.store.load()
+        now = context.runtime.now()
+        left = [r.site for r in results if r.problem is not None]
+        says = f"destroyed; left at {', '.join(left)}" if left else "destroyed"
+        event = Event(plan="", step="destroy", kind=EventKind.NOTE, at=now, reason=says)
+        state = replace(state, release=None if not left else state.release, health={}, watch={}, notice="")
+        context.store.swap(state, term=term, events=[event])

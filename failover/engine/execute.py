@@ -1,0 +1,199 @@
+"""execute: carry a plan through its steps, each journaled before and after.
+
+The journal alone says what comes next (`core.saga`), so any run can take over from any crash.
+"""
+
+from dataclasses import replace
+
+from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step
+from failover.core.judge import site_addresses
+from failover.core.safety import check_sets
+from failover.core.saga import Event, EventKind, Run, Undo, fold, next_move
+from failover.core.world import Debt, Move, State, Watch
+from failover.engine.context import TICK, Context, leased
+from failover.engine.steps import RUN, UNDO, Ended, Stage, StepResult, addresses_of, failed, lost_hosts, sets_of
+from failover.errors import AdapterError, RefusedError, TimedOut
+
+MOVES_KEPT = 50
+POLL_S = 0.25
+
+
+def open_plan(context: Context, state: State, plan: CutoverPlan, *, term: int) -> State:
+    """Spend the epoch and make this the open plan, in one transaction with its first journal entries."""
+    now = context.runtime.now()
+    context.store.save_plan(plan, term=term)
+    claim = [Event(plan=plan.id, step=Step.CLAIM, kind=k, at=now) for k in (EventKind.STARTED, EventKind.OK)]
+    return context.store.swap(replace(state, epoch=plan.epoch, open_plan=plan), term=term, events=claim)
+
+
+def run(context: Context, state: State, *, term: int) -> State:
+    """Take the open plan as far as it goes now. It ends, or waits for something (then `state.open_plan` stays)."""
+    while (plan := state.open_plan) is not None:
+        status = fold(plan, context.store.journal(plan.id))
+        stage = Stage(context=context, state=state, plan=plan, status=status)
+        aborted = plan.id in context.store.orders().aborted
+        match next_move(plan, status, aborted=aborted):
+            case Run(step=Step.COMMIT):
+                return _commit(stage, term=term)
+            case Run(step=step):
+                state, go_on = _step(stage, step, term=term)
+            case Undo(step=step):
+                state, go_on = _undo(stage, step, term=term)
+            case _:
+                return _close(stage, "unwound", term=term)
+        if not go_on:
+            return state
+    return state
+
+
+def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> str:
+    """Stay with an open plan for up to `wait_s` seconds. Returns committed, unwound, overtaken or waiting.
+
+    The lease is held for each stretch only, so checks go on in between, and may themselves finish the plan.
+    """
+    started = context.runtime.now()
+    while True:
+        with leased(context, TICK, wait_s=wait_s, urgent=True) as term:
+            state = context.store.load()
+            if state.open_plan is not None and state.open_plan.id == plan.id:
+                run(context, state, term=term)
+        last = context.store.journal(plan.id)[-1]
+        if last.kind is EventKind.CLOSED:
+            return last.reason
+        if context.runtime.now().since(started) >= wait_s:
+            return "waiting"
+        context.runtime.sleep(POLL_S)
+
+
+def last_reason(context: Context, plan: CutoverPlan) -> str:
+    """The newest reason that a step of the plan gave."""
+    events = [e for e in context.store.journal(plan.id) if e.kind is not EventKind.CLOSED and e.reason]
+    return events[-1].reason if events else ""
+
+
+# ------------------------------------------------------------------------------------ one step
+
+
+def _step(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
+    """Run one step. Returns the state and whether to go on now."""
+    if step is PIVOT and not stage.status.pivoted:
+        objection = _last_look(stage)
+        if objection is not None:
+            _journal(stage, step, EventKind.REFUSED, failed(objection), term=term)
+            return stage.state, True
+        stage = replace(stage, state=_start_pivot(stage, term=term))
+    else:
+        _journal(stage, step, EventKind.STARTED, term=term)
+    stage = replace(stage, status=fold(stage.plan, stage.context.store.journal(stage.plan.id)))
+    kind, result = _attempt(stage, step)
+    state = _journal(stage, step, kind, result, term=term)
+    if result.ended is Ended.OVERTAKEN:
+        return _close(replace(stage, state=state), "overtaken", term=term), False
+    return state, kind is EventKind.OK or (kind is EventKind.FAILED and not stage.status.pivoted)
+
+
+def _attempt(stage: Stage, step: Step) -> tuple[EventKind, StepResult]:
+    """The step's outcome as a journal entry. Whatever goes wrong is an outcome, not an exception."""
+    try:
+        result = RUN[step](stage)
+    except TimedOut as error:
+        return EventKind.UNKNOWN, failed(f"outcome unknown: {error}")
+    except (AdapterError, RefusedError, ValueError) as error:
+        return EventKind.FAILED, failed(str(error))
+    kinds = {Ended.OK: EventKind.OK, Ended.WAITING: EventKind.WAITING}
+    return kinds.get(result.ended, EventKind.FAILED), result
+
+
+def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | None = None, *, term: int) -> State:
+    """Write one entry; together with the target's inventory where the step changed it. Returns the state."""
+    result = result or StepResult(ended=Ended.OK)
+    store, plan = stage.context.store, stage.plan
+    now = stage.context.runtime.now()
+    event = Event(plan=plan.id, step=step, kind=kind, at=now, reason=result.reason, output=result.output)
+    if result.nodes is None:
+        store.append(event, term=term)
+        return stage.state
+    inventory = {**stage.state.inventory, plan.target: result.nodes}
+    return store.swap(replace(stage.state, inventory=inventory), term=term, events=[event])
+
+
+def _undo(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
+    """Undo one step. Returns whether to go on now; an undo that fails is tried again by the next run."""
+    _journal(stage, step, EventKind.UNDO_STARTED, term=term)
+    try:
+        result = UNDO[step](stage)
+    except (AdapterError, RefusedError) as error:
+        return _journal(stage, step, EventKind.UNDO_FAILED, failed(str(error)), term=term), False
+    return _journal(stage, step, EventKind.UNDO_OK, result, term=term), True
+
+
+# ------------------------------------------------------------------------------------ the pivot
+
+
+def _last_look(stage: Stage) -> str | None:
+    """What speaks against touching DNS now: orders, and the rules again with the bound addresses."""
+    context, plan = stage.context, stage.plan
+    orders = context.store.orders()
+    if plan.automatic and orders.pause is not None:
+        return f"paused ({orders.pause.reason})"
+    if plan.id in orders.aborted:
+        return "aborted by a person"
+    known = site_addresses(context.service.site(plan.target), stage.state)
+    try:
+        violations = check_sets(context.service, plan, sets_of(stage), [a for found in known.values() for a in found])
+    except ValueError as error:
+        return str(error)
+    return "; ".join(str(v) for v in violations) or None
+
+
+def _start_pivot(stage: Stage, *, term: int) -> State:
+    """From here only forward. A cutover counts from now on, in the same transaction as the journal entry."""
+    plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
+    started = Event(plan=plan.id, step=PIVOT, kind=EventKind.STARTED, at=now)
+    if plan.kind is PlanKind.CUTOVER:
+        move = Move(
+            plan=plan.id,
+            at=now,
+            source=plan.source or "",
+            target=plan.target,
+            verdict=plan.verdict,
+            automatic=plan.automatic,
+        )
+        state = replace(state, moves=(*state.moves, move)[-MOVES_KEPT:])
+    return stage.context.store.swap(state, term=term, events=[started])
+
+
+# ------------------------------------------------------------------------------------ the end
+
+
+def _commit(stage: Stage, *, term: int) -> State:
+    """The plan is what DNS says: active site, published sets, debts, and the end of the journal in one transaction."""
+    plan, status = stage.plan, stage.status
+    _journal(stage, Step.COMMIT, EventKind.STARTED, term=term)
+    now = stage.context.runtime.now()
+    events = [
+        Event(
+            plan=plan.id, step=Step.COMMIT, kind=EventKind.OK, at=now, reason=f"{plan.kind} to {plan.target} is done"
+        ),
+        Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason="committed"),
+    ]
+    debts = tuple(Debt(host=host, epoch=plan.epoch, since=now, reason=why) for host, why in lost_hosts(status).items())
+    state = replace(stage.state, open_plan=None, debts=debts, proposal=None)
+    if plan.kind is PlanKind.WITHDRAW:
+        state = replace(state, active_site=None, published=None, adopted=())
+    else:
+        bound = replace(plan, rrsets=sets_of(stage), addresses=addresses_of(plan, status))
+        first = plan.kind is PlanKind.PUBLISH
+        adopted = plan.before if first else state.adopted
+        state = replace(state, active_site=plan.target, published=bound, adopted=adopted)
+    return stage.context.store.swap(state, term=term, events=events)
+
+
+def _close(stage: Stage, result: str, *, term: int) -> State:
+    """A plan that ends without being committed. Its target is left alone for a while."""
+    plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
+    closed = Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason=result)
+    watch = dict(state.watch)
+    if plan.kind is PlanKind.CUTOVER and stage.status.unwinding:
+        watch[plan.target] = replace(watch.get(plan.target, Watch()), failed_at=now)
+    return stage.context.store.swap(replace(state, open_plan=None, watch=watch), term=term, events=[closed])

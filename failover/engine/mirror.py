@@ -1,0 +1,270 @@
+"""plan, apply and destroy: every site gets its nodes and the same release, and nothing else is touched."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from failover.core.mirror import ActionKind, SiteAction, SiteFound, SitePlan, plan_site
+from failover.core.model import Node, NodeState, Release, Site
+from failover.core.ready import short
+from failover.core.saga import Event, EventKind
+from failover.core.world import State
+from failover.engine.context import TICK, Context, leased
+from failover.engine.nodes import CREATE_S, destroy, ensure, list_nodes, wait_serving
+from failover.engine.publication import refresh
+from failover.errors import AdapterError, FailoverError
+from failover.ports import Call, Done
+
+UPLOAD_S = 120.0
+SITE_S = 3600.0
+"""The net below one site's whole work; every call in it has its own deadline."""
+LEASE_WAIT_S = 60.0
+
+Report = Callable[[str, str], None]
+"""Progress: site, sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteResult:
+    """How one site ended. `problem` when something is still to do."""
+
+    site: str
+    done: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def survey(context: Context, state: State | None, release: Release) -> tuple[SitePlan, ...]:
+    """What would change at every managed site; sites in parallel. A site that cannot be read carries its problem."""
+    sites = [s for s in context.service.sites if not s.given]
+    calls = [
+        Call(what=f"look at {s.name}", do=partial(_survey_site, context, state, release, s), deadline_s=CREATE_S)
+        for s in sites
+    ]
+    done = context.runtime.together(calls)
+    return tuple(_plan_of(site, answer) for site, answer in zip(sites, done, strict=True))
+
+
+def _plan_of(site: Site, done: Done) -> SitePlan:
+    if isinstance(done.value, SitePlan):
+        return done.value
+    if done.error is not None and not isinstance(done.error, FailoverError):
+        raise done.error
+    return SitePlan(site=site.name, problem=str(done.error) if done.error else "no answer in time")
+
+
+def _survey_site(context: Context, state: State | None, release: Release, site: Site) -> SitePlan:
+    active = state is not None and state.active_site == site.name
+    compute, depot = context.compute[site.name], context.depots[site.name]
+    quota = compute.quota()
+    ours = set(state.archives.get(site.name, ())) if state else set()
+    found = SiteFound(
+        nodes=compute.nodes(context.service.name, site.name),
+        archive=depot.has(release.digest),
+        images=compute.images(),
+        nodes_max=quota.nodes_max,
+        nodes_used=quota.nodes_used,
+        old_archives=tuple(sorted((depot.list() & ours) - {release.digest})),
+    )
+    return plan_site(context.service, site, release, found, active=active or _first(context, state, site))
+
+
+def _first(context: Context, state: State | None, site: Site) -> bool:
+    """Before anything is published, the most preferred site counts as active: it is the one to be published."""
+    return (state is None or state.active_site is None) and site == context.service.sites[0]
+
+
+# ------------------------------------------------------------------------------------ apply
+
+
+@dataclass(slots=True, kw_only=True)
+class Mirror:
+    """One apply under way. `term` is the mirror lease's; the state itself is changed under the tick's lease only."""
+
+    context: Context
+    release: Release
+    archive: bytes
+    term: int
+    report: Report
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def update(self, change: Callable[[State], State]) -> State:
+        """Change the stored state, one site at a time, while checks go on in between."""
+        with self.lock, leased(self.context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
+            return self.context.store.swap(change(self.context.store.load()), term=term)
+
+    def intend(self, site: str, action: str, reason: str = "") -> None:
+        """S18: every outside change has a prior entry in the audit log."""
+        event = Event(
+            plan="",
+            step=f"mirror {site}",
+            kind=EventKind.NOTE,
+            at=self.context.runtime.now(),
+            reason=f"{action} {reason}",
+        )
+        self.context.store.append(event, term=self.term)
+
+
+def apply(mirror: Mirror, plans: tuple[SitePlan, ...]) -> tuple[SiteResult, ...]:
+    """Carry out the plans, sites in parallel. A site that fails does not stop the others and is reported."""
+    runtime = mirror.context.runtime
+    calls = [
+        Call(what=f"mirror to {plan.site}", do=partial(_apply_site, mirror, plan), deadline_s=SITE_S) for plan in plans
+    ]
+    return tuple(_result(plan, done) for plan, done in zip(plans, runtime.together(calls), strict=True))
+
+
+def _result(plan: SitePlan, done: Done) -> SiteResult:
+    if isinstance(done.value, SiteResult):
+        return done.value
+    if done.error is not None:
+        raise done.error
+    return SiteResult(site=plan.site, problem="no answer in time")
+
+
+def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
+    if plan.problem is not None:
+        mirror.report(plan.site, f"cannot: {plan.problem}")
+        return SiteResult(site=plan.site, problem=plan.problem)
+    done: list[str] = []
+    try:
+        _starts(mirror, plan, done)
+        _replacements(mirror, plan, done)
+        _endings(mirror, plan, done)
+    except FailoverError as error:
+        mirror.report(plan.site, f"failed: {error}")
+        return SiteResult(site=plan.site, done=tuple(done), problem=str(error))
+    mirror.report(plan.site, "as wanted" if not done else f"done: {len(done)} changes")
+    return SiteResult(site=plan.site, done=tuple(done))
+
+
+def _of(plan: SitePlan, *kinds: ActionKind) -> list[SiteAction]:
+    return [a for a in plan.actions if a.kind in kinds]
+
+
+def _say(mirror: Mirror, plan: SitePlan, action: SiteAction, done: list[str]) -> None:
+    text = f"{action.kind} {action.what}"
+    mirror.report(plan.site, f"{text} ({action.why})")
+    mirror.intend(plan.site, text, f"({action.why})")
+    done.append(text)
+
+
+def _starts(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
+    """Archive first, then every node that is missing or stands still; all of them are waited for together."""
+    for action in _of(plan, ActionKind.UPLOAD):
+        _say(mirror, plan, action, done)
+        _upload(mirror, plan.site)
+    starting = _of(plan, ActionKind.CREATE, ActionKind.START)
+    for action in starting:
+        if action.spec is not None:
+            _say(mirror, plan, action, done)
+            ensure(mirror.context, action.spec)
+    names = [a.spec.name for a in starting if a.spec is not None]
+    if names:
+        mirror.report(plan.site, f"waits for {len(names)} nodes to serve")
+        wait_serving(mirror.context, plan.site, names, mirror.release)
+    _record(mirror, plan, without=())
+
+
+def _upload(mirror: Mirror, site: str) -> None:
+    context, digest = mirror.context, mirror.release.digest
+    depot = context.depots[site]
+    what = f"upload {short(digest)}"
+    context.runtime.call(what, lambda: depot.put(digest, mirror.archive), deadline_s=UPLOAD_S)
+
+
+def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
+    """One by one: the new node serves and DNS knows it before the old one goes."""
+    for action in _of(plan, ActionKind.REBUILD, ActionKind.REPLACE):
+        if action.spec is None:
+            continue
+        _say(mirror, plan, action, done)
+        if action.kind is ActionKind.REBUILD:
+            _record(mirror, plan, without=action.nodes)
+            _gone(mirror, action.nodes)
+        ensure(mirror.context, action.spec)
+        wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
+        _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
+        if action.kind is ActionKind.REPLACE:
+            _gone(mirror, action.nodes)
+
+
+def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
+    """What is not wanted any more goes last, after DNS has forgotten it."""
+    surplus = _of(plan, ActionKind.DESTROY)
+    leaving = tuple(node for action in surplus for node in action.nodes)
+    if leaving:
+        _record(mirror, plan, without=leaving)
+    for action in surplus:
+        _say(mirror, plan, action, done)
+        _gone(mirror, action.nodes)
+    for action in _of(plan, ActionKind.REMOVE):
+        _say(mirror, plan, action, done)
+        depot, digest = mirror.context.depots[plan.site], action.what
+        mirror.context.runtime.call(f"remove {short(digest)}", partial(depot.remove, digest), deadline_s=CREATE_S)
+    _record(mirror, plan, without=())
+
+
+def _gone(mirror: Mirror, nodes: tuple[Node, ...]) -> None:
+    for node in nodes:
+        destroy(mirror.context, node)
+
+
+def _record(mirror: Mirror, plan: SitePlan, *, without: tuple[Node, ...]) -> None:
+    """The inventory of the site is what its provider lists now, less `without`; DNS follows if the site is active."""
+    leaving = {n.id for n in without}
+    listed = list_nodes(mirror.context, plan.site)
+    nodes = tuple(n for n in listed if n.id not in leaving and n.state is NodeState.RUNNING)
+
+    def change(state: State) -> State:
+        if not nodes and state.active_site == plan.site:
+            return state  # its last known addresses stay: they are what checks ask, and DNS is never emptied
+        return replace(state, inventory={**state.inventory, plan.site: nodes})
+
+    state = mirror.update(change)
+    if state.active_site == plan.site:
+        refresh(mirror.context)
+
+
+# ------------------------------------------------------------------------------------ destroy
+
+
+def destroy_all(context: Context, state: State, report: Report, *, term: int) -> tuple[SiteResult, ...]:
+    """Every node and archive that `apply` made is gone, at all sites in parallel. Nothing else is touched."""
+    sites = [s for s in context.service.sites if not s.given]
+    mirror = Mirror(context=context, release=Release(digest="", command=""), archive=b"", term=term, report=report)
+    calls = [
+        Call(what=f"destroy at {s.name}", do=partial(_destroy_site, mirror, state, s), deadline_s=SITE_S) for s in sites
+    ]
+    done = context.runtime.together(calls)
+    return tuple(_result(SitePlan(site=s.name), d) for s, d in zip(sites, done, strict=True))
+
+
+def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
+    done = []
+    context = mirror.context
+    try:
+        for node in list_nodes(context, site.name):
+            mirror.report(site.name, f"destroy {node.name}")
+            mirror.intend(site.name, f"destroy {node.name}")
+            destroy(context, node)
+            done.append(node.name)
+        depot = context.depots[site.name]
+        for digest in state.archives.get(site.name, ()):
+            mirror.intend(site.name, f"remove {short(digest)}")
+            context.runtime.call(f"remove {short(digest)}", partial(depot.remove, digest), deadline_s=CREATE_S)
+            done.append(digest)
+    except AdapterError as error:
+        mirror.report(site.name, f"failed: {error}")
+        return SiteResult(site=site.name, done=tuple(done), problem=str(error))
+    mirror.update(partial(_forget, site.name))
+    return SiteResult(site=site.name, done=tuple(done))
+
+
+def _forget(site: str, state: State) -> State:
+    def without(found: Mapping[str, tuple[Node, ...]]) -> dict[str, tuple[Node, ...]]:
+        return {k: v for k, v in found.items() if k != site}
+
+    archives = {k: v for k, v in state.archives.items() if k != site}
+    accepted = {k: v for k, v in state.accepted.items() if k != site}
+    return replace(state, inventory=without(state.inventory), archives=archives, accepted=accepted)

@@ -1,0 +1,166 @@
+"""observe: one round of questions to everything outside, all at the same time and to one deadline."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from failover.core.budget import observe_s
+from failover.core.cutover import names_of
+from failover.core.judge import Observation, accepted_releases, site_addresses
+from failover.core.model import (
+    AccountReport,
+    ControlSample,
+    HostReading,
+    Node,
+    Outcome,
+    Reading,
+    Sample,
+    Site,
+    Standby,
+    Target,
+)
+from failover.core.ready import Stock
+from failover.core.rrsets import RRset, read_epoch
+from failover.core.world import State
+from failover.engine.context import Context
+from failover.errors import Unreadable
+from failover.ports import Call, Done
+
+MARGIN_S = 0.25
+"""Adapters end by their own deadlines first; the runtime's is the net below."""
+
+
+def observe(context: Context, state: State) -> Observation:
+    """Ask everything once. Never raises for an answer: what could not be read carries its problem."""
+    service, runtime = context.service, context.runtime
+    deadline_s = observe_s(service)
+    targets = targets_of(context, state, service.sites)
+    asked: list[tuple[str, str, Call]] = [
+        ("probe", "", _call("probe", lambda: context.probe.run(targets, deadline_s), deadline_s)),
+        ("control", "", _call("controls", lambda: context.probe.controls(service.controls, deadline_s), deadline_s)),
+    ]
+    for site in service.sites:
+        asked += _site_calls(context, state, site, deadline_s)
+    asked += [("host", n, _call(f"read {n}", partial(read_host, context, n), deadline_s)) for n in context.hosts]
+    started = runtime.now()
+    done = runtime.together([call for _, _, call in asked])
+    found = {(kind, name): answer for (kind, name, _), answer in zip(asked, done, strict=True)}
+    return Observation(
+        at=started,
+        samples=_samples(found["probe", ""], targets, context),
+        controls=_controls(found["control", ""], context),
+        reports={s.name: _report(found["state", s.name]) for s in service.sites if ("state", s.name) in found},
+        nodes={s.name: nodes for s in service.sites if (nodes := _nodes(found.get(("nodes", s.name)))) is not None},
+        stock={s.name: _stock(found["stock", s.name]) for s in service.sites if ("stock", s.name) in found},
+        hosts={name: _reading(found["host", name], name) for name in context.hosts},
+    )
+
+
+def _call(what: str, do: Callable[[], object], deadline_s: float) -> Call:
+    return Call(what=what, do=do, deadline_s=deadline_s + MARGIN_S)
+
+
+def _site_calls(context: Context, state: State, site: Site, deadline_s: float) -> list[tuple[str, str, Call]]:
+    account = context.accounts.get(site.name)
+    if account is None:
+        return []
+    service = context.service.name
+    calls = [
+        ("state", site.name, _call(f"account of {site.name}", account.state, deadline_s)),
+        ("nodes", site.name, _call(f"nodes of {site.name}", lambda: account.nodes(service, site.name), deadline_s)),
+    ]
+    if site.standby is not Standby.HOT:
+        stock = _call(f"stock of {site.name}", lambda: read_stock(context, site.name, state.release), deadline_s)
+        calls.append(("stock", site.name, stock))
+    return calls
+
+
+def targets_of(context: Context, state: State, sites: Iterable[Site]) -> tuple[Target, ...]:
+    """Every check at every address of these sites.
+
+    While a release is being rolled out, the one before it is accepted too.
+    """
+    found: list[Target] = []
+    for site in sites:
+        addresses = site_addresses(site, state)
+        releases = accepted_releases(state, site.name)
+        found += [
+            Target(site=site.name, address=address, check=check, releases=releases)
+            for check in context.service.checks
+            for address in addresses.get(check.group, ())
+        ]
+    return tuple(found)
+
+
+def read_host(context: Context, name: str) -> HostReading:
+    """What one DNS host holds of our names, with its grade. Raises AdapterError."""
+    host = context.hosts[name]
+    rrsets: list[RRset] = []
+    for zone in context.service.zones:
+        found = host.read(zone, names_of(context.service, zone))
+        _epoch_or_raise(context.service.name, zone, found, name)
+        rrsets += found
+    return HostReading(host=name, rrsets=tuple(rrsets), grade=host.traits().grade)
+
+
+def _epoch_or_raise(service: str, zone: str, rrsets: tuple[RRset, ...], host: str) -> None:
+    """Something else than one epoch where the epoch should stand: unreadable, never absent."""
+    try:
+        read_epoch(rrsets, service, zone)
+    except ValueError as error:
+        raise Unreadable("read", f"epoch at {host}", str(error), "look at that TXT record by hand") from error
+
+
+def read_stock(context: Context, site: str, release: str | None) -> Stock:
+    """What a warm or cold standby needs of its provider. Raises AdapterError."""
+    compute, depot = context.compute[site], context.depots[site]
+    return Stock(quota=compute.quota(), images=compute.images(), archive=depot.has(release) if release else None)
+
+
+def problem_of(done: Done) -> str | None:
+    """Why a call brought nothing, as a sentence; None when it brought a value."""
+    if done.unknown:
+        return "no answer in time"
+    return str(done.error) if done.error is not None else None
+
+
+# ------------------------------------------------------------------------------------ answers into values
+
+
+def _samples(done: Done, targets: tuple[Target, ...], context: Context) -> tuple[Sample, ...]:
+    if isinstance(done.value, tuple):
+        return done.value
+    problem = problem_of(done) or "the probe brought nothing"
+    now = context.runtime.now()
+    return tuple(
+        Sample(site=t.site, check=t.check.name, address=t.address, at=now, outcome=Outcome.UNKNOWN, detail=problem)
+        for t in targets
+    )
+
+
+def _controls(done: Done, context: Context) -> tuple[ControlSample, ...]:
+    if isinstance(done.value, tuple):
+        return done.value
+    problem = problem_of(done) or ""
+    return tuple(
+        ControlSample(target=c.target, provider=c.provider, ok=False, detail=problem) for c in context.service.controls
+    )
+
+
+def _report(done: Done) -> AccountReport:
+    if isinstance(done.value, AccountReport):
+        return done.value
+    return AccountReport(reading=Reading.UNCLEAR, message=problem_of(done) or "")
+
+
+def _nodes(done: Done | None) -> tuple[Node, ...] | None:
+    return done.value if done is not None and isinstance(done.value, tuple) else None
+
+
+def _stock(done: Done) -> Stock:
+    return done.value if isinstance(done.value, Stock) else Stock(problem=problem_of(done))
+
+
+def _reading(done: Done, name: str) -> HostReading:
+    if isinstance(done.value, HostReading):
+        return done.value
+    return HostReading(host=name, problem=problem_of(done))

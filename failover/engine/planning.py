@@ -1,0 +1,77 @@
+"""A decision or a person's word → a CutoverPlan with everything bound that can be bound now."""
+
+from collections.abc import Mapping
+
+from failover.core.cutover import CutoverPlan, PlanKind, record_sets, seal, steps_for
+from failover.core.judge import site_addresses
+from failover.core.model import HostReading, Standby
+from failover.core.rrsets import RRset, epoch_name
+from failover.core.safety import highest_epoch
+from failover.core.world import State
+from failover.engine.context import Context
+
+
+def make_plan(
+    context: Context,
+    state: State,
+    hosts: Mapping[str, HostReading],
+    kind: PlanKind,
+    target: str,
+    *,
+    automatic: bool = False,
+    forced: bool = False,
+    verdict: str = "",
+    reasons: tuple[str, ...] = (),
+) -> CutoverPlan:
+    """The plan of the next epoch. Raises ValueError when a record would be empty."""
+    service = context.service
+    site = service.site(target)
+    known = site_addresses(site, state)
+    scales = kind is PlanKind.CUTOVER and not site.given and site.standby is not Standby.HOT
+    addresses = known if kind is not PlanKind.CUTOVER or forced else _passing(state, target, known)
+    rrsets = () if scales else record_sets(service, addresses)
+    if kind is PlanKind.WITHDRAW:
+        addresses, rrsets = {}, state.adopted
+    return seal(
+        CutoverPlan(
+            id=f"{kind.value}-{state.epoch + 1}-{context.runtime.token()}",
+            kind=kind,
+            service=service.name,
+            at=context.runtime.now(),
+            parent_epoch=state.published.epoch if state.published else 0,
+            epoch=state.epoch + 1,
+            source=state.active_site,
+            target=target,
+            steps=steps_for(service, kind, target, automatic=automatic, hooks=context.hook is not None),
+            zones=service.zones,
+            hosts=service.hosts,
+            rrsets=rrsets,
+            before=standing(context, hosts),
+            automatic=automatic,
+            forced=forced,
+            verdict=verdict,
+            reasons=reasons,
+            addresses={} if scales else addresses,
+        )
+    )
+
+
+def _passing(state: State, target: str, known: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Of the target's addresses those that passed every check in the last round; all, where none is checked."""
+    watch = state.watch.get(target)
+    good = set(watch.addresses) if watch else set()
+    return {group: tuple(a for a in found if a in good) or found for group, found in known.items()}
+
+
+def standing(context: Context, hosts: Mapping[str, HostReading]) -> tuple[RRset, ...]:
+    """What our records hold now: as the readable host with the highest epoch says."""
+    service = context.service
+    readable = [h for h in hosts.values() if h.problem is None]
+    fences = {epoch_name(service.name, zone) for zone in service.zones}
+    best: tuple[int, tuple[RRset, ...]] = (-1, ())
+    for reading in readable:
+        epoch = highest_epoch(service, (reading,))
+        number = epoch.number if epoch else 0
+        if number > best[0]:
+            best = (number, tuple(r for r in reading.rrsets if r.name not in fences))
+    return best[1]

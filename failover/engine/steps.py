@@ -1,0 +1,302 @@
+"""The steps of a plan. Each looks at reality first, then acts, and says how it went.
+
+A step may raise AdapterError; TimedOut among them means that its outcome is unknown.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from failover.core.cutover import CutoverPlan, Step, record_sets
+from failover.core.health import serving_needed
+from failover.core.judge import accepted_releases, isolated
+from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
+from failover.core.rrsets import RRset, same_values
+from failover.core.safety import highest_epoch
+from failover.core.saga import Status, Value
+from failover.core.world import State
+from failover.engine.context import Context
+from failover.engine.nodes import destroy_extra, ensure_all, serving
+from failover.engine.observe import MARGIN_S, read_stock, targets_of
+from failover.engine.publish import HostState, read_hosts, servers_of, swap_everywhere, unserved
+
+
+class Ended(StrEnum):
+    OK = "ok"
+    WAITING = "waiting"
+    FAILED = "failed"
+    OVERTAKEN = "overtaken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    ended: Ended
+    reason: str = ""
+    output: Mapping[str, Value] = field(default_factory=dict)
+    nodes: tuple[Node, ...] | None = None
+    """What the target's inventory is now, where the step changed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a step sees."""
+
+    context: Context
+    state: State
+    plan: CutoverPlan
+    status: Status
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since this step was started for the first time."""
+        started = self.status.step_started
+        return 0.0 if started is None else self.context.runtime.now().since(started)
+
+
+def ok(reason: str = "", **output: Value) -> StepResult:
+    return StepResult(ended=Ended.OK, reason=reason, output=output)
+
+
+def waiting(reason: str) -> StepResult:
+    return StepResult(ended=Ended.WAITING, reason=reason)
+
+
+def failed(reason: str) -> StepResult:
+    return StepResult(ended=Ended.FAILED, reason=reason)
+
+
+# ------------------------------------------------------------------------------------ bound values
+
+
+def addresses_of(plan: CutoverPlan, status: Status) -> Mapping[str, tuple[str, ...]]:
+    """By group: where the target serves; bound to the output of `scale` where the plan has that step."""
+    scaled = status.outputs.get(Step.SCALE, {}).get("addresses")
+    if not isinstance(scaled, dict):
+        return plan.addresses
+    return {g: tuple(str(a) for a in found) for g, found in scaled.items() if isinstance(found, list)}
+
+
+def sets_of(stage: Stage) -> tuple[RRset, ...]:
+    """The record sets that the plan puts into DNS, bound if need be. Raises ValueError where one would be empty."""
+    if Step.SCALE not in stage.plan.steps:
+        return stage.plan.rrsets
+    return record_sets(stage.context.service, addresses_of(stage.plan, stage.status))
+
+
+def lost_hosts(status: Status) -> dict[str, str]:
+    """Hosts that the plan went on without, with the reason."""
+    lost: dict[str, str] = {}
+    for step in (Step.SWAP, Step.CONFIRM):
+        found = status.outputs.get(step, {}).get("lost")
+        if isinstance(found, dict):
+            lost |= {str(k): str(v) for k, v in found.items()}
+    return lost
+
+
+# ------------------------------------------------------------------------------------ before the pivot
+
+
+def claim(stage: Stage) -> StepResult:
+    """The epoch was spent in the transaction that opened the plan; here it only shows in the journal."""
+    return ok(f"epoch {stage.plan.epoch} is spent", epoch=stage.plan.epoch)
+
+
+def reconfirm(stage: Stage) -> StepResult:
+    """One fresh round at the source: it must still be down, and we not cut off."""
+    context, plan = stage.context, stage.plan
+    source = next((s for s in context.service.sites if s.name == plan.source), None)
+    targets = targets_of(context, stage.state, (source,) if source else ())
+    samples = probe(context, targets)
+    controls = context.runtime.call(
+        "controls",
+        lambda: context.probe.controls(context.service.controls, context.service.call_s),
+        deadline_s=context.service.call_s + MARGIN_S,
+    )
+    if isolated(controls):
+        return failed("our own controls do not answer any more")
+    passing = [s.address for s in samples if s.outcome is Outcome.PASS]
+    if samples and len(passing) >= serving_needed(len(samples)):
+        return failed(f"{plan.source} answers again at {', '.join(dict.fromkeys(passing))}")
+    return ok(f"{plan.source} still does not answer")
+
+
+def preflight(stage: Stage) -> StepResult:
+    """DNS must still say what the plan was made from; a target that must be scaled needs its provider."""
+    found = _dns_unchanged(stage)
+    if found is not None:
+        return found
+    service, target = stage.context.service, stage.plan.target
+    site = service.site(target)
+    if site.given or site.standby is Standby.HOT:
+        return ok("DNS is as it was; the target needs no provider")
+    context = stage.context
+    account = context.compute[target]
+    report = context.runtime.call(f"account of {target}", account.state, deadline_s=service.call_s)
+    if report.reading is not Reading.ACTIVE:
+        return failed(f"the account of {target} is {report.reading}: {report.message or report.code}")
+    release = stage.state.release
+    stock = context.runtime.call(
+        f"stock of {target}", lambda: read_stock(context, target, release), deadline_s=service.call_s * 2
+    )
+    if not stock.archive:
+        return failed(f"the release is not in the depot of {target}")
+    return ok(f"the provider of {target} answers and holds the release")
+
+
+def _dns_unchanged(stage: Stage) -> StepResult | None:
+    plan = stage.plan
+    readings = read_hosts(stage.context, plan.hosts)
+    readable = [r for r in readings.values() if r.problem is None]
+    if not readable:
+        return failed("no DNS host can be read: " + "; ".join(f"{r.host}: {r.problem}" for r in readings.values()))
+    highest = highest_epoch(stage.context.service, readable)
+    if highest is not None and highest.number >= plan.epoch:
+        return failed(f"DNS holds epoch {highest.number} already, this plan has {plan.epoch}")
+    if plan.forced or highest is None:
+        return None
+    for reading in readable:
+        holds = highest_epoch(stage.context.service, (reading,))
+        ours = [r for r in reading.rrsets if r.type != "TXT"]
+        if holds == highest and not same_values(ours, plan.before):
+            says = "; ".join(str(r) for r in ours) or "nothing"
+            hint = "look who did it; `failover cutover --force` goes on over it"
+            return failed(f"somebody else changed the records at {reading.host}: they are {says} ({hint})")
+    return None
+
+
+def before_hooks(stage: Stage) -> StepResult:
+    _hook(stage, "before")
+    return ok("no hook objected")
+
+
+def scale(stage: Stage) -> StepResult:
+    """Every node of the target exists and serves."""
+    context, target = stage.context, stage.plan.target
+    digest = stage.state.release
+    if digest is None:
+        return failed("no release was ever applied")
+    release = context.release(digest)
+    nodes = ensure_all(context, context.service.site(target), release, active=True)
+    ready = serving(context, nodes, release)
+    if len(ready) < len(nodes):
+        names = ", ".join(n.name for n in nodes if n not in ready)
+        if stage.waited_s > context.service.node_deadline_s:
+            return failed(f"not serving after {context.service.node_deadline_s:g} s: {names}")
+        return waiting(f"waits for {names} to serve")
+    addresses: dict[str, Value] = {}
+    for node in nodes:
+        found = addresses.setdefault(node.group, [])
+        if isinstance(found, list):
+            found.extend(node.addresses)
+    return replace(ok(f"{len(nodes)} nodes serve", addresses=addresses), nodes=ready)
+
+
+def verify(stage: Stage) -> StepResult:
+    """The target serves, at each address that will be published, by Host and SNI, with the right release."""
+    by_group = addresses_of(stage.plan, stage.status)
+    context, plan = stage.context, stage.plan
+    releases = accepted_releases(stage.state, plan.target)
+    targets = tuple(
+        Target(site=plan.target, address=address, check=check, releases=releases)
+        for check in context.service.checks
+        for address in by_group.get(check.group, ())
+    )
+    samples = probe(context, targets)
+    bad = {s.address: s.detail for s in samples if s.outcome is not Outcome.PASS}
+    count = len({s.address for s in samples})
+    if samples and count - len(bad) < serving_needed(count):
+        return failed(f"{plan.target} does not serve: " + "; ".join(bad.values()))
+    return ok(f"{count - len(bad)} of {count} addresses serve the release")
+
+
+def probe(context: Context, targets: Sequence[Target]) -> tuple[Sample, ...]:
+    """One fresh round of these targets."""
+    deadline_s = max((t.check.timeout_s for t in targets), default=0.0) + MARGIN_S
+    return context.runtime.call(
+        "probe", lambda: context.probe.run(tuple(targets), deadline_s), deadline_s=deadline_s + MARGIN_S
+    )
+
+
+# ------------------------------------------------------------------------------------ from the pivot on
+
+
+def swap(stage: Stage) -> StepResult:
+    """Every host holds the plan's records and epoch. A host that fails for too long is left behind as a debt."""
+    results = swap_everywhere(stage.context, stage.plan, sets_of(stage))
+    overtaken = [r for r in results if r.state is HostState.OVERTAKEN]
+    done = [r.host for r in results if r.state is HostState.DONE]
+    pending = {r.host: r.reason for r in results if r.state is HostState.PENDING}
+    if overtaken:
+        return StepResult(ended=Ended.OVERTAKEN, reason="; ".join(r.reason for r in overtaken))
+    says = "; ".join(f"{host} has not taken the change: {why}" for host, why in pending.items())
+    if not pending:
+        return ok(f"taken by {', '.join(done)}", done=list(done))
+    if not done or stage.waited_s < stage.context.service.host_deadline_s:
+        return waiting(f"taken by {', '.join(done) or 'no host yet'}; {says}")
+    return ok(f"taken by {', '.join(done)}; going on without the rest: {says}", done=list(done), lost=dict(pending))
+
+
+def confirm(stage: Stage) -> StepResult:
+    """Every authoritative server answers the new records and epoch; then the old ones leave the caches."""
+    context, plan = stage.context, stage.plan
+    done = stage.status.outputs.get(Step.SWAP, {}).get("done")
+    hosts = [h for h in plan.hosts if isinstance(done, list) and h in done]
+    late = unserved(context, plan, sets_of(stage), hosts)
+    says = "; ".join(f"{server}: {why}" for server, why in late.items())
+    overdue = stage.waited_s >= context.service.host_deadline_s
+    lost: dict[str, Value] = {}
+    if late and not overdue:
+        return waiting(f"not yet served everywhere: {says}")
+    if late:
+        lost = {h: says for h in hosts if h in late or set(servers_of(context, h)) & set(late)}
+    ttl_s = max((r.ttl_s for r in plan.before), default=0)
+    left = ttl_s - stage.waited_s
+    if left > 0:
+        return waiting(f"served by every authoritative server; old answers leave the caches within {left:.0f} s")
+    servers: list[Value] = [f"{h} {s}" for h in hosts if h not in lost for s in servers_of(context, h)]
+    return ok("verified at every authoritative server" if not lost else says, servers=servers, lost=lost)
+
+
+def after_hooks(stage: Stage) -> StepResult:
+    _hook(stage, "after")
+    return ok("hooks ran")
+
+
+def _hook(stage: Stage, moment: str) -> None:
+    context = stage.context
+    hook = context.hook
+    if hook is not None:
+        context.runtime.call(
+            f"{moment}-hooks", lambda: hook.run(moment, stage.plan), deadline_s=context.hooks_s + MARGIN_S
+        )
+
+
+RUN: Mapping[Step, Callable[[Stage], StepResult]] = {
+    Step.CLAIM: claim,
+    Step.RECONFIRM: reconfirm,
+    Step.PREFLIGHT: preflight,
+    Step.BEFORE_HOOKS: before_hooks,
+    Step.SCALE: scale,
+    Step.VERIFY: verify,
+    Step.SWAP: swap,
+    Step.CONFIRM: confirm,
+    Step.AFTER_HOOKS: after_hooks,
+}
+"""COMMIT writes the state itself and belongs to `execute`."""
+
+
+def undo_hooks(stage: Stage) -> StepResult:
+    _hook(stage, "abort")
+    return ok("hooks were told")
+
+
+def undo_scale(stage: Stage) -> StepResult:
+    """Back to the standby's own count; what cannot be removed now, the next `apply` finds."""
+    left = destroy_extra(stage.context, stage.context.service.site(stage.plan.target))
+    return replace(ok(f"back to {len(left)} nodes"), nodes=left)
+
+
+UNDO: Mapping[Step, Callable[[Stage], StepResult]] = {
+    Step.BEFORE_HOOKS: undo_hooks,
+    Step.SCALE: undo_scale,
+}

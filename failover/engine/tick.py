@@ -1,0 +1,192 @@
+"""One run of the whole line, from observe to verify. Cron calls it through `failover check`, `watch` loops it."""
+
+from dataclasses import dataclass, replace
+
+from failover.core.budget import gap_s
+from failover.core.cutover import CutoverPlan, PlanKind
+from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
+from failover.core.judge import Observation, controls_ok, judge
+from failover.core.model import Instant
+from failover.core.safety import check_plan
+from failover.core.saga import EventKind
+from failover.core.world import Proposal, State, World
+from failover.engine.context import Context
+from failover.engine.debts import changed_by_others, settle
+from failover.engine.execute import last_reason, open_plan, run
+from failover.engine.notify import note, notice, send_all
+from failover.engine.observe import observe
+from failover.engine.planning import make_plan
+from failover.ports import Notice
+
+CLOCK_STEP_S = 2.0
+"""S12: UTC and the monotonic clock may part by so much between two ticks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickReport:
+    """What a tick saw and did."""
+
+    world: World
+    decision: Decision
+    plans: tuple[CutoverPlan, ...] = ()
+    """Plans that it worked on."""
+    failed: bool = False
+    """A step failed, or the decision was to refuse: the caller exits with 1."""
+
+
+def tick(context: Context, *, term: int) -> TickReport:
+    """Run the line once. The caller holds the lease. Raises StateError when the state cannot be used."""
+    state = context.store.load()
+    worked = [state.open_plan] if state.open_plan is not None else []
+    if state.open_plan is not None:
+        state = run(context, state, term=term)
+    seen = observe(context, state)
+    state = judge(context.service, _tilt(context, state, seen.at), seen)
+    world = _world(context, state, seen)
+    decision = decide(context.service, world)
+    if decision.kind is not DecisionKind.REFUSE:
+        state = settle(context, state, seen.hosts, term=term)
+    state = _remember(state, decision, seen.at)
+    notices: list[Notice] = []
+    if decision.kind is DecisionKind.CUT_OVER:
+        state, decision, plan = _cut_over(context, state, world, decision, term=term)
+        worked += [plan] if plan is not None else []
+    elif decision.kind is DecisionKind.ASK:
+        state = _propose(context, state, world, decision, term=term)
+    state = _remember(state, decision, seen.at)
+    notices += _notices(context, state, world, decision, worked)
+    state = context.store.swap(state, term=term)
+    state = _tell(context, state, decision, notices, term=term)
+    failed = decision.kind is DecisionKind.REFUSE or any(_failed(context, p) for p in worked)
+    return TickReport(world=replace(world, state=state), decision=decision, plans=tuple(worked), failed=failed)
+
+
+def _world(context: Context, state: State, seen: Observation) -> World:
+    return World(
+        now=context.runtime.now(),
+        state=state,
+        orders=context.store.orders(),
+        hosts=seen.hosts,
+        isolated=state.isolated,
+        controls_ok=controls_ok(seen.controls),
+    )
+
+
+def _remember(state: State, decision: Decision, at: Instant) -> State:
+    return replace(state, decision=decision.kind.value, reasons=decision.reasons, last_tick=at)
+
+
+def _tilt(context: Context, state: State, at: Instant) -> State:
+    """S12: after a clock step or a long silence no new decision for a while."""
+    last = state.last_tick
+    if last is None:
+        return state
+    elapsed = at.boottime_s - last.boottime_s
+    stepped = last.boot_id == at.boot_id and abs((at.utc_s - last.utc_s) - elapsed) > CLOCK_STEP_S
+    if stepped or last.boot_id != at.boot_id or elapsed > gap_s(context.service):
+        return replace(state, tilt_until=at.plus(context.service.policy.tilt_s))
+    return state
+
+
+# ------------------------------------------------------------------------------------ acting
+
+
+def _cut_over(
+    context: Context, state: State, world: World, decision: Decision, *, term: int
+) -> tuple[State, Decision, CutoverPlan | None]:
+    """Make the plan, let the rules look at it, carry it out as far as it goes now."""
+    try:
+        plan = make_plan(
+            context,
+            state,
+            world.hosts,
+            PlanKind.CUTOVER,
+            decision.target or "",
+            automatic=decision.automatic,
+            verdict=decision.verdict.value if decision.verdict else "",
+            reasons=decision.reasons,
+        )
+        violations = [str(v) for v in check_plan(context.service, plan, replace(world, state=state))]
+    except ValueError as error:
+        plan, violations = None, [str(error)]
+    if plan is None or violations:
+        reasons = (*decision.reasons, *violations)
+        return state, replace(decision, kind=DecisionKind.PAGE, reasons=reasons), None
+    state = open_plan(context, state, plan, term=term)
+    return run(context, state, term=term), decision, plan
+
+
+def _propose(context: Context, state: State, world: World, decision: Decision, *, term: int) -> State:
+    """Keep the open question while it fits; else ask a new one."""
+    old = state.proposal
+    verdict = decision.verdict.value if decision.verdict else ""
+    fits = old is not None and (old.verdict, old.source, old.target) == (verdict, state.active_site, decision.target)
+    if old is not None and fits and not proposal_expired(world, old):
+        return state
+    proposal = Proposal(
+        id=context.runtime.token(),
+        verdict=verdict,
+        source=state.active_site or "",
+        target=decision.target or "",
+        at=world.now,
+        expires_after_s=context.service.policy.ask_expires_s,
+        reasons=decision.reasons,
+    )
+    note(context, "propose", f"{proposal.id}: cut over to {proposal.target}? ({verdict})", term=term)
+    return replace(state, proposal=proposal)
+
+
+# ------------------------------------------------------------------------------------ telling
+
+
+def _failed(context: Context, plan: CutoverPlan) -> bool:
+    """Whether the plan's newest journal entry is a failure."""
+    last = context.store.journal(plan.id)[-1]
+    closed_badly = last.kind is EventKind.CLOSED and last.reason != "committed"
+    return closed_badly or last.kind in (EventKind.FAILED, EventKind.REFUSED, EventKind.UNDO_FAILED)
+
+
+def _notices(
+    context: Context, state: State, world: World, decision: Decision, worked: list[CutoverPlan]
+) -> list[Notice]:
+    found = []
+    for plan in worked:
+        result = context.store.journal(plan.id)[-1]
+        if result.kind is EventKind.CLOSED:
+            good = result.reason == "committed"
+            title = f"{plan.kind} to {plan.target} {'is done' if good else 'did not happen'} (epoch {plan.epoch})"
+            severity = "info" if good else "critical"
+            why = (*plan.reasons, last_reason(context, plan))
+            found.append(notice(context, state, f"{plan.kind}-{result.reason}", severity, title, why, plan.id))
+    if decision.kind in (DecisionKind.PAGE, DecisionKind.ASK, DecisionKind.REFUSE):
+        found.append(_page(context, state, decision))
+    changed = changed_by_others(context, state, world.hosts) if state.open_plan is None else []
+    if changed:
+        found.append(notice(context, state, "records-changed", "critical", "DNS records were changed", tuple(changed)))
+    if state.debts:
+        why = tuple(f"{d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts)
+        title = f"{len(state.debts)} of {len(context.service.hosts)} DNS hosts did not take the change"
+        found.append(notice(context, state, "debt", "warning", title, why))
+    return found
+
+
+def _page(context: Context, state: State, decision: Decision) -> Notice:
+    proposal = state.proposal
+    if decision.kind is DecisionKind.ASK and proposal is not None:
+        title = f"cut over to {proposal.target}? `failover approve {proposal.id}` says yes"
+        return notice(context, state, "ask", "critical", title, decision.reasons)
+    title = f"{decision.verdict or decision.kind}: {decision.reasons[0]}"
+    return notice(context, state, decision.kind.value, "critical", title, decision.reasons)
+
+
+def _tell(context: Context, state: State, decision: Decision, notices: list[Notice], *, term: int) -> State:
+    """Send what was not said before. The key is remembered after sending: rather twice than never."""
+    lasting = {n.event: n for n in notices if n.plan is None}
+    said = set(state.notice.split()) if state.notice else set()
+    key = {name: f"{name}:{decision.verdict or '-'}:{state.active_site}" for name in lasting}
+    fresh = [n for n in notices if n.plan is not None or key[n.event] not in said]
+    now_said = " ".join(sorted(key.values()))
+    if not fresh and now_said == state.notice:
+        return state
+    send_all(context, fresh, term=term)
+    return context.store.swap(replace(state, notice=now_said), term=term)
