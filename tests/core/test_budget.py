@@ -1,0 +1,100 @@
+"""The worst case, term by term."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from failover.core.budget import cadence_s, gap_s, observe_s, terms, total_s
+from failover.core.model import Action, Reaction, Service, Site, Standby
+from tests.core.builders import HTTP, SERVICE, SITES, policy
+
+TARGET = SITES[1]
+
+
+def found(service: Service, target: Site = TARGET, hooks_s: float = 0.0) -> dict[str, float]:
+    return {t.term: t.seconds for t in terms(service, target, hooks_s=hooks_s)}
+
+
+def test_the_worst_case_of_a_hot_target() -> None:
+    assert found(SERVICE) == {
+        "cadence": 10.0,
+        "fall": 20.0,
+        "round": 5.0,
+        "confirm": 60.0,
+        "grain": 10.0,
+        "reconfirm": 5.0,
+        "verify": 2.0,
+        "swap": 5.0,
+        "confirm-dns": 5.0,
+        "ttl": 60.0,
+    }
+
+
+def test_terms_of_nothing_are_not_listed() -> None:
+    service = replace(policy(account_closed=Reaction(action=Action.CUTOVER)), checks=(), ttl_s=0)
+    assert not {"fall", "confirm", "grain", "hooks", "scale", "ttl"} & set(found(service))
+
+
+@pytest.mark.parametrize(
+    ("site", "scales"),
+    [
+        (replace(TARGET, standby=Standby.HOT), False),
+        (replace(TARGET, standby=Standby.WARM), True),
+        (replace(TARGET, standby=Standby.COLD), True),
+        (replace(TARGET, standby=Standby.COLD, addresses={"web": ("192.0.2.7",)}), False),
+    ],
+)
+def test_only_a_managed_warm_or_cold_target_is_scaled(site: Site, scales: bool) -> None:
+    assert found(SERVICE, site).get("scale") == (SERVICE.node_deadline_s if scales else None)
+
+
+def test_hooks_take_their_time() -> None:
+    assert found(SERVICE, hooks_s=7.0)["hooks"] == 7.0
+
+
+def test_the_cadence_is_the_slowest_of_cron_the_round_and_the_checks() -> None:
+    assert cadence_s(replace(SERVICE, every_s=60.0)) == 60.0
+    assert cadence_s(replace(SERVICE, every_s=1.0)) == 10.0
+    assert cadence_s(replace(SERVICE, every_s=1.0, call_s=20.0)) == 20.0
+    assert cadence_s(replace(SERVICE, checks=())) == 10.0
+    assert gap_s(SERVICE) == 35.0
+
+
+def test_a_round_waits_for_the_slowest_question() -> None:
+    assert observe_s(SERVICE) == 5.0
+    slow = replace(SERVICE.controls[0], timeout_s=8.0)
+    assert observe_s(replace(SERVICE, controls=(slow,))) == 8.0
+    assert observe_s(replace(SERVICE, checks=(replace(HTTP, timeout_s=9.0),))) == 9.0
+    assert observe_s(replace(SERVICE, checks=(), controls=())) == 5.0
+
+
+def test_every_term_says_why() -> None:
+    cold = replace(TARGET, standby=Standby.COLD)
+    assert all(t.why and t.seconds > 0 for t in terms(SERVICE, cold, hooks_s=1.0))
+    assert len({t.term for t in terms(SERVICE, cold, hooks_s=1.0)}) == 12
+
+
+seconds = st.floats(0, 600, allow_nan=False)
+
+
+@given(seconds, st.integers(1, 9), seconds, st.integers(0, 600), seconds, seconds)
+def test_the_total_is_the_sum_and_never_falls_when_a_setting_grows(
+    every: float, fall: int, confirm: float, ttl: int, call: float, hooks: float
+) -> None:
+    def built(grow: str = "") -> float:
+        more = {name: 5 if name == grow else 0 for name in ("every", "fall", "confirm", "ttl", "call", "hooks")}
+        service = replace(
+            policy(account_closed=Reaction(action=Action.CUTOVER, confirm_s=confirm + more["confirm"])),
+            checks=(replace(HTTP, fall=fall + more["fall"]),),
+            ttl_s=ttl + more["ttl"],
+            every_s=every + more["every"],
+            call_s=call + more["call"],
+        )
+        listed = terms(service, TARGET, hooks_s=hooks + more["hooks"])
+        assert total_s(listed) == pytest.approx(sum(t.seconds for t in listed))
+        return total_s(listed)
+
+    for name in ("every", "fall", "confirm", "ttl", "call", "hooks"):
+        assert built(name) >= built()
