@@ -18,7 +18,15 @@ from failover.errors import StateDamaged, StateError
 
 T = TypeVar("T")
 
-_encoder = msgspec.json.Encoder(order="sorted")
+
+def _plain(value: object) -> object:
+    """What msgspec does not know by itself: any other mapping is a mapping too."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+_encoder = msgspec.json.Encoder(order="sorted", enc_hook=_plain)
 
 
 class _StoredEvent(msgspec.Struct, kw_only=True):
@@ -110,9 +118,10 @@ def _parse(what: str, text: str, kind: type[T]) -> T:
 
 def _refuse_unknown(what: str, text: str, value: object) -> None:
     """A field that this version does not know (of a newer one, or damage) would be lost at the next write."""
-    if _encoder.encode(value) == text.encode():
+    again = _encoder.encode(value)
+    if again == text.encode():
         return
-    place = _unknown(msgspec.json.decode(text), msgspec.to_builtins(value, order="sorted"), "$")
+    place = _unknown(msgspec.json.decode(text), msgspec.json.decode(again), "$")
     if place is not None:
         raise StateDamaged("read", what, f"it holds a field that this version does not know: {place}")
 
