@@ -1,0 +1,232 @@
+"""The checked file → plain values. Nothing can be wrong any more here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from failover.config import schema
+from failover.config.model import (
+    LOCAL_CONTROL,
+    Config,
+    HooksConfig,
+    HostConfig,
+    NotifyConfig,
+    ProviderConfig,
+    ReleaseConfig,
+    TsigConfig,
+)
+from failover.config.references import zone_of
+from failover.core.model import (
+    Action,
+    Check,
+    CheckKind,
+    Control,
+    ControlKind,
+    NodeGroup,
+    Policy,
+    Reaction,
+    Record,
+    Service,
+    Site,
+    Standby,
+)
+from failover.net.secret import SecretRef
+
+
+def build(file: schema.File, path: Path) -> Config:
+    """Relative paths stand against the directory of `path` (as it is named, links not followed)."""
+    base = path.absolute().parent
+    return Config(
+        path=path,
+        service=_service(file, base),
+        providers={
+            name: ProviderConfig(name=name, kind=provider.kind, options=provider.model_dump(exclude={"kind"}))
+            for name, provider in file.providers.items()
+        },
+        hosts={name: _host(name, host, base) for name, host in file.dns.hosts.items()},
+        release=_release(file.release, base) if file.release else None,
+        state_path=base / file.state.removeprefix("sqlite:"),
+        local_root=base / file.local.root,
+        notify=tuple(_notify(notify, base) for notify in file.notify),
+        hooks=HooksConfig(
+            before=tuple(tuple(command) for command in file.hooks.before),
+            after=tuple(tuple(command) for command in file.hooks.after),
+            abort=tuple(tuple(command) for command in file.hooks.abort),
+            timeout_s=file.hooks.timeout,
+        ),
+    )
+
+
+def _secret(reference: schema.SecretReference, base: Path) -> SecretRef:
+    return SecretRef(
+        env=reference.env,
+        file=base / reference.file if reference.file else None,
+        command=tuple(reference.command) if reference.command else None,
+    )
+
+
+def _release(release: schema.Release, base: Path) -> ReleaseConfig:
+    return ReleaseConfig(
+        path=base / release.path,
+        command=release.run,
+        environment=dict(release.env),
+        secrets={name: _secret(reference, base) for name, reference in release.secrets.items()},
+    )
+
+
+def _notify(notify: schema.Notify, base: Path) -> NotifyConfig:
+    return NotifyConfig(
+        command=tuple(notify.command) if notify.command else None,
+        webhook=notify.webhook,
+        secret=_secret(notify.secret, base) if notify.secret else None,
+    )
+
+
+def _host(name: str, host: schema.LocalHost | schema.Rfc2136Host, base: Path) -> HostConfig:
+    if isinstance(host, schema.LocalHost):
+        return HostConfig(name=name, kind=host.kind)
+    tsig = host.tsig and TsigConfig(
+        name=host.tsig.name, algorithm=host.tsig.algorithm, secret=_secret(host.tsig.secret, base)
+    )
+    servers = tuple(host.servers or (host.server,))
+    return HostConfig(name=name, kind=host.kind, options={"server": host.server, "servers": servers, "tsig": tsig})
+
+
+# ---------------------------------------------------------------------------------------------- service
+
+
+def _service(file: schema.File, base: Path) -> Service:
+    groups = _groups(file)
+    return Service(
+        name=file.service,
+        sites=tuple(_site(name, site) for name, site in file.sites.items()),
+        groups=groups,
+        release=None,
+        records=tuple(
+            Record(name=name, zone=zone_of(name, file.dns.zones) or "", type=record.type, group=record.nodes)
+            for name, record in file.dns.records.items()
+        ),
+        zones=tuple(file.dns.zones),
+        ttl_s=file.dns.ttl,
+        hosts=tuple(file.dns.hosts),
+        checks=tuple(_check(name, check, groups[0].name, base) for name, check in file.checks.items()),
+        controls=tuple(_control(control) for control in file.controls),
+        policy=_policy(file.policy),
+        single_accept=file.quorum is not None and file.quorum.single == "accept",
+        every_s=file.runner.every,
+        runner_provider=file.runner.provider,
+        host_deadline_s=file.dns.lost_after,
+    )
+
+
+def _site(name: str, site: schema.Site) -> Site:
+    given = None
+    if site.addresses is not None:
+        given = {group: tuple(addresses) for group, addresses in site.addresses.items()}
+    return Site(name=name, provider=site.provider, standby=Standby(site.standby), region=site.region, addresses=given)
+
+
+def _groups(file: schema.File) -> tuple[NodeGroup, ...]:
+    if not file.nodes:
+        return _given_groups(file.sites)
+    return tuple(
+        NodeGroup(
+            name=name,
+            count=group.count,
+            warm_count=min(group.warm_count, group.count),
+            cpus=group.cpus,
+            memory_mib=group.memory,
+            disk_gib=group.disk,
+            image=group.image,
+            ports=tuple(group.ports),
+        )
+        for name, group in file.nodes.items()
+    )
+
+
+def _given_groups(sites: Mapping[str, schema.Site]) -> tuple[NodeGroup, ...]:
+    """Groups that only addresses speak of. What the smallest site has is enough."""
+    counts: dict[str, int] = {}
+    for site in sites.values():
+        for group, given in (site.addresses or {}).items():
+            counts[group] = min(len(given), counts.get(group, len(given)))
+    return tuple(NodeGroup(name=name, count=count) for name, count in counts.items())
+
+
+# ---------------------------------------------------------------------------------------------- watching
+
+
+def _check(name: str, check: schema.Check, only_group: str, base: Path) -> Check:
+    group = check.nodes or only_group
+    if check.url is None:
+        return Check(
+            name=name,
+            kind=CheckKind.TCP,
+            group=group,
+            port=check.tcp or 0,
+            interval_s=check.interval,
+            timeout_s=check.timeout,
+            fall=check.fall,
+            rise=check.rise,
+        )
+    expect, tls = check.expect or schema.Expect(), check.tls or schema.Tls()
+    return Check(
+        name=name,
+        kind=CheckKind(check.url.scheme),
+        group=group,
+        port=check.url.port,
+        path=check.url.path,
+        host=check.host,
+        method=check.method,
+        status_min=expect.status[0],
+        status_max=expect.status[1],
+        body=expect.body,
+        headers=dict(expect.header),
+        verify_tls=tls.verify,
+        ca_file=str(base / tls.ca_file) if tls.ca_file else None,
+        tls_days_left_min=tls.days_left,
+        interval_s=check.interval,
+        timeout_s=check.timeout,
+        fall=check.fall,
+        rise=check.rise,
+    )
+
+
+def _control(control: schema.Control) -> Control:
+    kind, target = ControlKind.TCP, control.tcp or f"{LOCAL_CONTROL}{control.local}"
+    if control.http is not None:
+        kind, target = ControlKind.HTTP, control.http
+    elif control.dns is not None:
+        kind, target = ControlKind.DNS, control.dns
+    return Control(kind=kind, target=target, provider=control.provider, name=control.name, timeout_s=control.timeout)
+
+
+# ---------------------------------------------------------------------------------------------- acting
+
+
+def _policy(policy: schema.Policy) -> Policy:
+    usual = Policy()
+    return Policy(
+        account_closed=_reaction(policy.account_closed, usual.account_closed),
+        provider_down=_reaction(policy.provider_down, usual.provider_down),
+        resources_gone=_reaction(policy.resources_gone, usual.resources_gone),
+        app_down=_reaction(policy.app_down, usual.app_down),
+        unexplained_down=_reaction(policy.unexplained_down, usual.unexplained_down),
+        cooldown_s=_or(policy.cooldown, usual.cooldown_s),
+        daily_limit=policy.daily_limit or usual.daily_limit,
+        retry_after_s=_or(policy.retry_after, usual.retry_after_s),
+        ask_expires_s=_or(policy.ask_expires, usual.ask_expires_s),
+        unknown_page_after_s=_or(policy.unknown_page_after, usual.unknown_page_after_s),
+        tilt_s=_or(policy.tilt, usual.tilt_s),
+        min_grade=policy.min_grade or usual.min_grade,
+    )
+
+
+def _or(value: float | None, usual: float) -> float:
+    return usual if value is None else value
+
+
+def _reaction(reaction: schema.Reaction, usual: Reaction) -> Reaction:
+    return Reaction(
+        action=Action(reaction.action) if reaction.action else usual.action,
+        confirm_s=_or(reaction.confirm, usual.confirm_s),
+    )

@@ -1,0 +1,241 @@
+"""What one part of the config says about another: names that must exist, addresses that must fit, and the like.
+
+Works on the plain data, so that these findings stand beside those of the schema. What the schema has refused already
+is passed over here.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from failover.config.document import Document
+from failover.config.findings import Finding, Loc, listed, quoted, suggestion
+from failover.core.rrsets import epoch_name, normal_name
+
+_RESERVED = ("PORT", "HOME", "PATH", "LANG")
+_VERSIONS = {"A": 4, "AAAA": 6}
+
+
+def check(document: Document) -> list[Finding]:
+    """Every finding; [] when all parts fit together."""
+    book = _Book(document)
+    _check_sites(book)
+    _check_addresses(book)
+    _check_release(book)
+    _check_zones(book)
+    _check_records(book)
+    _check_hosts(book)
+    _check_checks(book)
+    _check_isolation(book)
+    return book.findings
+
+
+@dataclass(slots=True)
+class _Book:
+    document: Document
+    findings: list[Finding] = field(default_factory=list)
+
+    def say(self, message: str, *loc: str | int, key: bool = False) -> None:
+        self.findings.append(Finding(self.document.place(loc, key=key), message))
+
+    def get(self, *loc: str | int) -> object:
+        """What stands there, or None."""
+        data = self.document.data
+        for part in loc:
+            if isinstance(data, dict):
+                data = data.get(part)
+            elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+                data = data[part]
+            else:
+                return None
+        return data
+
+    def names(self, *loc: str | int) -> list[str]:
+        """The keys of the mapping there; of anything else none."""
+        found = self.get(*loc)
+        return list(found) if isinstance(found, dict) else []
+
+    def items(self, *loc: str | int) -> list[object]:
+        found = self.get(*loc)
+        return found if isinstance(found, list) else []
+
+    def text(self, *loc: str | int) -> str | None:
+        found = self.get(*loc)
+        return found if isinstance(found, str) else None
+
+    def refers(self, known: Iterable[str], what: str, *loc: str | int) -> str | None:
+        """The name at `loc` if it is known; else says so."""
+        name, names = self.text(*loc), list(known)
+        if name is None or name in names:
+            return name
+        self.say(f"there is no {what} {quoted(name)}{suggestion(name, names) or '; there is ' + listed(names)}", *loc)
+        return None
+
+    def managed(self) -> list[str]:
+        return [name for name in self.names("sites") if self.get("sites", name, "addresses") is None]
+
+    def groups(self) -> list[str]:
+        """Groups of nodes. When every site is given, and no nodes are described, those that addresses are given for."""
+        names = self.names("nodes")
+        if names or self.managed():
+            return names
+        return list(
+            dict.fromkeys(group for site in self.names("sites") for group in self.names("sites", site, "addresses"))
+        )
+
+    def published(self) -> list[tuple[str, str]]:
+        """Records and their groups, where the group exists."""
+        groups = self.groups()
+        pairs = [(record, self.text("dns", "records", record, "nodes")) for record in self.names("dns", "records")]
+        return [(record, group) for record, group in pairs if group is not None and group in groups]
+
+
+# ---------------------------------------------------------------------------------------------- sites
+
+
+def _check_sites(book: _Book) -> None:
+    managed, groups = book.managed(), book.groups()
+    for site in managed:
+        book.refers(book.names("providers"), "provider", "sites", site, "provider")
+    if managed and "release" not in book.names():
+        book.say(f"`release` is missing: site {quoted(managed[0])} is managed", "sites", managed[0], key=True)
+    if managed and not groups:
+        book.say(f"`nodes` is missing: site {quoted(managed[0])} is managed", "sites", managed[0], key=True)
+    for site in book.names("sites"):
+        for group in book.names("sites", site, "addresses"):
+            if group not in groups:
+                message = f"there is no group of nodes {quoted(group)}{suggestion(group, groups)}"
+                book.say(message, "sites", site, "addresses", group, key=True)
+
+
+def _addresses(book: _Book) -> Iterator[tuple[Loc, str]]:
+    """Every given address that is one, in normal form."""
+    for site in book.names("sites"):
+        for group in book.names("sites", site, "addresses"):
+            for at, text in enumerate(book.items("sites", site, "addresses", group)):
+                try:
+                    yield ("sites", site, "addresses", group, at), str(ipaddress.ip_address(str(text).strip()))
+                except ValueError:
+                    continue
+
+
+def _check_addresses(book: _Book) -> None:
+    first: dict[str, Loc] = {}
+    for loc, address in _addresses(book):
+        seen = first.setdefault(address, loc)
+        if seen[1] != loc[1] or (seen != loc and seen[3] == loc[3]):
+            where = f"at site {quoted(str(seen[1]))}" if seen[1] != loc[1] else "in this list"
+            book.say(f"{address} stands twice; first {where}", *loc)
+
+
+def _check_release(book: _Book) -> None:
+    secrets = book.names("release", "secrets")
+    for where in ("env", "secrets"):
+        for name in book.names("release", where):
+            if name in _RESERVED or name.startswith("FAILOVER_"):
+                book.say("this variable is set by failover itself", "release", where, name, key=True)
+    for name in book.names("release", "env"):
+        if name in secrets:
+            book.say("this variable stands in `secrets` too", "release", "env", name, key=True)
+
+
+# ---------------------------------------------------------------------------------------------- dns
+
+
+def _check_zones(book: _Book) -> None:
+    seen: set[str] = set()
+    for at, zone in enumerate(book.items("dns", "zones")):
+        name = normal_name(str(zone))
+        if name in seen:
+            book.say(f"zone {quoted(name)} stands twice", "dns", "zones", at)
+        seen.add(name)
+        if len(epoch_name(book.text("service") or "", name)) > 253:
+            book.say("is too long: failover keeps a name of its own under it", "dns", "zones", at)
+
+
+def _check_records(book: _Book) -> None:
+    zones = [normal_name(str(zone)) for zone in book.items("dns", "zones")]
+    seen: set[str] = set()
+    for record in book.names("dns", "records"):
+        name = normal_name(record)
+        if name in seen:
+            book.say(f"{quoted(name)} stands twice", "dns", "records", record, key=True)
+        seen.add(name)
+        if zones and zone_of(name, zones) is None:
+            hint = f"add its zone to `zones` (there is {listed(zones)})"
+            book.say(f"{quoted(name)} lies in none of the zones; {hint}", "dns", "records", record, key=True)
+        book.refers(book.groups(), "group of nodes", "dns", "records", record, "nodes")
+    for record, group in book.published():
+        _check_fit(book, record, group)
+
+
+def zone_of(name: str, zones: Iterable[str]) -> str | None:
+    """The zone that a name lies in: of several the longest. All in normal form."""
+    fitting = [zone for zone in zones if name == zone or name.endswith("." + zone)]
+    return max(fitting, key=len, default=None)
+
+
+def _check_fit(book: _Book, record: str, group: str) -> None:
+    """Whether every site can fill the record."""
+    type = book.text("dns", "records", record, "type") or ""
+    version = _VERSIONS.get(type)
+    for site in book.names("sites"):
+        if site in book.managed():
+            kind = book.text("providers", book.text("sites", site, "provider") or "", "kind")
+            if version == 6 and kind == "local":
+                book.say("nodes of the local cloud have IPv4 addresses only", "dns", "records", record, "type")
+        elif group not in book.names("sites", site, "addresses"):
+            message = f"has no addresses for group {quoted(group)}, which {quoted(normal_name(record))} publishes"
+            book.say(f"{quoted(site)} {message}", "sites", site, "addresses", key=True)
+    for loc, address in _addresses(book):
+        if loc[3] == group and version is not None and ipaddress.ip_address(address).version != version:
+            book.say(f"does not fit {quoted(normal_name(record))}, whose type is {type}", *loc)
+
+
+def _check_hosts(book: _Book) -> None:
+    seen: dict[str, str] = {}
+    for host in book.names("dns", "hosts"):
+        server = book.text("dns", "hosts", host, "server")
+        if server is not None and seen.setdefault(server, host) != host:
+            book.say(f"host {quoted(seen[server])} is the same server", "dns", "hosts", host, "server")
+
+
+# ---------------------------------------------------------------------------------------------- watching
+
+
+def _check_checks(book: _Book) -> None:
+    groups, watched = book.groups(), set[str]()
+    for check in book.names("checks"):
+        if "nodes" in book.names("checks", check):
+            watched.add(book.refers(groups, "group of nodes", "checks", check, "nodes") or "")
+        elif len(groups) > 1:
+            book.say(f"`nodes` is missing: there is {listed(groups)}", "checks", check, key=True)
+        watched.update(groups if len(groups) == 1 else ())
+        _check_headers(book, check)
+    for record, group in book.published():
+        if group not in watched and book.names("checks"):
+            message = f"group {quoted(group)} is published, but no check asks it"
+            book.say(message, "dns", "records", record, "nodes")
+
+
+def _check_headers(book: _Book, check: str) -> None:
+    for header in book.names("checks", check, "expect", "header"):
+        value = book.text("checks", check, "expect", "header", header) or ""
+        if "{release}" in value and "release" not in book.names():
+            message = "{release} stands for the digest of `release`, which this config does not have"
+            book.say(message, "checks", check, "expect", "header", header)
+
+
+def _check_isolation(book: _Book) -> None:
+    """What must not go down together with what it watches."""
+    used = {book.text("sites", site, "provider"): site for site in reversed(book.names("sites"))}
+    used.pop(None, None)
+    runner = book.text("runner", "provider")
+    if runner in used:
+        site = quoted(used[runner])
+        book.say(f"site {site} is at this provider too: the runner would go down with it", "runner", "provider")
+    for at in range(len(book.items("controls"))):
+        provider = book.text("controls", at, "provider")
+        if provider in used:
+            message = f"site {quoted(used[provider])} is at this provider too: a control must be unrelated"
+            book.say(message, "controls", at, "provider")

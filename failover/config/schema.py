@@ -1,0 +1,421 @@
+"""The shape of `failover.yaml`: the one place with pydantic. What refers to something else is checked in `references`.
+
+To add a kind of provider or DNS host, write its model with a `kind` of its own and add it to the union.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from failover.config import units
+
+# ---------------------------------------------------------------------------------------------- texts
+
+
+_DURATION = WithJsonSchema({"type": "string", "pattern": units.DURATION_PATTERN, "examples": ["500ms", "60s", "1h"]})
+_SIZE = WithJsonSchema({"type": "string", "pattern": units.SIZE_PATTERN, "examples": ["512MiB", "4GiB"]})
+
+Duration = Annotated[float, PlainValidator(units.duration_s), _DURATION]
+DurationAboveZero = Annotated[float, PlainValidator(units.duration_above_zero_s), _DURATION]
+Mebibytes = Annotated[int, PlainValidator(units.size_mib), _SIZE]
+Gibibytes = Annotated[int, PlainValidator(units.size_gib), _SIZE]
+Label = Annotated[str, AfterValidator(units.label), WithJsonSchema({"type": "string", "pattern": units.LABEL_PATTERN})]
+Variable = Annotated[
+    str, AfterValidator(units.variable), WithJsonSchema({"type": "string", "pattern": units.VARIABLE_PATTERN})
+]
+Domain = Annotated[str, AfterValidator(units.domain)]
+Address = Annotated[str, AfterValidator(units.address)]
+HostPort = Annotated[str, AfterValidator(units.host_port)]
+Url = Annotated[str, AfterValidator(units.http_url)]
+CommandLine = Annotated[str, AfterValidator(units.command_line)]
+Word = Annotated[str, AfterValidator(units.word)]
+Filled = Annotated[str, AfterValidator(units.filled)]
+HeaderName = Annotated[str, AfterValidator(units.header_name)]
+HeaderValue = Annotated[str, AfterValidator(units.header_value)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Argv = Annotated[list[Filled], Field(min_length=1)]
+CheckUrl = Annotated[
+    units.CheckUrl,
+    PlainValidator(units.check_url),
+    WithJsonSchema({"type": "string", "examples": ["http://{address}:8080/healthz"]}),
+]
+CheckTcp = Annotated[
+    int, PlainValidator(units.check_tcp), WithJsonSchema({"type": "string", "examples": ["{address}:5432"]})
+]
+StatusRange = Annotated[
+    tuple[int, int],
+    PlainValidator(units.status_range),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string"}],
+            "examples": [200, "200-299"],
+        }
+    ),
+]
+
+
+class Model(BaseModel):
+    """No unknown keys, no silent conversions, no values in errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def _wrong(field: str, message: str) -> PydanticCustomError:
+    """An error about one field of a model, found when looking at several."""
+    return PydanticCustomError("failover", "{message}", {"message": message, "field": field})
+
+
+def _one_of(model: Model, names: tuple[str, ...]) -> str:
+    """The one of these fields that is set."""
+    found = [name for name in names if getattr(model, name) is not None]
+    if len(found) != 1:
+        raise ValueError(f"needs exactly one of {', '.join(names)}")
+    return found[0]
+
+
+# ---------------------------------------------------------------------------------------------- secrets
+
+
+class SecretReference(Model):
+    """Where a secret is; never the secret itself."""
+
+    env: Variable | None = Field(default=None, description="the environment variable that holds it")
+    file: Filled | None = Field(default=None, description="a file that only its owner can read")
+    command: Argv | None = Field(default=None, description="a program that prints it")
+
+    @model_validator(mode="after")
+    def _check(self) -> "SecretReference":
+        _one_of(self, ("env", "file", "command"))
+        return self
+
+
+# ---------------------------------------------------------------------------------------------- where it runs
+
+
+class LocalProvider(Model):
+    """A cloud on this machine."""
+
+    kind: Literal["local"]
+    nodes_max: int = Field(default=20, ge=1, le=1000, description="quota: how many nodes the account may have")
+
+
+Provider = LocalProvider
+"""With a second kind: Annotated[LocalProvider | Other, Field(discriminator="kind")]."""
+
+
+class Runner(Model):
+    """How often a check runs, and where: never at a provider that is guarded against."""
+
+    every: DurationAboveZero = Field(default="60s", validate_default=True)
+    provider: Label | None = None
+
+
+class Site(Model):
+    """One place where the service can run: managed at a provider, or given by its addresses."""
+
+    provider: Label | None = None
+    region: Word | None = None
+    standby: Literal["hot", "warm", "cold"] = Field(
+        default="hot", description="hot: full count serving; warm: warm_count serving; cold: only checked"
+    )
+    addresses: dict[Label, Annotated[list[Address], Field(min_length=1)]] | None = Field(
+        default=None, min_length=1, description="by group of nodes, when somebody else provisions the site"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Site":
+        if self.addresses is None and self.provider is None:
+            raise ValueError("needs a provider, or addresses if somebody else provisions it")
+        if self.addresses is not None and self.standby != "hot":
+            raise _wrong("standby", "must be hot where addresses are given")
+        return self
+
+
+class Release(Model):
+    """What runs on the nodes."""
+
+    path: Filled = Field(description="the directory that is sent to the nodes, relative to this file")
+    run: CommandLine = Field(description="the command that serves it; no shell runs it")
+    env: dict[Variable, str] = {}
+    secrets: dict[Variable, SecretReference] = {}
+
+
+class NodeGroup(Model):
+    """Nodes of one kind: how many, and what each needs."""
+
+    count: int = Field(ge=1, le=1000)
+    warm_count: int = Field(default=1, ge=1, le=1000, description="how many serve at a warm site")
+    cpus: int = Field(default=1, ge=1, le=1024)
+    memory: Mebibytes = Field(default="512MiB", validate_default=True)
+    disk: Gibibytes = Field(default="1GiB", validate_default=True)
+    image: Word = "debian-12"
+    ports: list[Port] = []
+
+    @model_validator(mode="after")
+    def _check(self) -> "NodeGroup":
+        if "warm_count" in self.model_fields_set and self.warm_count > self.count:
+            raise _wrong("warm_count", f"is more than count ({self.count})")
+        return self
+
+
+# ---------------------------------------------------------------------------------------------- dns
+
+
+class Tsig(Model):
+    """The key that signs updates."""
+
+    name: Domain
+    algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
+    secret: SecretReference
+
+
+class LocalHost(Model):
+    """An authoritative name server on this machine."""
+
+    kind: Literal["local"]
+
+
+class Rfc2136Host(Model):
+    """A name server that takes dynamic updates (RFC 2136)."""
+
+    kind: Literal["rfc2136"]
+    server: HostPort = Field(description="takes the updates, address:port")
+    servers: list[HostPort] | None = Field(
+        default=None, min_length=1, description="all servers that answer with authority; default: server"
+    )
+    tsig: Tsig | None = None
+
+
+Host = Annotated[LocalHost | Rfc2136Host, Field(discriminator="kind")]
+
+
+class Record(Model):
+    """A name that follows the active site."""
+
+    type: Literal["A", "AAAA"]
+    nodes: Label = Field(description="the group whose addresses it holds")
+
+
+class Dns(Model):
+    """The names that follow the active site, and where they are hosted."""
+
+    zones: list[Domain] = Field(min_length=1)
+    ttl: int = Field(default=60, ge=1, le=86400, description="seconds")
+    lost_after: DurationAboveZero = Field(
+        default="30s", validate_default=True, description="a host that has not taken a change by then becomes a debt"
+    )
+    hosts: dict[Label, Host] = Field(min_length=1)
+    records: dict[Domain, Record] = Field(min_length=1)
+
+
+# ---------------------------------------------------------------------------------------------- watching
+
+
+class Expect(Model):
+    """What a good answer looks like."""
+
+    status: StatusRange = Field(default="200-299", validate_default=True)
+    body: Filled | None = Field(default=None, description="text that the body contains")
+    header: dict[HeaderName, HeaderValue] = Field(default={}, description="{release} and {site} are filled in")
+
+
+class Tls(Model):
+    """What the certificate must be."""
+
+    verify: bool = True
+    ca_file: Filled | None = None
+    days_left: int = Field(default=0, ge=0, le=3650, description="fails when it expires sooner")
+
+
+class Check(Model):
+    """One question asked of every address of a group at a site."""
+
+    url: CheckUrl | None = None
+    tcp: CheckTcp | None = None
+    nodes: Label | None = Field(default=None, description="the group that is asked; default: the only one")
+    host: Domain | None = Field(default=None, description="the Host header, and the name in the certificate")
+    method: Literal["GET", "HEAD"] = "GET"
+    expect: Expect | None = None
+    tls: Tls | None = None
+    interval: DurationAboveZero = Field(default="10s", validate_default=True)
+    timeout: DurationAboveZero = Field(default="4s", validate_default=True)
+    fall: int = Field(default=3, ge=1, le=1000, description="bad rounds in a row that make DOWN")
+    rise: int = Field(default=5, ge=1, le=1000, description="good rounds in a row that make UP")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Check":
+        if self.timeout > self.interval and "timeout" in self.model_fields_set:
+            raise _wrong("timeout", f"is longer than interval ({self.interval:g}s)")
+        if self.timeout > self.interval:
+            raise _wrong("interval", f"is shorter than timeout ({self.timeout:g}s)")
+        if _one_of(self, ("url", "tcp")) == "tcp":
+            self._check_tcp()
+        else:
+            self._check_http()
+        return self
+
+    def _check_tcp(self) -> None:
+        for name in ("host", "method", "expect", "tls"):
+            if name in self.model_fields_set:
+                raise _wrong(name, "has no meaning for a tcp check")
+
+    def _check_http(self) -> None:
+        https = self.url is not None and self.url.scheme == "https"
+        if self.tls is not None and not https:
+            raise _wrong("tls", "has no meaning without https")
+        if https and self.host is None and (self.tls is None or self.tls.verify):
+            raise _wrong("url", "needs `host` beside it: the name that the certificate must be good for")
+        if self.method == "HEAD" and self.expect is not None and self.expect.body is not None:
+            raise _wrong("method", "must be GET: an answer to HEAD has no body")
+
+
+class Control(Model):
+    """An unrelated target that shows our own isolation."""
+
+    tcp: HostPort | None = None
+    http: Url | None = None
+    dns: Annotated[str, AfterValidator(lambda value: units.host_port(value, 53))] | None = None
+    local: Label | None = Field(default=None, description="a control of the local cloud")
+    name: Domain | None = Field(default=None, description="for dns: the name to ask for")
+    provider: Label
+    timeout: DurationAboveZero = Field(default="2s", validate_default=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Control":
+        kind = _one_of(self, ("tcp", "http", "dns", "local"))
+        if kind == "dns" and self.name is None:
+            raise _wrong("dns", "needs `name` beside it: what to ask for")
+        if kind != "dns" and self.name is not None:
+            raise _wrong("name", "has a meaning for a dns control only")
+        return self
+
+
+class Vantage(Model):
+    """A place that watches."""
+
+    provider: Label
+
+
+def _alone(need: int) -> int:
+    if need > 1:
+        raise ValueError("more than 1 needs a shared store or agents, which this version does not have")
+    return need
+
+
+class Quorum(Model):
+    """Who must agree before anything moves."""
+
+    single: Literal["accept"] | None = Field(
+        default=None, description="accept: one vantage may act alone, and the owner takes the risk"
+    )
+    vantages: dict[Label, Vantage] = {}
+    need: Annotated[int, AfterValidator(_alone)] = Field(default=1, ge=1)
+
+
+# ---------------------------------------------------------------------------------------------- acting
+
+
+class Reaction(Model):
+    """What happens on a verdict, once it has stood for `confirm`."""
+
+    action: Literal["cutover", "ask", "page", "hold"] | None = None
+    confirm: Duration | None = None
+
+
+class Policy(Model):
+    """What may happen without a person, and how soon."""
+
+    account_closed: Reaction = Reaction()
+    provider_down: Reaction = Reaction()
+    resources_gone: Reaction = Reaction()
+    app_down: Reaction = Reaction()
+    unexplained_down: Reaction = Reaction()
+    cooldown: Duration | None = None
+    daily_limit: int | None = Field(default=None, ge=1, le=1000)
+    failback: Literal["manual"] = "manual"
+    all_down: Literal["hold"] = "hold"
+    min_grade: int | None = Field(default=None, ge=1, le=3)
+    retry_after: Duration | None = None
+    ask_expires: DurationAboveZero | None = None
+    unknown_page_after: Duration | None = None
+    tilt: Duration | None = None
+
+
+class Notify(Model):
+    """One place to tell."""
+
+    command: Argv | None = None
+    webhook: Url | None = None
+    secret: SecretReference | None = Field(default=None, description="signs the body of the webhook")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Notify":
+        if _one_of(self, ("command", "webhook")) == "command" and self.secret is not None:
+            raise _wrong("secret", "has a meaning for a webhook only")
+        return self
+
+
+class Hooks(Model):
+    """The user's own commands around a cutover."""
+
+    before: list[Argv] = Field(default=[], description="may veto by exiting with another code than 0")
+    after: list[Argv] = []
+    abort: list[Argv] = Field(default=[], description="run when a cutover is unwound")
+    timeout: DurationAboveZero = Field(default="30s", validate_default=True)
+
+
+class Local(Model):
+    """The embedded cloud."""
+
+    root: Filled = ".failover/local"
+
+
+def _sqlite(value: str) -> str:
+    """The only store that this version knows."""
+    if not value.startswith("sqlite:") or len(value) == len("sqlite:") or "\0" in value:
+        raise ValueError("must be sqlite:PATH; this version knows no other store")
+    return value
+
+
+class File(Model):
+    """One service, as it should be: where it runs, how it is watched, and what may happen."""
+
+    version: Literal[1]
+    service: Label
+    runner: Runner = Field(default_factory=Runner)
+    providers: dict[Label, Provider] = {}
+    sites: dict[Label, Site] = Field(min_length=1, description="in order of preference")
+    release: Release | None = None
+    nodes: dict[Label, NodeGroup] = {}
+    dns: Dns
+    checks: dict[Label, Check] = Field(min_length=1)
+    controls: list[Control] = []
+    quorum: Quorum | None = None
+    policy: Policy = Policy()
+    state: Annotated[str, AfterValidator(_sqlite)] = "sqlite:.failover/state.db"
+    notify: list[Notify] = []
+    hooks: Hooks = Field(default_factory=Hooks)
+    local: Local = Local()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **File.model_json_schema()}
+
+
+def validate(data: object) -> "tuple[File | None, list[Any]]":
+    """The file, or what is wrong with it: pydantic's error details (`type`, `loc`, `ctx`, `input`, `msg`)."""
+    try:
+        return File.model_validate(data), []
+    except ValidationError as error:
+        return None, [*error.errors(include_url=False)]

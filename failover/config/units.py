@@ -1,0 +1,224 @@
+"""Texts of the config with a meaning of their own: durations, sizes, names, addresses.
+
+All functions raise ValueError with what is wrong and what to write instead.
+"""
+
+import ipaddress
+import re
+import shlex
+from dataclasses import dataclass
+
+from failover.core.rrsets import normal_name
+
+DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h)$"
+SIZE_PATTERN = r"^[0-9]{1,9}(MiB|GiB|TiB)$"
+LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+DURATION_MAX_S = 365 * 86400.0
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MEBIBYTES = {"MiB": 1, "GiB": 1024, "TiB": 1024 * 1024}
+_AMOUNT = re.compile(r"([0-9.]+)\s*([A-Za-zµ]*)")
+_DNS_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*)):([0-9]{1,5})")
+_CHECK_URL = re.compile(r"(https?)://\{address\}(?::([0-9]{1,5}))?(/[!-~]*|\?[!-~]*)?")
+_CHECK_TCP = re.compile(r"\{address\}:([0-9]{1,5})")
+_STATUS = re.compile(r"([1-5][0-9][0-9])(?:-([1-5][0-9][0-9]))?")
+_HTTP_URL = re.compile(r"https?://[^/?#\s@]+([/?][!-~]*)?")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+
+
+def text(value: object) -> str:
+    """Only text: a number or `yes` may not be what was meant."""
+    if isinstance(value, str):
+        return value
+    raise ValueError("is empty" if value is None else "must be text")
+
+
+def duration_s(value: object) -> float:
+    """`500ms`, `60s`, `5m`, `1h` → seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a duration needs its unit: write {value:g}s")
+    match = _AMOUNT.fullmatch(text(value).strip())
+    if match is None:
+        raise ValueError("is not a duration: write 500ms, 60s, 5m or 1h")
+    if match[2] not in _SECONDS:
+        wrong = f"unknown unit `{match[2][:20]}`" if match[2] else "a duration needs its unit"
+        raise ValueError(f"{wrong}: write 500ms, 60s, 5m or 1h")
+    if re.match(DURATION_PATTERN, text(value).strip()) is None:
+        raise ValueError("is not a duration: write 500ms, 60s, 5m or 1h")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > DURATION_MAX_S:
+        raise ValueError("is too long: at most 8760h")
+    return seconds
+
+
+def duration_above_zero_s(value: object) -> float:
+    seconds = duration_s(value)
+    if seconds <= 0:
+        raise ValueError("must be longer than 0s")
+    return seconds
+
+
+def size_mib(value: object) -> int:
+    """`512MiB`, `4GiB` → MiB."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a size needs its unit: write {value:g}GiB or {value:g}MiB")
+    match = _AMOUNT.fullmatch(text(value).strip())
+    if match is not None and match[2] not in _MEBIBYTES:
+        wrong = f"unknown unit `{match[2][:20]}`" if match[2] else "a size needs its unit"
+        raise ValueError(f"{wrong}: write 512MiB or 4GiB")
+    if match is None or re.match(SIZE_PATTERN, text(value).strip()) is None:
+        raise ValueError("is not a size: write 512MiB or 4GiB, in whole numbers")
+    size = int(match[1]) * _MEBIBYTES[match[2]]
+    if size < 1:
+        raise ValueError("must be at least 1MiB")
+    return size
+
+
+def size_gib(value: object) -> int:
+    """`40GiB` → GiB."""
+    size = size_mib(value)
+    if size % 1024:
+        raise ValueError("must be in whole GiB: write 1GiB or 40GiB")
+    return size // 1024
+
+
+def label(value: str) -> str:
+    """A name that is used in host names: one DNS label (RFC 1123) in lower case."""
+    if re.match(LABEL_PATTERN, value) is None or "\n" in value:
+        raise ValueError("a name has up to 63 lower-case letters, digits and hyphens, none of them first or last")
+    return value
+
+
+def variable(value: str) -> str:
+    """The name of an environment variable."""
+    if re.match(VARIABLE_PATTERN, value) is None or "\n" in value:
+        raise ValueError("the name of a variable has letters, digits and _, and begins with no digit")
+    return value
+
+
+def domain(value: str) -> str:
+    """A DNS name in normal form: lower case, no final dot."""
+    name = normal_name(value)
+    if not name.isascii():
+        raise ValueError("a name in other letters is written in its ASCII form (xn--…)")
+    if len(name) > 253 or not all(_DNS_LABEL.fullmatch(part) for part in name.split(".")):
+        raise ValueError("is not a DNS name")
+    return name
+
+
+def address(value: str) -> str:
+    """A literal address in its shortest form, one that a machine can have."""
+    try:
+        found = ipaddress.ip_address(value.strip())
+    except ValueError:
+        raise ValueError("must be a literal IP address, such as 192.0.2.10") from None
+    if found.is_unspecified or found.is_multicast or found.is_link_local or getattr(found, "scope_id", None):
+        raise ValueError("no machine can be reached by this address")
+    return str(found)
+
+
+def host_port(value: str, default_port: int | None = None) -> str:
+    """`192.0.2.1:53` or `[2001:db8::1]:53` in normal form."""
+    match = _HOST_PORT.fullmatch(value.strip())
+    if match is None and default_port is not None:
+        return joined(address(value.strip().strip("[]")), default_port)
+    if match is None:
+        raise ValueError("must be an address and a port, such as 192.0.2.1:53 or [2001:db8::1]:53")
+    return joined(address(match[1] or match[2]), port(match[3]))
+
+
+def joined(ip: str, number: int) -> str:
+    return f"[{ip}]:{number}" if ":" in ip else f"{ip}:{number}"
+
+
+def port(value: str) -> int:
+    number = int(value)
+    if not 1 <= number <= 65535:
+        raise ValueError("a port is a number from 1 to 65535")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class CheckUrl:
+    scheme: str
+    port: int
+    path: str
+
+
+def check_url(value: object) -> CheckUrl:
+    """`http://{address}:8080/path?query`."""
+    match = _CHECK_URL.fullmatch(text(value))
+    if match is None or "#" in text(value):
+        raise ValueError("must look like http://{address}:8080/healthz")
+    path = match[3] or "/"
+    default = 443 if match[1] == "https" else 80
+    number = port(match[2]) if match[2] else default
+    return CheckUrl(match[1], number, path if path.startswith("/") else "/" + path)
+
+
+def check_tcp(value: object) -> int:
+    """`{address}:5432` → port."""
+    match = _CHECK_TCP.fullmatch(text(value))
+    if match is None:
+        raise ValueError("must look like {address}:5432")
+    return port(match[1])
+
+
+def status_range(value: object) -> tuple[int, int]:
+    """`200` or `200-299` → both ends."""
+    match = _STATUS.fullmatch(str(value)) if isinstance(value, int | str) else None
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if low > high:
+        raise ValueError("must be a status such as 200, or a range such as 200-299")
+    return low, high
+
+
+def http_url(value: str) -> str:
+    """An absolute URL without user and password in it."""
+    if _HTTP_URL.fullmatch(value) is None:
+        raise ValueError("must be a URL such as https://example.net/path, without a user or password in it")
+    return value
+
+
+def header_name(value: str) -> str:
+    """A field name (RFC 9110, section 5.1)."""
+    if _TOKEN.fullmatch(value) is None:
+        raise ValueError("is not the name of a header")
+    return value
+
+
+def header_value(value: str) -> str:
+    """What a header must say; `{release}` and `{site}` are filled in."""
+    if not all(c.isprintable() for c in value):
+        raise ValueError("may hold printable characters only")
+    for name in _PLACEHOLDER.findall(value):
+        if name not in ("release", "site"):
+            raise ValueError("knows the placeholders {release} and {site} only")
+    return value
+
+
+def command_line(value: str) -> str:
+    """A command with its arguments, split as a shell would split it; no shell runs it."""
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        raise ValueError("has a quote that is not closed") from None
+    if not words or "\0" in value:
+        raise ValueError("must be a command")
+    return value
+
+
+def word(value: str) -> str:
+    """Text that is not empty and has no spaces or control characters."""
+    if not value or len(value) > 255 or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("must be one word")
+    return value
+
+
+def filled(value: str) -> str:
+    """Text that is not empty and that a process can be given."""
+    if not value or "\0" in value:
+        raise ValueError("must not be empty")
+    return value

@@ -1,0 +1,492 @@
+"""Each kind of mistake: its place, its words, its source line and its caret."""
+
+from typing import Any
+
+import pytest
+
+from tests.config.conftest import MANAGED, MINIMAL, Findings
+
+HTTP = '  http: {url: "http://{address}:8080/"}'
+
+
+def shown(place: str, message: str, line: str, column: int) -> str:
+    return f"f.yaml:{place}: {message}\n    {line}\n    {' ' * column}^"
+
+
+# (what is replaced, by what, the finding: line, message, where in the new line the caret stands)
+WRONG: dict[str, tuple[Any, ...]] = {
+    "unknown-key": (
+        "service: guestbook",
+        "servce: guestbook",
+        2,
+        "unknown key `servce`; did you mean `service`?",
+        "servce",
+    ),
+    "unknown-key-far-off": (
+        "  here: {",
+        "  here: {qqq: 1, ",
+        4,
+        "unknown key `qqq`; known are provider, region, standby, addresses",
+        "qqq",
+    ),
+    "version": ("version: 1", "version: 2", 1, "`version` must be 1", "2"),
+    "version-text": ("version: 1", "version: one", 1, "`version` must be 1", "one"),
+    "name": (
+        "service: guestbook",
+        "service: Guest_Book",
+        2,
+        "`service`: a name has up to 63 lower-case letters, digits and hyphens, none of them first or last",
+        "Guest",
+    ),
+    "site-name": (
+        "  there:",
+        "  There:",
+        5,
+        "`There`: a name has up to 63 lower-case letters, digits and hyphens, none of them first or last",
+        "There",
+    ),
+    "empty-value": ("service: guestbook", "service: ~", 2, "`service` is empty", "~"),
+    "empty-mapping": (
+        "  there: {addresses: {web: [198.51.100.10]}}",
+        "  there: [1]",
+        5,
+        "`there` must be a mapping",
+        "[1]",
+    ),
+    "empty-list": ("  zones: [example.org]", "  zones: []", 7, "`zones` must not be empty", "[]"),
+    "no-list": ("  zones: [example.org]", "  zones: example.org", 7, "`zones` must be a list", "example"),
+    "enum": (
+        "  there: {",
+        "  there: {standby: hott, ",
+        5,
+        "`standby` must be one of hot, warm, cold; did you mean `hot`?",
+        "hott",
+    ),
+    "enum-far-off": ("  there: {", "  there: {standby: x, ", 5, "`standby` must be one of hot, warm, cold", "x,"),
+    "enum-case": ("type: A,", "type: a,", 10, "`type` must be one of A, AAAA; did you mean `A`?", "a,"),
+    "kind": (
+        "{kind: local}",
+        "{kind: rfc2137}",
+        8,
+        "`kind` must be one of local, rfc2136; did you mean `rfc2136`?",
+        "rfc2137",
+    ),
+    "no-kind": ("{kind: local}", "{}", 8, "`kind` is missing", "one"),
+    "given-warm": (
+        "  there: {",
+        "  there: {standby: warm, ",
+        5,
+        "`standby` must be hot where addresses are given",
+        "standby",
+    ),
+    "no-address": (
+        "198.51.100.10",
+        "www.example.net",
+        5,
+        "`web` must be a literal IP address, such as 192.0.2.10",
+        "www",
+    ),
+    "any-address": ("198.51.100.10", "0.0.0.0", 5, "`web`: no machine can be reached by this address", "0.0.0.0"),
+    "address-twice-in-a-site": (
+        "[198.51.100.10]",
+        "[198.51.100.10, 198.51.100.10 ]",
+        5,
+        "198.51.100.10 stands twice; first in this list",
+        "198.51.100.10 ]",
+    ),
+    "address-at-two-sites": ("198.51.100.10", "192.0.2.10", 5, "192.0.2.10 stands twice; first at site `here`", "192"),
+    "address-family": (
+        "198.51.100.10",
+        "'2001:db8::1'",
+        5,
+        "does not fit `www.example.org`, whose type is A",
+        "'2001",
+    ),
+    "outside-of-zones": (
+        "    www.example.org:",
+        "    www.example.net:",
+        10,
+        "`www.example.net` lies in none of the zones; add its zone to `zones` (there is example.org)",
+        "www",
+    ),
+    "no-dns-name": ("    www.example.org:", "    w w.example.org:", 10, "`w w.example.org` is not a DNS name", "w w"),
+    "zone-twice": ("[example.org]", "[example.org, Example.org.]", 7, "zone `example.org` stands twice", "Example"),
+    "no-group": ("nodes: web", "nodes: wob", 10, "there is no group of nodes `wob`; did you mean `web`?", "wob"),
+    "no-group-far-off": ("nodes: web", "nodes: mail", 10, "there is no group of nodes `mail`; there is web", "mail"),
+    "ttl-with-unit": ("  zones:", "  ttl: 60s\n  zones:", 7, "`ttl` must be a whole number: write 60", "60s"),
+    "ttl-too-small": ("  zones:", "  ttl: 0\n  zones:", 7, "`ttl` must be at least 1", "0"),
+    "ttl-too-large": ("  zones:", "  ttl: 86401\n  zones:", 7, "`ttl` must be at most 86400", "86401"),
+    "ttl-fraction": ("  zones:", "  ttl: 1.5\n  zones:", 7, "`ttl` must be a whole number", "1.5"),
+    "lost-after-zero": ("  zones:", "  lost_after: 0s\n  zones:", 7, "`lost_after` must be longer than 0s", "0s"),
+    "check-url": (
+        "http://{address}:8080/",
+        "http://www/",
+        12,
+        "`url` must look like http://{address}:8080/healthz",
+        '"',
+    ),
+    "check-port": ("{address}:8080/", "{address}:80800/", 12, "`url`: a port is a number from 1 to 65535", '"'),
+    "https-without-host": (
+        "http://",
+        "https://",
+        12,
+        "`url` needs `host` beside it: the name that the certificate must be good for",
+        "url",
+    ),
+    "check-of-nothing": (HTTP, "  http: {fall: 3}", 12, "`http` needs exactly one of url, tcp", "{fall"),
+    "check-of-two": ('url: "', 'tcp: "{address}:1", url: "', 12, "`http` needs exactly one of url, tcp", "{tcp"),
+    "check-tcp": (HTTP, "  http: {tcp: '1.2.3.4:5'}", 12, "`tcp` must look like {address}:5432", "'1"),
+    "tcp-with-http": (
+        HTTP,
+        "  http: {tcp: '{address}:5', method: HEAD}",
+        12,
+        "`method` has no meaning for a tcp check",
+        "method",
+    ),
+    "duration-bare": (
+        HTTP,
+        HTTP[:-1] + ", interval: 60}",
+        12,
+        "`interval`: a duration needs its unit: write 60s",
+        "60}",
+    ),
+    "duration-bare-text": (
+        HTTP,
+        HTTP[:-1] + ", interval: '60'}",
+        12,
+        "`interval`: a duration needs its unit: write 500ms, 60s, 5m or 1h",
+        "'60'",
+    ),
+    "duration-unit": (
+        HTTP,
+        HTTP[:-1] + ", interval: 60sec}",
+        12,
+        "`interval`: unknown unit `sec`: write 500ms, 60s, 5m or 1h",
+        "60sec",
+    ),
+    "duration-words": (
+        HTTP,
+        HTTP[:-1] + ", interval: often}",
+        12,
+        "`interval` is not a duration: write 500ms, 60s, 5m or 1h",
+        "often",
+    ),
+    "duration-negative": (
+        HTTP,
+        HTTP[:-1] + ", interval: -1s}",
+        12,
+        "`interval` is not a duration: write 500ms, 60s, 5m or 1h",
+        "-1s",
+    ),
+    "duration-endless": (HTTP, HTTP[:-1] + ", interval: 9999h}", 12, "`interval` is too long: at most 8760h", "9999h"),
+    "timeout-above-interval": (
+        HTTP,
+        HTTP[:-1] + ", timeout: 11s}",
+        12,
+        "`timeout` is longer than interval (10s)",
+        "timeout",
+    ),
+    "interval-below-timeout": (
+        HTTP,
+        HTTP[:-1] + ", interval: 1s}",
+        12,
+        "`interval` is shorter than timeout (4s)",
+        "interval",
+    ),
+    "status": (
+        HTTP,
+        HTTP[:-1] + ", expect: {status: 299-200}}",
+        12,
+        "`status` must be a status such as 200, or a range such as 200-299",
+        "299",
+    ),
+    "header-unquoted": (
+        HTTP,
+        HTTP[:-1] + ", expect: {header: {X: {release}}}}",
+        12,
+        "`X` must be text; words in { } or [ ] need quotes",
+        "{release}",
+    ),
+    "header-placeholder": (
+        HTTP,
+        HTTP[:-1] + ", expect: {header: {X: '{relase}'}}}",
+        12,
+        "`X` knows the placeholders {release} and {site} only",
+        "'{relase",
+    ),
+    "header-release-of-none": (
+        HTTP,
+        HTTP[:-1] + ", expect: {header: {X: '{release}'}}}",
+        12,
+        "{release} stands for the digest of `release`, which this config does not have",
+        "'{release",
+    ),
+    "head-with-body": (
+        HTTP,
+        HTTP[:-1] + ", method: HEAD, expect: {body: ok}}",
+        12,
+        "`method` must be GET: an answer to HEAD has no body",
+        "method",
+    ),
+    "tls-without-https": (HTTP, HTTP[:-1] + ", tls: {days_left: 3}}", 12, "`tls` has no meaning without https", "tls"),
+    "runner-at-a-site": (
+        "  here: {",
+        "  here: {provider: ovh, ",
+        13,
+        "site `here` is at this provider too: the runner would go down with it",
+        "ovh",
+        "runner: {provider: ovh}",
+    ),
+    "control-at-a-site": (
+        "  here: {",
+        "  here: {provider: ovh, ",
+        13,
+        "site `here` is at this provider too: a control must be unrelated",
+        "ovh",
+        "controls: [{tcp: '192.0.2.1:1', provider: ovh}]",
+    ),
+    "need": (
+        "version: 1",
+        "version: 1",
+        13,
+        "`need`: more than 1 needs a shared store or agents, which this version does not have",
+        "2",
+        "quorum: {need: 2}",
+    ),
+    "control-without-name": (
+        "version: 1",
+        "version: 1",
+        13,
+        "`dns` needs `name` beside it: what to ask for",
+        "dns",
+        "controls: [{dns: 192.0.2.1, provider: x}]",
+    ),
+    "control-with-name": (
+        "version: 1",
+        "version: 1",
+        13,
+        "`name` has a meaning for a dns control only",
+        "name",
+        "controls: [{tcp: '192.0.2.1:1', provider: x, name: a.b}]",
+    ),
+    "control-without-port": (
+        "version: 1",
+        "version: 1",
+        13,
+        "`tcp` must be an address and a port, such as 192.0.2.1:53 or [2001:db8::1]:53",
+        "192",
+        "controls: [{tcp: 192.0.2.1, provider: x}]",
+    ),
+    "failback": ("version: 1", "version: 1", 13, "`failback` must be manual", "auto", "policy: {failback: auto}"),
+    "state": (
+        "version: 1",
+        "version: 1",
+        13,
+        "`state` must be sqlite:PATH; this version knows no other store",
+        "etcd",
+        "state: etcd://a:1/x",
+    ),
+    "complex-key": ("version: 1", "version: 1", 13, "a key must be plain text", "[", "? [a]\n: 1"),
+    "tag": (
+        "version: 1",
+        "version: 1",
+        13,
+        "tags (words that begin with !) have no meaning here",
+        "!x",
+        "state: !x sqlite:s",
+    ),
+    "merge-key": ("service:", "<<: {}\nservice:", 2, "unknown key `<<`", "<<"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_a_mistake_in_a_config_of_given_sites(findings: Findings, name: str) -> None:
+    old, new, line, message, at, *more = WRONG[name]
+    assert old in MINIMAL
+    text = MINIMAL.replace(str(old), str(new), 1) + "".join(f"{part}\n" for part in more)
+    source = text.splitlines()[int(line) - 1]
+    column = source.index(str(at), source.index(": ") if name.startswith(("enum", "version", "empty-value")) else 0)
+    found = findings(text)
+    assert any(finding.startswith(f"f.yaml:{line}:{column + 1}: {message}") for finding in found), found
+    if "unknown key" not in str(message):
+        assert shown(f"{line}:{column + 1}", str(message), source, column) in found
+
+
+MANAGED_WRONG: dict[str, tuple[Any, ...]] = {
+    "unknown-provider": (
+        "provider: aurora",
+        "provider: aurorra",
+        "6:20",
+        "there is no provider `aurorra`; did you mean `aurora`?",
+    ),
+    "provider-kind": ("{kind: local}", "{kind: loca}", "4:18", "`kind` must be local"),
+    "no-provider": (
+        "{provider: aurora}",
+        "{}",
+        "6:9",
+        "`here` needs a provider, or addresses if somebody else provisions it",
+    ),
+    "no-release": ("release: ", "notify: []\n#", "6:3", "`release` is missing: site `here` is managed"),
+    "no-nodes": ("nodes:\n  web: {count: 2}\n", "", "6:3", "`nodes` is missing: site `here` is managed"),
+    "no-run": (", run: python3 server.py", "", "7:1", "`run` is missing"),
+    "run-quote": ("run: python3 server.py", "run: python3 'server.py", "7:27", "`run` has a quote that is not closed"),
+    "count-text": ("{count: 2}", "{count: '2'}", "9:16", "`count` must be a whole number: write 2"),
+    "count-none": ("{count: 2}", "{count: 0}", "9:16", "`count` must be at least 1"),
+    "count-yes": ("{count: 2}", "{count: true}", "9:16", "`count` must be a whole number"),
+    "warm-count": ("{count: 2}", "{count: 2, warm_count: 3}", "9:19", "`warm_count` is more than count (2)"),
+    "size-bare": ("{count: 2}", "{count: 2, memory: 4}", "9:27", "`memory`: a size needs its unit: write 4GiB or 4MiB"),
+    "size-unit": ("{count: 2}", "{count: 2, memory: 4GB}", "9:27", "`memory`: unknown unit `GB`: write 512MiB or 4GiB"),
+    "size-part": ("{count: 2}", "{count: 2, disk: 512MiB}", "9:25", "`disk` must be in whole GiB: write 1GiB or 40GiB"),
+    "ipv6": ("type: A,", "type: AAAA,", "14:29", "nodes of the local cloud have IPv4 addresses only"),
+    "which-group": (
+        "web: {count: 2}",
+        "{web: {count: 2}, db: {count: 1}}",
+        "16:3",
+        "`nodes` is missing: there is web, db",
+    ),
+    "no-check": (
+        "web: {count: 2}",
+        "{web: {count: 2}, db: {count: 1}}",
+        "14:39",
+        "group `web` is published, but no check asks it",
+        '"http://{address}:8080/"',
+        '"http://{address}:8080/", nodes: db',
+    ),
+    "given-without-group": (
+        "  here: {provider: aurora}",
+        "  here: {addresses: {web: [192.0.2.1], wob: [192.0.2.2]}}",
+        "6:40",
+        "there is no group of nodes `wob`; did you mean `web`?",
+    ),
+    "given-not-covering": (
+        "  here: {provider: aurora}",
+        "  here: {addresses: {db: [192.0.2.1]}}",
+        "6:10",
+        "`here` has no addresses for group `web`, which `www.example.org` publishes",
+    ),
+    "same-server": (
+        "{one: {kind: local}}",
+        "{a: {kind: rfc2136, server: '192.0.2.1:53'}, b: {kind: rfc2136, server: '192.0.2.1:53'}}",
+        "12:82",
+        "host `a` is the same server",
+    ),
+    "twice": (
+        "service: guestbook",
+        "service: guestbook\nservice: other",
+        "3:1",
+        "`service` stands twice; first in line 2",
+    ),
+    "record-twice": (
+        "    www.example.org: {type: A, nodes: web}",
+        "    www.example.org: {type: A, nodes: web}\n    WWW.example.org.: {type: A, nodes: web}",
+        "15:5",
+        "`www.example.org` stands twice",
+    ),
+    "env-number": ("path: app,", "path: app, env: {N: 5},", "7:31", "this variable must be text: write it in quotes"),
+    "env-reserved": ("path: app,", "path: app, env: {PORT: '5'},", "7:28", "this variable is set by failover itself"),
+    "env-and-secret": (
+        "path: app,",
+        "path: app, env: {A: x}, secrets: {A: {env: B}},",
+        "7:28",
+        "this variable stands in `secrets` too",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MANAGED_WRONG))
+def test_a_mistake_in_a_config_of_managed_sites(findings: Findings, name: str) -> None:
+    old, new, place, message, *more = MANAGED_WRONG[name]
+    text = MANAGED.replace(old, new, 1)
+    if more:
+        text = text.replace(*more)
+    found = findings(text)
+    assert any(finding.startswith(f"f.yaml:{place}: {message}\n") for finding in found), found
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(findings: Findings) -> None:
+    text = (
+        MINIMAL.replace("version: 1", "version: 3")
+        .replace("nodes: web", "nodes: wob")
+        .replace("kind: local", "kind: x")
+    )
+    assert findings(text + "notify: 1\n") == (
+        shown("1:10", "`version` must be 1", "version: 3", 9),
+        shown("8:23", "`kind` must be one of local, rfc2136", "  hosts: {one: {kind: x}}", 22),
+        shown(
+            "10:39",
+            "there is no group of nodes `wob`; did you mean `web`?",
+            "    www.example.org: {type: A, nodes: wob}",
+            38,
+        ),
+        shown("13:9", "`notify` must be a list", "notify: ***", 8),
+    )
+
+
+def test_missing_keys_are_told_where_they_belong(findings: Findings) -> None:
+    assert findings("version: 1\ndns: {}\n") == (
+        shown("1:1", "`checks` is missing", "version: 1", 0),
+        shown("1:1", "`service` is missing", "version: 1", 0),
+        shown("1:1", "`sites` is missing", "version: 1", 0),
+        shown("2:1", "`hosts` is missing", "dns: {}", 0),
+        shown("2:1", "`records` is missing", "dns: {}", 0),
+        shown("2:1", "`zones` is missing", "dns: {}", 0),
+    )
+
+
+SYNTAX: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "1:1: the file is empty"),
+    "comment": ("# nothing\n", "1:1: the file is empty\n    # nothing\n    ^"),
+    "open-quote": ('version: 1\nservice: "x\n', "3:1: not valid YAML: found unexpected end of stream"),
+    "tab": (
+        "version: 1\n\tservice: x\n",
+        "2:1: not valid YAML: a tab stands here; indent with spaces\n     service: x\n    ^",
+    ),
+    "bracket": (
+        "version: 1\nsites: {a: [1}\n",
+        "2:14: not valid YAML: expected ',' or ']', but got '}'\n    sites: {a: [1}\n" + " " * 17 + "^",
+    ),
+    "two-documents": (
+        "version: 1\n---\nversion: 1\n",
+        "2:1: not valid YAML: but found another document\n    ---\n    ^",
+    ),
+    "control": (b"version: 1\nservice: a\x07b\n", "2:11: not valid YAML: the character U+0007 is not allowed"),
+    "not-utf-8": (b"version: 1\nservice: caf\xe9\n", "2:13: the file is not UTF-8 text"),
+    "utf-16": ("version: 1\n".encode("utf-16"), "1:1: the file is not UTF-8 text"),
+    "list": ("[1]\n", "1:1: this is not a config: it must be a mapping, `version: 1` first"),
+    "self": ("version: 1\nsites: &a {b: *a}\n", "it is nested more than 40 levels deep, or refers to itself"),
+    "deep": ("a: " + "[" * 2000, "not valid YAML: it is nested more than 40 levels deep"),
+    "undefined": ("version: *x\n", "1:10: not valid YAML: found undefined alias 'x'"),
+    "directive": ("%YAML 7.x\n---\na: 1\n", "1:"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SYNTAX))
+def test_a_file_that_is_no_config(findings: Findings, name: str) -> None:
+    text, expected = SYNTAX[name]
+    (found,) = findings(text)
+    assert expected in found
+
+
+def test_an_alias_bomb_is_refused(findings: Findings) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (found,) = findings("\n".join(lines))
+    assert "more than 50000 values, aliases unfolded" in found
+
+
+def test_aliases_are_welcome(findings: Findings) -> None:
+    text = MINIMAL.replace("{type: A, nodes: web}", "&r {type: A, nodes: web}") + "    example.org: *r\n"
+    assert "unknown key `example.org`" not in "".join(findings(text + "x: 1\n"))
+
+
+def test_a_long_line_is_shown_around_the_caret(findings: Findings) -> None:
+    text = MINIMAL.replace("[192.0.2.10]", "[" + ", ".join(f"192.0.2.{n}" for n in range(1, 60)) + ", nowhere]")
+    (found,) = findings(text)
+    _, line, caret = found.splitlines()
+    assert len(line) <= 106
+    assert line[caret.index("^") :].startswith("nowhere")
+
+
+def test_characters_that_drive_a_terminal_are_never_printed(findings: Findings) -> None:
+    for finding in findings(MINIMAL + 'notfy\u202e: "a"\n"\\e[31mred": 1\n'):
+        assert all(c.isprintable() or c == "\n" for c in finding)
