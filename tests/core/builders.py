@@ -62,6 +62,15 @@ SERVICE = Service(
 READY = Readiness(ready=True)
 
 
+PLANES = {
+    VerdictKind.UP: HealthState.UP,
+    VerdictKind.ACCOUNT_WARNED: HealthState.UP,
+    VerdictKind.ACCESS_REFUSED: HealthState.UP,
+    VerdictKind.OBSERVER_ISOLATED: HealthState.UNKNOWN,
+    VerdictKind.UNKNOWN: HealthState.UNKNOWN,
+}
+
+
 def at(seconds: float, boot: str = "boot-1") -> Instant:
     return Instant(boot_id=boot, boottime_s=1000.0 + seconds, utc_s=1_700_000_000.0 + seconds)
 
@@ -77,19 +86,12 @@ def verdict(
     kind: VerdictKind, *, since_s: float = 10_000.0, plane: HealthState | None = None, explicit: bool | None = None
 ) -> Verdict:
     """A verdict as the table gives it: down kinds with a data plane that is DOWN, an explicit one when closed."""
-    planes = {
-        VerdictKind.UP: HealthState.UP,
-        VerdictKind.ACCOUNT_WARNED: HealthState.UP,
-        VerdictKind.ACCESS_REFUSED: HealthState.UP,
-        VerdictKind.OBSERVER_ISOLATED: HealthState.UNKNOWN,
-        VerdictKind.UNKNOWN: HealthState.UNKNOWN,
-    }
     return Verdict(
         kind=kind,
         since=ago(since_s),
         evidence=("so it was seen",),
         explicit=kind is VerdictKind.ACCOUNT_CLOSED if explicit is None else explicit,
-        data_plane=planes.get(kind, HealthState.DOWN) if plane is None else plane,
+        data_plane=PLANES.get(kind, HealthState.DOWN) if plane is None else plane,
     )
 
 
