@@ -113,6 +113,7 @@ def _service(file: schema.File, base: Path) -> Service:
         policy=_policy(file.policy),
         single_accept=file.quorum is not None and file.quorum.single == "accept",
         every_s=file.runner.every,
+        call_s=file.runner.call_timeout,
         runner_provider=file.runner.provider,
         host_deadline_s=file.dns.lost_after,
     )

@@ -118,6 +118,9 @@ class Runner(Model):
 
     every: DurationAboveZero = Field(default="60s", validate_default=True)
     provider: Label | None = None
+    call_timeout: DurationAboveZero = Field(
+        default="5s", validate_default=True, description="for each call to a provider or DNS host within a check"
+    )
 
 
 class Site(Model):
