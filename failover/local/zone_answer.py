@@ -20,10 +20,13 @@ _WILDCARD = dns.name.Name([b"*"])
 def answer(
     response: dns.message.Message, version: ZoneVersion, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
 ) -> None:
-    """Fill the response. `name` lies in the zone. A CNAME is followed within the zone, each name once."""
+    """Fill the response. `name` lies in the zone. A CNAME is followed within the zone; a loop is SERVFAIL."""
     response.flags |= dns.flags.AA
     seen: set[dns.name.Name] = set()
-    while name.is_subdomain(version.origin) and name not in seen:
+    while name.is_subdomain(version.origin):
+        if name in seen:
+            response.set_rcode(dns.rcode.SERVFAIL)
+            return
         seen.add(name)
         cut = next((cut for cut in version.cuts if name.is_subdomain(cut)), None)
         if cut is not None:

@@ -27,7 +27,10 @@ options {{
     recursion no; notify no; allow-transfer {{ none; }}; minimal-responses yes; tcp-clients 300;
 }};
 controls {{ }};
-zone "{zone}" {{ type primary; file "{directory}/zone"; update-policy {{ grant failover zonesub ANY; }}; }};
+zone "{zone}" {{
+    type primary; file "{directory}/zone"; check-integrity no;
+    update-policy {{ grant failover zonesub ANY; }};
+}};
 """
 _ZONE = """\
 $ORIGIN {zone}.
