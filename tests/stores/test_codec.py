@@ -1,9 +1,11 @@
 """State ↔ text: the same text for the same value, everything comes back, and what is not understood is refused."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from enum import Enum
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -20,30 +22,66 @@ from failover.stores import codec
 from failover.stores.codec import _StoredEvent
 from failover.testing.stores import event, full_state, instant, plan
 
-text = st.text(max_size=12)
+texts = st.text(max_size=12)
 seconds = st.floats(allow_nan=False, allow_infinity=False)
+integers = st.integers(-(2**63), 2**63 - 1)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | seconds | text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    st.none() | st.booleans() | integers | seconds | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-addresses = st.sampled_from(["192.0.2.1", "192.0.2.2", "198.51.100.7"])
 rrsets = st.builds(
     RRset,
     name=st.sampled_from(["WWW.example.org.", "example.org"]),
     type=st.sampled_from(["A", "txt"]),
     ttl_s=st.integers(0, 2**31),
-    values=st.frozensets(addresses, min_size=1),
+    values=st.frozensets(st.sampled_from(["192.0.2.1", "192.0.2.2", "198.51.100.7"]), min_size=1),
 )
-st.register_type_strategy(RRset, rrsets)
-st.register_type_strategy(float, seconds)
-st.register_type_strategy(str, text)
-st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: texts,
+    int: integers,
+    float: seconds,
+    bool: st.booleans(),
+    NoneType: st.none(),
+    RRset: rrsets,
+}
 
-states = st.builds(State, schema_version=st.just(SCHEMA_VERSION))
-plans = st.from_type(CutoverPlan)
-events = st.builds(Event, output=st.dictionaries(text, json_values, max_size=4))
-orders = st.from_type(Orders)
+
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    """Any value of an annotation, with something in every field."""
+    arguments = get_args(hint)
+    origin = get_origin(hint)
+    if hint in PLAIN:
+        return PLAIN[hint]
+    if origin in (Union, UnionType):
+        return st.one_of(*map(values, arguments))
+    if origin is tuple:
+        return st.lists(values(arguments[0]), max_size=2).map(tuple)
+    if origin is frozenset:
+        return st.frozensets(values(arguments[0]), max_size=3)
+    if origin is Mapping:
+        return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=2)
+    if issubclass(hint, Enum):
+        return st.sampled_from(hint)
+    return st.deferred(lambda: st.builds(hint, **{name: values(each) for name, each in get_type_hints(hint).items()}))
+
+
+PLAIN[State] = st.builds(
+    State, **{name: values(each) for name, each in get_type_hints(State).items() if name != "schema_version"}
+)
+states = values(State)
+plans = values(CutoverPlan)
+orders = values(Orders)
+events = st.builds(
+    Event,
+    plan=texts,
+    step=texts,
+    kind=values(EventKind),
+    at=values(Instant),
+    reason=texts,
+    output=st.dictionaries(texts, json_values, max_size=4),
+    sequence=integers,
+)
 
 
 @given(states)
@@ -149,6 +187,11 @@ def test_no_text_is_taken_for_an_empty_state(damage: str) -> None:
 def test_a_number_that_json_cannot_hold_is_not_written(bad: float) -> None:
     with pytest.raises(StateError, match="read back"):
         codec.encode(replace(full_state(), last_tick=Instant(boot_id="b", boottime_s=bad, utc_s=0.0)))
+
+
+def test_any_mapping_is_written() -> None:
+    inventory = MappingProxyType(dict(full_state().inventory))
+    assert codec.decode_state(codec.encode(replace(full_state(), inventory=inventory))) == full_state()
 
 
 def test_a_value_of_a_foreign_type_is_not_written() -> None:
