@@ -10,6 +10,9 @@ from failover.core.health import GAP_CADENCES
 from failover.core.model import Service, Site, Standby
 
 
+GAP_S_MIN = 10.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
     term: str
@@ -29,8 +32,11 @@ def cadence_s(service: Service) -> float:
 
 
 def gap_s(service: Service) -> float:
-    """A silence longer than this breaks streaks: 3.5 cadences."""
-    return GAP_CADENCES * cadence_s(service)
+    """A silence longer than this breaks streaks: 3.5 cadences, but at least ten seconds.
+
+    With a cadence of a second or so a busy machine alone makes gaps of several cadences.
+    """
+    return max(GAP_S_MIN, GAP_CADENCES * cadence_s(service))
 
 
 def terms(service: Service, target: Site, *, hooks_s: float = 0.0) -> tuple[Term, ...]:

@@ -120,7 +120,7 @@ def _react(service: Service, world: World, active: str, verdict: Verdict) -> Dec
     reaction = reaction_to(service.policy, verdict)
     left = confirm_left_s(reaction, verdict, world)
     if left > 0 and reaction.action is not Action.HOLD:
-        wait = f"confirming for {left:.0f} s more before the reaction `{reaction.action}`"
+        wait = f"confirming for {left:.1f} s more before the reaction `{reaction.action}`"
         return Decision(kind=DecisionKind.HOLD, reasons=(_says(active, verdict), wait), verdict=verdict.kind)
     return confirmed(service, world, active, verdict)
 

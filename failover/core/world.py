@@ -134,6 +134,9 @@ class State:
     decision: str = "hold"
     reasons: tuple[str, ...] = ()
     isolated: bool = False
+    controls_ok: int = 0
+    hosts: Mapping[str, HostReading] = field(default_factory=dict)
+    """What the DNS hosts held in the last round, for `status`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,14 +46,14 @@ def tick(context: Context, *, term: int) -> TickReport:
     decision = decide(context.service, world)
     if decision.kind is not DecisionKind.REFUSE:
         state = settle(context, state, seen.hosts, term=term)
-    state = _remember(state, decision, seen.at)
+    state = _remember(state, decision, seen)
     notices: list[Notice] = []
     if decision.kind is DecisionKind.CUT_OVER:
         state, decision, plan = _cut_over(context, state, world, decision, term=term)
         worked += [plan] if plan is not None else []
     elif decision.kind is DecisionKind.ASK:
         state = _propose(context, state, world, decision, term=term)
-    state = _remember(state, decision, seen.at)
+    state = _remember(state, decision, seen)
     notices += _notices(context, state, world, decision, worked)
     state = context.store.swap(state, term=term)
     state = _tell(context, state, decision, notices, term=term)
@@ -72,8 +72,15 @@ def _world(context: Context, state: State, seen: Observation) -> World:
     )
 
 
-def _remember(state: State, decision: Decision, at: Instant) -> State:
-    return replace(state, decision=decision.kind.value, reasons=decision.reasons, last_tick=at)
+def _remember(state: State, decision: Decision, seen: Observation) -> State:
+    return replace(
+        state,
+        decision=decision.kind.value,
+        reasons=decision.reasons,
+        last_tick=seen.at,
+        hosts=seen.hosts,
+        controls_ok=controls_ok(seen.controls),
+    )
 
 
 def _tilt(context: Context, state: State, at: Instant) -> State:

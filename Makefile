@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with python3 and make: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= auto
+
+.PHONY: setup run test servers lint bench lock clean
+
+## .venv/bin/failover, with everything that developing needs, pinned and hashed
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@test -x $(BIN)/pip || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV) 2>/dev/null; } || sh requirements/install-venv.sh $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+## the main job on the embedded default: lose a provider under load, and come back
+run: setup
+	$(BIN)/failover demo
+
+## everything that is checked: style, types, floors, tests with coverage; installs the real servers when root
+test: setup servers lint
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -n $(WORKERS) --cov=failover --cov-branch --cov-report=
+	$(BIN)/python -m coverage report --include='failover/core/*' --fail-under=100 --show-missing --skip-covered
+
+servers:
+	@sh tests/servers/install.sh
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+## side by side with peers, in one run
+bench: setup
+	$(BIN)/python benchmarks/startup.py
+
+## renew the pinned dependencies (needs `uv`)
+lock:
+	for name in run dev bench; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt; done
+
+clean:
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,19 @@
+"""Entry point: `failover …` and `python -m failover …`."""
+
+import sys
+
+from failover import __version__
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--version"]:
+        # The most common question of scripts is answered without loading the command line.
+        sys.stdout.write(f"failover {__version__}\n")
+        return
+    from failover.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,386 @@
+"""The commands, thin: each says what it takes and hands over to the module that does it, loaded when it is called."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from failover import __version__
+from failover.cli.output import Output, progress, refuse
+from failover.errors import FailoverError
+
+USAGE, FAILED, INTERRUPTED = 64, 1, 130
+
+app = typer.Typer(
+    name="failover",
+    help="Keep a service online when its hosting provider closes the account.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local = typer.Typer(
+    help="The local cloud: providers, DNS hosts and controls as processes on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(local, name="local")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("-c", "--config", help="The config file (else FAILOVER_CONFIG, else ./failover.yaml).")
+]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", help="Seconds to wait for the lock; goes ahead of waiting checks.")
+]
+TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to stay with the plan.")]
+VantageOption = Annotated[str | None, typer.Option("--vantage", help="Name of this vantage (else FAILOVER_VANTAGE).")]
+Names = Annotated[list[str] | None, typer.Argument(help="Which ones (all, if none is named).")]
+Name = Annotated[str, typer.Argument(help="A cloud, DNS host or control, as `failover local list` shows it.")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        result = typer.main.get_command(app).main(list(arguments), prog_name="failover", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except FailoverError as error:
+        return refuse(error)
+    except typer.Abort:
+        progress("failover: not done")
+        return FAILED
+    except typer.TyperException as error:
+        progress(f"failover: {error.format_message()}\n  next: failover --help")
+        return USAGE
+    except KeyboardInterrupt:
+        progress("failover: interrupted; what was journaled goes on with the next check")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"failover {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    config: ConfigOption = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Keep a service online when its hosting provider closes the account."""
+    del version
+    if config is not None:
+        os.environ["FAILOVER_CONFIG"] = str(config)
+
+
+# ------------------------------------------------------------------------------------ config
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path(),
+    local: Annotated[bool, typer.Option("--local", help="A playground of local clouds, ready to run.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what stands there.")] = False,
+) -> None:
+    """Write a starting config."""
+    from failover.cli.configuring import init as command
+
+    command(directory, local=local, force=force)
+
+
+@app.command()
+def validate(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Check the config; every error at once, with its line and column."""
+    from failover.cli.configuring import validate as command
+
+    command(config, output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the config."""
+    from failover.cli.configuring import schema as command
+
+    command()
+
+
+# ------------------------------------------------------------------------------------ mirror
+
+
+@app.command()
+def plan(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> int:
+    """Show what `apply` would change. Exits with 0: nothing, 2: something, 1: something cannot be done."""
+    from failover.cli.deploying import plan as command
+
+    return command(config, output)
+
+
+@app.command()
+def apply(
+    config: ConfigOption = None,
+    yes: YesOption = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over records that exist already.")] = False,
+    wait: WaitOption = 0.0,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Mirror the deployment to every site, and publish DNS the first time. Never changes the active site."""
+    from failover.cli.deploying import apply as command
+
+    return command(config, output, yes=yes, adopt=adopt, wait_s=wait)
+
+
+@app.command()
+def destroy(
+    config: ConfigOption = None, yes: YesOption = False, wait: WaitOption = 0.0, output: OutputOption = Output.TABLE
+) -> int:
+    """Take down what `apply` made, and nothing else."""
+    from failover.cli.deploying import destroy as command
+
+    return command(config, output, yes=yes, wait_s=wait)
+
+
+# ------------------------------------------------------------------------------------ watching
+
+
+@app.command()
+def check(config: ConfigOption = None, vantage: VantageOption = None, output: OutputOption = Output.TABLE) -> int:
+    """Look, judge, decide and act, once: for cron. Exits with 75 when another run is at it."""
+    from failover.cli.watching import check as command
+
+    return command(config, output, vantage)
+
+
+@app.command()
+def watch(
+    config: ConfigOption = None,
+    vantage: VantageOption = None,
+    every: Annotated[float | None, typer.Option("--every", help="Seconds between rounds (else runner.every).")] = None,
+) -> int:
+    """Check again and again, until SIGTERM."""
+    from failover.cli.watching import watch as command
+
+    return command(config, vantage, every)
+
+
+@app.command()
+def status(
+    config: ConfigOption = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Which site is active, is it safe, and what happens next."""
+    from failover.cli.showing import status as command
+
+    return command(config, output, watch=watch)
+
+
+@app.command()
+def history(
+    config: ConfigOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many entries.")] = 100,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Plans and audit log, the newest last."""
+    from failover.cli.showing import history as command
+
+    command(config, output, limit)
+
+
+@app.command()
+def show(
+    plan: Annotated[str, typer.Argument(help="Its id, as `failover history` shows it.")],
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """One plan with its whole journal."""
+    from failover.cli.showing import show as command
+
+    command(config, output, plan)
+
+
+# ------------------------------------------------------------------------------------ operating
+
+
+@app.command()
+def cutover(
+    site: Annotated[str | None, typer.Argument(help="Where to (else the first ready site).")] = None,
+    config: ConfigOption = None,
+    yes: YesOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Also to a site that is not ready.")] = False,
+    wait: WaitOption = 30.0,
+    timeout: TimeoutOption = 300.0,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Move the service to another site by hand. Cooldown and daily limit do not bind a person."""
+    from failover.cli.operating import cutover as command
+
+    return command(config, output, site, yes=yes, force=force, lease_wait_s=wait, wait_s=timeout)
+
+
+@app.command()
+def failback(
+    config: ConfigOption = None,
+    yes: YesOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Also if it is not ready.")] = False,
+    wait: WaitOption = 30.0,
+    timeout: TimeoutOption = 300.0,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Move the service back to the most preferred site."""
+    from failover.cli.operating import failback as command
+
+    return command(config, output, yes=yes, force=force, lease_wait_s=wait, wait_s=timeout)
+
+
+@app.command()
+def approve(
+    proposal: Annotated[str, typer.Argument(help="Its id, as the question and `failover status` show it.")],
+    config: ConfigOption = None,
+) -> None:
+    """Say yes to a proposed cutover; the next check carries it out."""
+    from failover.cli.operating import approve as command
+
+    command(config, proposal)
+
+
+@app.command()
+def abort(
+    plan: Annotated[str, typer.Argument(help="Its id, as `failover status` shows it.")], config: ConfigOption = None
+) -> None:
+    """Unwind a plan before its pivot. Needs no lock."""
+    from failover.cli.operating import abort as command
+
+    command(config, plan)
+
+
+@app.command("continue")
+def go_on(
+    plan: Annotated[str | None, typer.Argument(help="Its id (else the open one).")] = None,
+    config: ConfigOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Pass over records that somebody else changed.")] = False,
+    wait: WaitOption = 30.0,
+    timeout: TimeoutOption = 300.0,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Go on with the open plan now, instead of at the next check."""
+    from failover.cli.operating import go_on as command
+
+    return command(config, output, plan, force=force, lease_wait_s=wait, wait_s=timeout)
+
+
+@app.command()
+def pause(
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; shown everywhere.")] = "no reason given",
+    duration: Annotated[str | None, typer.Option("--for", help="For how long: 30m, 2h (else until unpause).")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Nothing automatic starts from now on. Needs no lock."""
+    from failover.cli.operating import pause as command
+
+    command(config, reason, duration)
+
+
+@app.command()
+def unpause(config: ConfigOption = None) -> None:
+    """End the pause."""
+    from failover.cli.operating import unpause as command
+
+    command(config)
+
+
+# ------------------------------------------------------------------------------------ local cloud and demo
+
+
+@local.command("list")
+def local_list(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Clouds with their nodes, DNS hosts and controls."""
+    from failover.cli.playing import listing
+
+    listing(config, output)
+
+
+@local.command("start")
+def local_start(names: Names = None, config: ConfigOption = None) -> None:
+    """Start what does not run, and end a failure."""
+    from failover.cli.playing import start
+
+    start(config, names or [])
+
+
+@local.command("stop")
+def local_stop(names: Names = None, config: ConfigOption = None) -> None:
+    """Stop the processes. Nodes, zones and accounts stay on disk."""
+    from failover.cli.playing import stop
+
+    stop(config, names or [])
+
+
+@local.command("close")
+def local_close(
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", help="What the API says from now on.")] = (
+        "this account was closed for a violation of the terms of service"
+    ),
+    config: ConfigOption = None,
+) -> None:
+    """Do what a provider does: stop and delete everything, answer 403."""
+    from failover.cli.playing import close
+
+    close(config, name, reason)
+
+
+@local.command("reopen")
+def local_reopen(name: Name, config: ConfigOption = None) -> None:
+    """Open the account again, empty."""
+    from failover.cli.playing import reopen
+
+    reopen(config, name)
+
+
+@local.command("warn")
+def local_warn(
+    name: Name,
+    message: Annotated[str, typer.Option("--message", help="What the provider says.")] = (
+        "this account will be closed in 24 hours"
+    ),
+    config: ConfigOption = None,
+) -> None:
+    """The provider warns about the account; everything goes on."""
+    from failover.cli.playing import warn
+
+    warn(config, name, message)
+
+
+@local.command("fail")
+def local_fail(
+    name: Name,
+    mode: Annotated[
+        str, typer.Option("--mode", help="Clouds: drop, api, refuse, error. DNS hosts: drop, servfail, refuse, lag, …")
+    ] = "drop",
+    lag: Annotated[float | None, typer.Option("--lag", help="Seconds, for the mode `lag`.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Break it until `failover local start NAME`."""
+    from failover.cli.playing import fail
+
+    fail(config, name, mode, lag)
+
+
+@app.command()
+def demo(
+    output: OutputOption = Output.TABLE,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Leave everything in this directory.")] = None,
+) -> int:
+    """Lose a provider under load on this machine, and come back: every number measured."""
+    from failover.cli.demo import run as command
+
+    return command(output.value, keep)

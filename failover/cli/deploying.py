@@ -1,0 +1,155 @@
+"""plan, apply, destroy."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from failover.cli.output import Output, emit, emit_json, progress, site_progress, table
+from failover.cli.wiring import config_of, context_of, open_local
+from failover.core.mirror import SitePlan
+from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead, tear_down
+from failover.engine.mirror import SiteResult
+from failover.errors import FailoverError, UsageError
+
+NOTHING, FAILED, CHANGES = 0, 1, 2
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Ask at a terminal; without one `--yes` must say so. Raises UsageError, typer.Abort."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("ask", question, "there is no terminal to ask at", "add --yes")
+    typer.confirm(question, abort=True, err=True)
+
+
+# ------------------------------------------------------------------------------------ plan
+
+
+def plan(config: Path | None, output: Output) -> int:
+    found = look_ahead(context_of(config_of(config), mirror=True))
+    if output is Output.JSON:
+        emit_json(_plan_document(found))
+    else:
+        emit(_plan_text(found))
+    if found.problems:
+        return FAILED
+    return CHANGES if found.changes else NOTHING
+
+
+def _plan_document(found: DeployPlan) -> dict[str, object]:
+    dns = found.dns
+    return {
+        "changes": found.changes,
+        "release": found.release,
+        "problems": list(found.problems),
+        "open_plan": found.open_plan.id if found.open_plan else None,
+        "sites": [
+            {
+                "name": s.site,
+                "problem": s.problem,
+                "actions": [{"kind": a.kind.value, "what": a.what, "why": a.why} for a in s.actions],
+            }
+            for s in found.sites
+        ],
+        "dns": {
+            "kind": dns.kind,
+            "site": dns.site,
+            "put": [str(r) for r in dns.put],
+            "standing": [str(r) for r in dns.standing],
+            "needs_adopt": [str(r) for r in dns.strangers],
+            "waits": dns.waits,
+        },
+    }
+
+
+def _plan_text(found: DeployPlan) -> str:
+    rows = [row for site in found.sites for row in _site_rows(site)]
+    dns = found.dns
+    if dns.kind == "none":
+        rows.append(["dns", "as wanted", "", ""])
+    rows += [["dns", dns.kind, str(r), ""] for r in dns.put]
+    if dns.waits or (dns.kind == "publish" and not dns.put):
+        rows.append(["dns", dns.kind, f"{dns.site}", dns.waits or "the addresses are known when its nodes run"])
+    rows += [["dns", "TAKE OVER", str(r), "exists already; needs --adopt"] for r in dns.strangers]
+    rows += [["dns", "PROBLEM", "", p] for p in dns.problems]
+    text = table(["SITE", "CHANGE", "WHAT", "WHY"], rows)
+    if found.problems:
+        return f"{text}\n\n{len(found.problems)} problems; see above"
+    return text if not found.changes else f"{text}\n\n`failover apply` makes these changes"
+
+
+def _site_rows(site: SitePlan) -> list[list[str]]:
+    if site.problem is not None:
+        return [[site.site, "PROBLEM", "", site.problem]]
+    if not site.actions:
+        return [[site.site, "as wanted", "", ""]]
+    return [[site.site, a.kind.value, a.what, a.why] for a in site.actions]
+
+
+# ------------------------------------------------------------------------------------ apply
+
+
+def apply(config: Path | None, output: Output, *, yes: bool, adopt: bool, wait_s: float) -> int:
+    found = config_of(config)
+    confirmed(f"mirror {found.service.name} to {len(found.service.sites)} sites?", yes=yes)
+    for name in open_local(found):
+        site_progress(name, "opened (local)")
+    done = deploy(context_of(found, mirror=True), site_progress, adopt=adopt, lease_wait_s=wait_s)
+    if output is Output.JSON:
+        emit_json(_deployed(done))
+    else:
+        emit(_deployed_text(done))
+    for problem in done.problems:
+        progress(f"failover: {problem}")
+    if done.problems:
+        progress("  next: mend it and run `failover apply` again; it goes on from what is there")
+    return FAILED if done.problems else NOTHING
+
+
+def _deployed(done: Deployed) -> dict[str, object]:
+    dns = done.dns
+    return {
+        "changed": done.changed,
+        "problems": list(done.problems),
+        "sites": _results(done.sites),
+        "dns": {"plan": dns.plan.id, "epoch": dns.plan.epoch, "result": dns.result} if dns else None,
+    }
+
+
+def _results(results: tuple[SiteResult, ...]) -> list[dict[str, object]]:
+    return [{"name": r.site, "done": list(r.done), "problem": r.problem} for r in results]
+
+
+def _deployed_text(done: Deployed) -> str:
+    rows = [[r.site, "FAILED" if r.problem else "ok", f"{len(r.done)} changes"] for r in done.sites]
+    rows.append(["dns", done.dns.result, f"epoch {done.dns.plan.epoch}"] if done.dns else ["dns", "ok", "0 changes"])
+    if not done.dns and any(p.startswith("dns:") for p in done.problems):
+        rows[-1] = ["dns", "FAILED", ""]
+    return table(["SITE", "RESULT", "CHANGES"], rows)
+
+
+# ------------------------------------------------------------------------------------ destroy
+
+
+def destroy(config: Path | None, output: Output, *, yes: bool, wait_s: float) -> int:
+    found = config_of(config)
+    confirmed(f"take {found.service.name} out of DNS and destroy its nodes at every site?", yes=yes)
+    try:
+        results = tear_down(context_of(found, mirror=True), site_progress, lease_wait_s=wait_s)
+    except FailoverError as error:
+        if not error.hint:
+            error.hint = "failover destroy again"
+        raise
+    problems = [f"{r.site}: {r.problem}" for r in results if r.problem is not None]
+    if output is Output.JSON:
+        emit_json({"sites": _results(results), "problems": problems})
+    else:
+        rows = [[r.site, "FAILED" if r.problem else "gone", f"{len(r.done)} things"] for r in results]
+        emit(table(["SITE", "RESULT", "REMOVED"], rows))
+    for problem in problems:
+        progress(f"failover: {problem}")
+    if problems:
+        progress("  next: `failover destroy` again; it goes on with what is left")
+    return FAILED if problems else NOTHING

@@ -1,0 +1,128 @@
+"""cutover, failback, approve, abort, continue, pause, unpause."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from failover.cli.deploying import confirmed
+from failover.cli.output import Output, emit, emit_json, progress
+from failover.cli.wiring import config_of, context_of, instant, store_of
+from failover.config.model import Config
+from failover.core.world import Pause
+from failover.engine import operate
+from failover.engine.operate import Outcome
+from failover.errors import UsageError
+
+DONE, FAILED = 0, 1
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def cutover(
+    config: Path | None,
+    output: Output,
+    site: str | None,
+    *,
+    yes: bool,
+    force: bool,
+    lease_wait_s: float,
+    wait_s: float,
+) -> int:
+    found = config_of(config)
+    _ask(found, f"cut {found.service.name} over to {site or 'the first ready site'}?", yes=yes, force=force)
+    context = context_of(found)
+    return _print(operate.cutover(context, site, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+
+
+def failback(config: Path | None, output: Output, *, yes: bool, force: bool, lease_wait_s: float, wait_s: float) -> int:
+    found = config_of(config)
+    context = context_of(found)
+    target = operate.failback_target(context, context.store.load())
+    _ask(found, f"move {found.service.name} back to {target}?", yes=yes, force=force)
+    return _print(operate.cutover(context, target, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+
+
+def _ask(config: Config, question: str, *, yes: bool, force: bool) -> None:
+    """A forced move goes to a site that may not work: that asks for the service's name, typed out."""
+    if not force or yes or not sys.stdin.isatty():
+        confirmed(question, yes=yes)
+        return
+    name = typer.prompt(f"{question} Its target is not proven. Type the service's name to go on", err=True)
+    if name != config.service.name:
+        raise UsageError("force", question, f"{name!r} is not the name of the service")
+
+
+def _print(outcome: Outcome, output: Output) -> int:
+    plan = outcome.plan
+    if output is Output.JSON:
+        emit_json(
+            {
+                "plan": plan.id,
+                "kind": plan.kind.value,
+                "epoch": plan.epoch,
+                "source": plan.source,
+                "target": plan.target,
+                "result": outcome.result,
+                "reason": outcome.reason,
+            }
+        )
+    else:
+        emit(f"{plan.kind} to {plan.target}: {outcome.result} (epoch {plan.epoch}, plan {plan.id})")
+    if outcome.committed:
+        return DONE
+    progress(f"failover: {plan.id} is {outcome.result}: {outcome.reason}")
+    if outcome.result == "waiting":
+        progress(f"  next: every check goes on with it; `failover show {plan.id}` tells how it stands")
+    return FAILED
+
+
+def go_on(
+    config: Path | None, output: Output, plan: str | None, *, force: bool, lease_wait_s: float, wait_s: float
+) -> int:
+    context = context_of(config_of(config))
+    return _print(operate.go_on(context, plan, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+
+
+# ------------------------------------------------------------------------------------ orders: no lock is needed
+
+
+def approve(config: Path | None, proposal: str) -> None:
+    store = store_of(config_of(config))
+    state = store.load()
+    if state.proposal is None or state.proposal.id != proposal:
+        known = state.proposal.id if state.proposal else "none"
+        raise UsageError("approve", proposal, f"there is no such proposal (open: {known})", "failover status")
+    asked = state.proposal
+    if instant().since(asked.at) > asked.expires_after_s:
+        raise UsageError("approve", proposal, "it has expired", "failover status; the next check asks again if need be")
+    store.approve(proposal)
+    progress(f"approved: the next check cuts over to {asked.target}, if that is still right")
+
+
+def abort(config: Path | None, plan: str) -> None:
+    store = store_of(config_of(config))
+    state = store.load()
+    if state.open_plan is None or state.open_plan.id != plan:
+        known = state.open_plan.id if state.open_plan else "none"
+        raise UsageError("abort", plan, f"it is not under way (open: {known})", "failover history")
+    store.abort(plan)
+    progress(f"{plan} unwinds at the next check, unless its pivot has started: from then on only forward")
+
+
+def pause(config: Path | None, reason: str, duration: str | None) -> None:
+    now = instant()
+    until = now.plus(_seconds(duration)) if duration is not None else None
+    store_of(config_of(config)).set_pause(Pause(since=now, reason=reason, until=until))
+    progress(f"paused{f' for {duration}' if duration else ''}: {reason}. Checks go on, nothing automatic starts")
+
+
+def unpause(config: Path | None) -> None:
+    store_of(config_of(config)).set_pause(None)
+    progress("not paused any more")
+
+
+def _seconds(text: str) -> float:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdigit() or int(number) == 0:
+        raise UsageError("pause", f"--for {text}", "it is not a duration", "write 90s, 30m, 2h or 1d")
+    return int(number) * _UNITS[unit]

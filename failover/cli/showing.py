@@ -1,0 +1,262 @@
+"""status, history, show: from the stored state alone, without a question to the outside."""
+
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from failover.cli.output import Output, emit, emit_json, table
+from failover.cli.wiring import config_of, instant, store_of
+from failover.config.model import Config
+from failover.core.budget import Term, gap_s, terms, total_s
+from failover.core.cutover import CutoverPlan
+from failover.core.decide import candidates
+from failover.core.model import Service
+from failover.core.outlook import next_action, safe
+from failover.core.saga import Event, EventKind
+from failover.core.world import Watch, World
+from failover.errors import UsageError
+from failover.ports import Store
+
+DONE = 0
+CLEAR = "\x1b[H\x1b[2J"
+
+
+# ------------------------------------------------------------------------------------ status
+
+
+def status(config: Path | None, output: Output, *, watch: bool) -> int:
+    found = config_of(config)
+    store = store_of(found)
+    while watch:
+        text = _text(found, _world(store))
+        emit(f"{CLEAR}{text}" if output is Output.TABLE else text)
+        time.sleep(1.0)
+    world = _world(store)
+    if output is Output.JSON:
+        emit_json(_document(found, world))
+    else:
+        emit(_text(found, world))
+    return DONE
+
+
+def _world(store: Store) -> World:
+    """The world of the last round, seen from now."""
+    state = store.load()
+    return World(
+        now=instant(),
+        state=state,
+        orders=store.orders(),
+        hosts=state.hosts,
+        isolated=state.isolated,
+        controls_ok=state.controls_ok,
+    )
+
+
+def budget_of(config: Config, world: World) -> tuple[Term, ...]:
+    """The worst case of the next cutover: to the site that would be chosen now, else to the next in preference."""
+    service, active = config.service, world.state.active_site or config.service.sites[0].name
+    ready = candidates(service, world, active)
+    others = [s for s in service.sites if s.name != active]
+    target = service.site(ready[0]) if ready else others[0] if others else service.sites[0]
+    hooked = bool(config.hooks.before)
+    return terms(service, target, hooks_s=config.hooks.timeout_s if hooked else 0.0)
+
+
+def stale_s(service: Service, world: World) -> float | None:
+    """Seconds since the last round, when that is too long ago to be believed."""
+    last = world.state.last_tick
+    if last is None:
+        return None
+    age = world.now.since(last)
+    return age if age > gap_s(service) else None
+
+
+def _document(config: Config, world: World) -> dict[str, object]:
+    service, state = config.service, world.state
+    budget = budget_of(config, world)
+    pause = world.orders.pause
+    return {
+        "service": service.name,
+        "active_site": state.active_site,
+        "epoch": state.epoch,
+        "paused": pause is not None,
+        "pause_reason": pause.reason if pause else None,
+        "safe": safe(service, world) and stale_s(service, world) is None,
+        "next": _next(service, world),
+        "decision": state.decision,
+        "reasons": list(state.reasons),
+        "sites": [_site(config, world, site.name) for site in service.sites],
+        "dns": [
+            {"host": name, "problem": h.problem, "records": [str(r) for r in h.rrsets]}
+            for name, h in state.hosts.items()
+        ],
+        "debts": [{"host": d.host, "epoch": d.epoch, "reason": d.reason} for d in state.debts],
+        "open_plan": state.open_plan.id if state.open_plan else None,
+        "proposal": state.proposal.id if state.proposal else None,
+        "isolated": state.isolated,
+        "last_check_age_s": round(world.now.since(state.last_tick), 3) if state.last_tick else None,
+        "budget_s": round(total_s(budget), 3),
+        "budget": [asdict(t) for t in budget],
+        "not_required": ["data sets", "drills"],
+    }
+
+
+def _next(service: Service, world: World) -> str:
+    stale = stale_s(service, world)
+    if world.state.last_tick is None:
+        return "the first check judges the sites: run `failover check` from cron, or `failover watch`"
+    if stale is not None:
+        return f"nothing happens: the last check was {stale:.0f} s ago; run `failover check` or `failover watch`"
+    return next_action(service, world)
+
+
+def _site(config: Config, world: World, name: str) -> dict[str, object]:
+    site = config.service.site(name)
+    watch = world.state.watch.get(name, Watch())
+    verdict, readiness = watch.verdict, watch.readiness
+    return {
+        "name": name,
+        "provider": site.provider,
+        "verdict": verdict.kind.value if verdict else "UNKNOWN",
+        "since_s": round(world.now.since(verdict.since), 1) if verdict else None,
+        "standby": site.standby.value,
+        "active": name == world.state.active_site,
+        "ready": bool(readiness and readiness.ready),
+        "reasons": list(readiness.reasons) if readiness else ["it was never checked"],
+        "evidence": list(verdict.evidence) if verdict else [],
+        "addresses": list(watch.addresses),
+    }
+
+
+def _text(config: Config, world: World) -> str:
+    service, state = config.service, world.state
+    is_safe = safe(service, world) and stale_s(service, world) is None
+    lines = [
+        f"{service.name}: active at {state.active_site or 'no site'} (epoch {state.epoch}), "
+        f"{'safe' if is_safe else 'NOT SAFE'}",
+        f"next: {_next(service, world)}",
+    ]
+    pause = world.orders.pause
+    if pause is not None:
+        lines.append(f"PAUSED: {pause.reason}; `failover unpause` ends it")
+    if state.isolated:
+        lines.append("ISOLATED: this vantage does not reach its own controls")
+    if state.proposal is not None:
+        lines.append(f"ASKING: cut over to {state.proposal.target}? `failover approve {state.proposal.id}` says yes")
+    lines += [f"DEBT: {d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts]
+    lines += ["", _sites_text(config, world), "", _dns_text(world), "", _budget_text(config, world)]
+    return "\n".join(lines)
+
+
+def _sites_text(config: Config, world: World) -> str:
+    rows = []
+    for site in config.service.sites:
+        found = _site(config, world, site.name)
+        ready = "active" if found["active"] else "ready" if found["ready"] else "NOT READY"
+        reasons, evidence = found["reasons"], found["evidence"]
+        why = evidence if found["active"] and found["verdict"] != "UP" else reasons
+        said = "; ".join(why) if isinstance(why, list) else ""
+        rows.append([site.name, site.provider or "-", site.standby.value, str(found["verdict"]), ready, said])
+    return table(["SITE", "PROVIDER", "STANDBY", "VERDICT", "STATE", "WHY"], rows)
+
+
+def _dns_text(world: World) -> str:
+    rows = [
+        [name, "PROBLEM" if h.problem else "ok", h.problem or "; ".join(str(r) for r in h.rrsets) or "nothing of ours"]
+        for name, h in world.state.hosts.items()
+    ]
+    return table(["DNS HOST", "STATE", "HOLDS"], rows) if rows else "DNS hosts: not asked yet"
+
+
+def _budget_text(config: Config, world: World) -> str:
+    budget = budget_of(config, world)
+    rows = [[t.term, f"{t.seconds:g} s", t.why] for t in budget]
+    head = f"worst case from fault to verified cutover: {total_s(budget):g} s"
+    return f"{head}\n{table(['TERM', 'AT MOST', 'WHY'], rows)}"
+
+
+# ------------------------------------------------------------------------------------ history
+
+
+def history(config: Path | None, output: Output, limit: int) -> None:
+    store = store_of(config_of(config))
+    store.load()
+    plans = store.plans(limit)
+    notes = [e for e in store.events(limit) if e.kind is EventKind.NOTE]
+    store.verify()
+    if output is Output.JSON:
+        emit_json({"plans": [_plan(store, p) for p in plans], "notes": [_event(e) for e in notes]})
+        return
+    rows = [
+        [_time(p.at.utc_s), p.id, f"{p.source or '-'} → {p.target}", _result(store.journal(p.id)), "; ".join(p.reasons)]
+        for p in plans
+    ]
+    emit(table(["AT", "PLAN", "MOVE", "RESULT", "WHY"], rows) if rows else "no plan yet")
+    if notes:
+        emit("\n" + table(["AT", "WHAT", "DETAIL"], [[_time(e.at.utc_s), e.step, e.reason] for e in notes]))
+
+
+def show(config: Path | None, output: Output, plan_id: str) -> None:
+    store = store_of(config_of(config))
+    store.load()
+    plan = next((p for p in store.plans(100_000) if p.id == plan_id), None)
+    if plan is None:
+        raise UsageError("show", plan_id, "there is no such plan", "failover history")
+    if output is Output.JSON:
+        emit_json(_plan(store, plan))
+        return
+    emit(f"{plan.id}: {plan.kind} {plan.source or '-'} → {plan.target}, epoch {plan.epoch} after {plan.parent_epoch}")
+    how = "automatic" if plan.automatic else "by hand"
+    emit(f"made {_time(plan.at.utc_s)}, {how}{', forced' if plan.forced else ''}")
+    for title, lines in (
+        ("because", plan.reasons),
+        ("before", [str(r) for r in plan.before]),
+        ("after", [str(r) for r in plan.rrsets]),
+    ):
+        emit("\n".join(f"{title:<8} {line}" for line in lines) or f"{title:<8} -")
+    rows = [[_time(e.at.utc_s), e.step, e.kind.value, e.reason] for e in store.journal(plan.id)]
+    emit("\n" + table(["AT", "STEP", "EVENT", "DETAIL"], rows))
+
+
+def _plan(store: Store, plan: CutoverPlan) -> dict[str, object]:
+    journal = store.journal(plan.id)
+    return {
+        "id": plan.id,
+        "kind": plan.kind.value,
+        "epoch": plan.epoch,
+        "parent_epoch": plan.parent_epoch,
+        "source": plan.source,
+        "target": plan.target,
+        "automatic": plan.automatic,
+        "forced": plan.forced,
+        "verdict": plan.verdict,
+        "reasons": list(plan.reasons),
+        "at_utc_s": plan.at.utc_s,
+        "result": _result(journal),
+        "before": [str(r) for r in plan.before],
+        "after": [str(r) for r in plan.rrsets],
+        "events": [_event(e) for e in journal],
+    }
+
+
+def _result(journal: tuple[Event, ...]) -> str:
+    if not journal:
+        return "never started"
+    last = journal[-1]
+    return last.reason if last.kind is EventKind.CLOSED else "under way"
+
+
+def _event(event: Event) -> dict[str, object]:
+    return {
+        "sequence": event.sequence,
+        "step": str(event.step),
+        "kind": event.kind.value,
+        "at_utc_s": event.at.utc_s,
+        "reason": event.reason,
+        "output": dict(event.output),
+    }
+
+
+def _time(utc_s: float) -> str:
+    return datetime.fromtimestamp(utc_s, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,222 @@
+"""The only place that knows every side: builds the adapters that a config names, and the context of a command."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from failover.config.load import find, load
+from failover.config.model import LOCAL_CONTROL, Config, HostConfig, NotifyConfig, ReleaseConfig, TsigConfig
+from failover.core.model import Control, Instant, Release, Service
+from failover.core.rrsets import RRset
+from failover.engine.context import Context, Package
+from failover.engine.runtime import RealRuntime
+from failover.errors import FailoverError, UsageError
+from failover.ports import Authority, Compute, Depot, Dns, Hook, Notifier, Probe
+from failover.stores.lease import FileLease
+from failover.stores.sqlite import SqliteStore
+
+MIRROR_DEADLINE_S = 25.0
+"""Calls that create or destroy may take longer than those of a check."""
+NOTIFY_TIMEOUT_S = 10.0
+
+
+def config_of(option: Path | None) -> Config:
+    """The config that this command works on. Raises ConfigError."""
+    return load(find(option, os.environ))
+
+
+def store_of(config: Config) -> SqliteStore:
+    """State alone: for commands that only look or leave an order."""
+    return SqliteStore(config.state_path)
+
+
+def context_of(config: Config, *, mirror: bool = False, vantage: str | None = None) -> Context:
+    """Everything that a check needs; with `mirror` also what apply and destroy need (other credentials)."""
+    runtime = RealRuntime()
+    service = replace(config.service, controls=tuple(_control(config, c) for c in config.service.controls))
+    clouds = {s.name: _cloud(config, s.provider or "", mirror=mirror) for s in service.sites if not s.given}
+    compute: dict[str, Compute] = {name: cloud for name, (cloud, _) in clouds.items()}
+    depots: dict[str, Depot] = {name: depot for name, (_, depot) in clouds.items()}
+    name = vantage or os.environ.get("FAILOVER_VANTAGE") or socket.gethostname()
+    return Context(
+        service=service,
+        store=store_of(config),
+        lease=FileLease(config.state_path, may_create=mirror),
+        runtime=runtime,
+        probe=_LazyProber(runtime, name),
+        authority=_LazyAuthority(service.call_s),
+        accounts=compute,
+        compute=compute,
+        depots=depots,
+        hosts={host.name: _host(config, host) for host in config.hosts.values()},
+        package=lambda: _package(config),
+        release=lambda digest: _release(_managed(config), digest),
+        notifiers=tuple(_notifier(config, n) for n in config.notify),
+        hook=_hook(config),
+        hooks_s=config.hooks.timeout_s if _hook(config) is not None else 0.0,
+        vantage=name,
+    )
+
+
+# ------------------------------------------------------------------------------------ clouds and DNS hosts
+
+
+def _cloud(config: Config, name: str, *, mirror: bool) -> tuple[Compute, Depot]:
+    from failover.clouds.table import factory
+
+    provider = config.providers[name]
+    role = "mirror" if mirror or _may_scale(config.service) else "watch"
+    deadline_s = MIRROR_DEADLINE_S if mirror else config.service.call_s
+    options: Mapping[str, object] = {} if provider.kind == "local" else provider.options
+    cloud = factory(provider.kind)(
+        root=config.local_root, name=name, role=role, deadline_s=deadline_s, timeout_s=deadline_s, **options
+    )
+    return cloud, cloud
+
+
+def _may_scale(service: Service) -> bool:
+    """A warm or cold target needs its nodes created during a cutover."""
+    return any(not s.given and s.standby != "hot" for s in service.sites)
+
+
+def _host(config: Config, host: HostConfig) -> Dns:
+    from failover.dns.table import factory
+
+    call_s = config.service.call_s
+    if host.kind == "local":
+        return factory(host.kind)(root=config.local_root, name=host.name, timeout_s=call_s, deadline_s=call_s)
+    options = dict(host.options)
+    tsig = options.pop("tsig", None)
+    return factory(host.kind)(
+        name=host.name,
+        key=_tsig(tsig) if isinstance(tsig, TsigConfig) else None,
+        timeout_s=call_s,
+        deadline_s=call_s,
+        **options,
+    )
+
+
+def _tsig(config: TsigConfig) -> object:
+    from failover.net.tsig import TsigKey
+
+    return TsigKey(name=config.name, algorithm=config.algorithm, secret=config.secret.resolve())
+
+
+def _control(config: Config, control: Control) -> Control:
+    """A control of the local cloud has its address only at run time; one that is not there answers nothing."""
+    if not control.target.startswith(LOCAL_CONTROL):
+        return control
+    from failover.local.control import target
+
+    try:
+        found = target(config.local_root, control.target.removeprefix(LOCAL_CONTROL))
+    except FailoverError:
+        found = "127.0.0.1:0"
+    return replace(control, target=found)
+
+
+class _LazyProber:
+    """The prober; its modules load with the first round."""
+
+    def __init__(self, runtime: RealRuntime, vantage: str) -> None:
+        self._runtime = runtime
+        self._vantage = vantage
+
+    def _prober(self) -> Probe:
+        from failover.probes.prober import Prober
+
+        return Prober(now=self._runtime.now, vantage=self._vantage)
+
+    run = property(lambda self: self._prober().run)
+    controls = property(lambda self: self._prober().controls)
+
+
+class _LazyAuthority:
+    """Asks name servers; dnspython loads with the first question."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+
+    def ask(self, server: str, name: str, type: str) -> RRset | None:
+        from failover.dns.authority import DnsAuthority
+
+        authority: Authority = DnsAuthority(timeout_s=self._timeout_s)
+        return authority.ask(server, name, type)
+
+
+# ------------------------------------------------------------------------------------ release, hooks, notices
+
+
+def _managed(config: Config) -> ReleaseConfig:
+    if config.release is None:
+        raise UsageError("read the release", str(config.path), "every site is given, nothing is provisioned")
+    return config.release
+
+
+def _package(config: Config) -> Package:
+    from failover.net.archive import pack
+
+    packed = pack(_managed(config).path)
+    return Package(digest=packed.digest, archive=packed.archive)
+
+
+def _release(release: ReleaseConfig, digest: str) -> Release:
+    secrets = {name: reference.resolve() for name, reference in release.secrets.items()}
+    return Release(digest=digest, command=release.command, environment={**release.environment, **secrets})
+
+
+def _notifier(config: Config, notify: NotifyConfig) -> Notifier:
+    from failover.hooks.notify import CommandNotifier, WebhookNotifier
+
+    if notify.command is not None:
+        return CommandNotifier(notify.command, NOTIFY_TIMEOUT_S, config.path.absolute().parent)
+    secret = notify.secret.resolve() if notify.secret is not None else None
+    return WebhookNotifier(notify.webhook or "", secret, NOTIFY_TIMEOUT_S)
+
+
+def _hook(config: Config) -> Hook | None:
+    hooks = config.hooks
+    commands = {"before": hooks.before, "after": hooks.after, "abort": hooks.abort}
+    if not any(commands.values()):
+        return None
+    from failover.hooks.commands import CommandHook
+
+    return CommandHook(commands, hooks.timeout_s, config.path.absolute().parent)
+
+
+# ------------------------------------------------------------------------------------ the local cloud
+
+
+def open_local(config: Config) -> list[str]:
+    """Whatever the config names of the local cloud comes into being, once. Returns what was started.
+
+    What existed before is left as it is: a stopped or failed daemon stays so.
+    """
+    from failover.local import control
+
+    root = config.local_root
+    made = [
+        provider.name
+        for provider in config.providers.values()
+        if provider.kind == "local" and control.create_cloud(root, provider.name, _nodes_max(provider.options))
+    ]
+    made += [
+        host.name
+        for host in config.hosts.values()
+        if host.kind == "local" and control.create_dns(root, host.name, config.service.zones)
+    ]
+    made += [name for name in config.local_controls if control.create_control(root, name)]
+    if made:
+        control.start(root, made)
+    return made
+
+
+def _nodes_max(options: Mapping[str, object]) -> int:
+    found = options.get("nodes_max")
+    return found if isinstance(found, int) else 20
+
+
+def instant() -> Instant:
+    return RealRuntime().now()
