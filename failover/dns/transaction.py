@@ -1,5 +1,7 @@
 """What every DNS host refuses before it asks anybody: transactions that make no sense."""
 
+from collections import Counter
+
 from failover.core.rrsets import Changes, Epoch, RRset, normal_name
 from failover.errors import Rejected
 
@@ -18,8 +20,8 @@ def check_transaction(zone: str, changes: Changes, expect: RRset | None, fence: 
     if len({rrset.key for rrset in fences}) > 1:
         raise Rejected(OPERATION, zone, f"the fence would move from {expect} to {fence}")
     named = [rrset.key for rrset in changes.put] + [(normal_name(n), t.upper()) for n, t in changes.remove]
-    for key in named:
-        if named.count(key) > 1:
+    for key, times in Counter(named).items():
+        if times > 1:
             raise Rejected(OPERATION, zone, f"{key[0]} {key[1]} is named twice")
     for name, type in (*named, fences[0].key):
         if not is_inside(name, zone):

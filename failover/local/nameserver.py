@@ -120,7 +120,10 @@ class NameServer:
                 return
             worker = threading.Thread(target=self._serve_connection, args=(connection,), daemon=True)
             self._workers[connection] = worker
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:  # the machine has no thread left: this client has to come again
+            self._forget(connection)
 
     def _serve_connection(self, connection: socket.socket) -> None:
         connection.settimeout(IDLE_S)
@@ -132,9 +135,12 @@ class NameServer:
         except OSError:  # idle for too long, or gone
             pass
         finally:
-            with self._lock:
-                del self._workers[connection]
-                connection.close()
+            self._forget(connection)
+
+    def _forget(self, connection: socket.socket) -> None:
+        with self._lock:
+            del self._workers[connection]
+            connection.close()
 
 
 def _read_message(connection: socket.socket) -> bytes | None:
