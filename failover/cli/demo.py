@@ -34,8 +34,10 @@ HOME, AWAY = "aurora", "boreas"
 RATE = 20
 STEADY = 2 * RATE
 """So many good answers in a row count as steady."""
-PATIENCE_S = 30.0
+PATIENCE_S = 40.0
 """How long each single thing may take until the demo gives up."""
+DEADLINE_S = 150.0
+"""How long all of it may take."""
 PUMP_S = 0.1
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -63,7 +65,6 @@ class Demo:
     def __init__(self, stage: Stage, view: View) -> None:
         self.facts = Facts()
         self._stage = stage
-        self._view = view
         self._timeline = Timeline(view=view, home=HOME, away=AWAY)
         self._tape = Tape(stage.logs / "requests.jsonl")
         self._eyes = Eyes(name=NAME, epoch_name=epoch_name(SERVICE, ZONE))
@@ -78,10 +79,13 @@ class Demo:
         if self._eyes.wrongs:
             raise DemoFailed("watch", "the name servers", "; ".join(self._eyes.wrongs))
 
-    def close(self) -> None:
-        """End the threads; the stage ends the processes."""
+    def close(self) -> list[str]:
+        """End threads and processes, and read what the client wrote to its end. Returns what did not end."""
         self._asker.stop()
         self._eyes.stop()
+        problems = self._stage.close()
+        self._tape.read()
+        return problems
 
     # ---------------------------------------------------------------------------------------------- the story
 
@@ -103,7 +107,6 @@ class Demo:
             options += ["--server", f"{address}:{port}"]
         self._stage.start("client", *options, module="failover.cli.demo_client")
         self._timeline.tell("client started", f"{RATE} requests per second, no retries; knows the name, nothing else")
-        self._asker.start()
         self._until_answers_from(HOME)
         self._until_status("every site to be ready", _all_ready)
         self.facts.budget = tuple(Term(**term) for term in self._stage.ask("status")["budget"])
@@ -115,8 +118,9 @@ class Demo:
         self.facts.closed_s = closed_s = time.monotonic()
         self._timeline.tell("account closed", f"`failover local close {HOME}`", closed_s)
         self._stage.run("local", "close", HOME)
+        self._asker.start()
         good = f"the first good answer from {AWAY}"
-        self._until(good, lambda: first_good(self._tape.answers, AWAY, closed_s) is not None, 2 * PATIENCE_S)
+        self._until(good, lambda: first_good(self._tape.answers, AWAY, closed_s) is not None)
         self._until("the committed cutover", lambda: AWAY in self._timeline.committed)
         epoch = self._timeline.committed[AWAY]
         hosts = list(self._eyes.servers)
@@ -148,18 +152,20 @@ class Demo:
     def _until_status(self, what: str, good: Callable[[dict[str, Any]], bool]) -> None:
         self._until(what, lambda: good(self._stage.ask("status")))
 
-    def _until(self, what: str, happened: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-        until_s = time.monotonic() + patience_s
+    def _until(self, what: str, happened: Callable[[], bool]) -> None:
+        start_s = time.monotonic()
         while not happened():
-            if time.monotonic() > until_s:
-                raise DemoFailed("wait for", what, f"it did not happen within {patience_s:g} s")
+            if time.monotonic() > start_s + PATIENCE_S:
+                raise DemoFailed("wait for", what, f"it did not happen within {PATIENCE_S:g} s")
+            if time.monotonic() > self._timeline.start_s + DEADLINE_S:
+                raise DemoFailed("wait for", what, f"the demo may not take longer than {DEADLINE_S:g} s")
             self._stage.check_children()
             self._pump()
             time.sleep(PUMP_S)
 
     def _pump(self) -> None:
         """Take in what happened since the last time, wherever it shows."""
-        self._view.requests(self._tape.read())
+        self._timeline.update(self._tape.read())
         self._timeline.see_dns(self._eyes)
         if self.facts.closed_s is None:
             return
@@ -216,9 +222,8 @@ def run(output: Output, keep: Path | None = None) -> int:
     with _interruptible() as disarm:
         problem = _play(demo)
         disarm()
-        demo.close()
         problems = [problem] if problem else []
-        problems += stage.close()
+        problems += demo.close()
         view.close()
     demo.facts.ok = not problems
     result = demo.result()
@@ -291,7 +296,7 @@ def summary(result: dict[str, Any]) -> str:
     if result["budget_s"] is not None:
         lines.append(f"worst case {result['budget_s']:.2f} s, computed before the account was closed:")
         lines += [f"  {term['seconds']:6.2f} s  {term['term']:<12} {term['why']}" for term in result["budget"]]
-    lines.append(
-        f"epochs     {', '.join(map(str, result['epochs']))}, verified at {', '.join(result['dns_hosts_verified'])}"
-    )
+    lines.append(f"epochs     {', '.join(map(str, result['epochs'])) or 'none'}, as the name servers answered")
+    if result["dns_hosts_verified"]:
+        lines[-1] += f"; the cutover was verified at {', '.join(result['dns_hosts_verified'])}"
     return "\n".join(lines) + "\n"

@@ -12,6 +12,8 @@ from typing import Any
 
 from failover.errors import FailoverError
 
+LEAVE_S = 5.0
+"""How long a process may take to vanish after it was told to."""
 STOP_S = 10.0
 """How long a process may take to end by itself."""
 
@@ -28,6 +30,7 @@ class Stage:
         self.logs = directory / "logs"
         self.play = directory / "play"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._strangers = frozenset(processes_under(directory))
         self.logs.mkdir(parents=True)
 
     def run(self, *words: str, timeout_s: float = 60.0, cwd: Path | None = None) -> str:
@@ -110,7 +113,14 @@ class Stage:
                 self.run("local", "stop", timeout_s=30.0)
             except DemoFailed as error:
                 problems.append(str(error))
-        return problems + [f"process {pid} is left over: {_words(pid)}" for pid in _wait_until_gone(self.directory)]
+        return problems + [f"process {pid} is left over: {_words(pid)}" for pid in self._left_over()]
+
+    def _left_over(self) -> list[int]:
+        """The processes that still belong to this directory after a moment, except those that did before."""
+        until_s = time.monotonic() + LEAVE_S
+        while (pids := set(processes_under(self.directory)) - self._strangers) and time.monotonic() < until_s:
+            time.sleep(0.05)
+        return sorted(pids)
 
     def remove(self) -> None:
         shutil.rmtree(self.directory)
@@ -125,14 +135,6 @@ def _environment() -> Mapping[str, str]:
     """Ours, without what would point the commands at another config."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FAILOVER_")}
     return {**kept, "NO_COLOR": "1"}
-
-
-def _wait_until_gone(directory: Path) -> list[int]:
-    """The processes that still run from this directory after a moment."""
-    until_s = time.monotonic() + 5.0
-    while (pids := processes_under(directory)) and time.monotonic() < until_s:
-        time.sleep(0.05)
-    return pids
 
 
 def processes_under(directory: Path) -> list[int]:

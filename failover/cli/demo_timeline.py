@@ -3,16 +3,19 @@
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from failover.cli.demo_client import Answer
 from failover.cli.demo_dns import Eyes
 from failover.cli.demo_stage import DemoFailed, Stage
 from failover.cli.demo_tape import Tape, first_failed, first_good
 from failover.cli.demo_view import Line, View
 
 ASK_EVERY_S = 1.0
+SETTLE_S = 3.0
+"""How late an event may become known."""
 
 
 class Asker:
@@ -68,11 +71,17 @@ class Timeline:
         return sorted(self.known, key=lambda line: line.at_s)
 
     def tell(self, what: str, detail: str = "", at_s: float | None = None) -> None:
-        """Add an event. `at_s` is of the monotonic clock; without it: now."""
+        """Add an event. `at_s` is of the monotonic clock; without it: now, and all that led to it is known."""
         moment_s = (time.monotonic() if at_s is None else at_s) - self.start_s
         line = Line(at_s=round(max(0.0, moment_s), 3), what=what, detail=detail)
         self.known.append(line)
         self.view.event(line)
+        if at_s is None:
+            self.view.update(line.at_s)
+
+    def update(self, answers: Sequence[Answer]) -> None:
+        """Let the view go on: what is older than `SETTLE_S` will not be preceded by anything new."""
+        self.view.update(time.monotonic() - self.start_s - SETTLE_S, answers)
 
     def _once(self, what: str, detail: str, at_s: float, *key: object) -> None:
         if key not in self._told:
@@ -109,7 +118,10 @@ class Timeline:
     def _see_event(self, plan: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         route, at_s = f"{plan['source']} → {plan['target']}", event["at_utc_s"] - self.utc_offset_s
         words = {
-            ("claim", "started"): ("cutover started", f"{route}, epoch {plan['epoch']}"),
+            ("claim", "started"): (
+                "cutover started",
+                f"{route}, epoch {plan['epoch']}; {plan['verdict'] or 'by hand'}",
+            ),
             ("verify", "ok"): ("target proven", f"every node of {plan['target']} serves the right release"),
             ("swap", "ok"): ("DNS swapped", "addresses and epoch together, at every host"),
             ("confirm", "ok"): ("verified", "every authoritative server answers the new addresses"),

@@ -1,5 +1,6 @@
 """What the demo shows while it runs: a live picture on a terminal, plain lines anywhere else."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TextIO
@@ -30,30 +31,37 @@ class Line:
 class View(Protocol):
     """Where the timeline goes."""
 
-    def event(self, line: Line) -> None: ...
+    def event(self, line: Line) -> None:
+        """Something happened; lines may come late and out of order."""
+        ...
 
-    def requests(self, answers: Sequence[Answer]) -> None:
-        """New answers of the client, in order."""
+    def update(self, settled_s: float, answers: Sequence[Answer] = ()) -> None:
+        """No more lines from before `settled_s` will come. `answers` are new ones of the client."""
         ...
 
     def close(self) -> None: ...
 
 
 class PlainView:
-    """One line per event."""
+    """One line per event, in the order in which they happened. Single requests are not shown."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._waiting: list[Line] = []
 
     def event(self, line: Line) -> None:
-        self._out.write(f"{line.at_s:6.2f} s  {line.what:<26} {line.detail}".rstrip() + "\n")
+        self._waiting.append(line)
+
+    def update(self, settled_s: float, answers: Sequence[Answer] = ()) -> None:
+        del answers
+        for line in sorted(self._waiting, key=lambda line: line.at_s):
+            if line.at_s <= settled_s:
+                self._out.write(f"{line.at_s:6.2f} s  {line.what:<26} {line.detail}".rstrip() + "\n")
+                self._waiting.remove(line)
         self._out.flush()
 
-    def requests(self, answers: Sequence[Answer]) -> None:
-        """Single requests are not shown."""
-
     def close(self) -> None:
-        """Everything is out already."""
+        self.update(math.inf)
 
 
 class LiveView:
@@ -69,8 +77,10 @@ class LiveView:
 
     def event(self, line: Line) -> None:
         self._lines.append(line)
+        self._lines.sort(key=lambda line: line.at_s)
 
-    def requests(self, answers: Sequence[Answer]) -> None:
+    def update(self, settled_s: float, answers: Sequence[Answer] = ()) -> None:
+        del settled_s
         for answer in answers:
             self._slots.setdefault(int(answer.at_s / SLOT_S), []).append(answer)
         self._live.refresh()

@@ -173,6 +173,7 @@ def history(result: str | None = "committed") -> dict[str, object]:
         for number, (step, kind) in enumerate(steps)
     ]
     plan = {"id": "p1", "kind": "cutover", "epoch": 2, "source": "aurora", "target": "boreas", "result": result}
+    plan["verdict"] = "ACCOUNT_CLOSED"
     other = {"id": "p0", "kind": "publish", "epoch": 1, "source": None, "target": "aurora", "result": "committed"}
     return {"plans": [{**other, "events": events}, {**plan, "events": events}], "notes": []}
 
@@ -196,7 +197,11 @@ def test_the_journal_becomes_a_timeline_and_each_event_is_told_once() -> None:
         (15.0, "committed"),
     ]
     assert timeline.committed == {"boreas": 2}
-    assert out.getvalue().splitlines()[0] == " 10.00 s  cutover started            aurora → boreas, epoch 2"
+    timeline.view.close()
+    assert (
+        out.getvalue().splitlines()[0]
+        == " 10.00 s  cutover started            aurora → boreas, epoch 2; ACCOUNT_CLOSED"
+    )
 
 
 def test_what_becomes_known_late_stands_at_its_own_time() -> None:
@@ -211,6 +216,18 @@ def test_what_becomes_known_late_stands_at_its_own_time() -> None:
         (7.1, "first good answer"),
         (20.0, "late"),
     ]
+
+
+def test_plain_lines_come_in_order_as_soon_as_nothing_can_come_before_them() -> None:
+    out = io.StringIO()
+    view = PlainView(out)
+    for at_s in (3.0, 1.0, 2.0):
+        view.event(Line(at_s=at_s, what=f"event {at_s:g}"))
+    view.update(2.0)
+    assert out.getvalue().split() == ["1.00", "s", "event", "1", "2.00", "s", "event", "2"]
+    view.close()
+    assert out.getvalue().split()[-1] == "3"
+    assert out.getvalue().count("event") == 3
 
 
 def test_verdicts_on_the_first_site_are_told_until_it_is_given_up() -> None:
@@ -228,7 +245,7 @@ def test_the_live_picture_shows_events_bars_and_failures() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, height=30, color_system=None)
     view = LiveView(console)
     view.event(Line(at_s=1.0, what="account closed", detail="`failover local close aurora`"))
-    view.requests(OUTAGE)
+    view.update(0.0, OUTAGE)
     view.close()
     console.print(view.picture())
     shown = console.file.getvalue()  # type: ignore[attr-defined]
@@ -253,8 +270,9 @@ def test_the_summary_says_the_figures_in_words() -> None:
     assert "500, of which 120 failed, 0 of them since the failback" in text
     assert "outage     6.00 s" in text
     assert "1.00 s  ttl" in text
-    assert "1, 2, 3, verified at ns1, ns2" in text
+    assert "1, 2, 3, as the name servers answered; the cutover was verified at ns1, ns2" in text
     early = {**result, "outage_s": None, "budget_s": None, "failback_failures": None, "epochs": [], "budget": []}
+    early["dns_hosts_verified"] = []
     assert "outage" not in summary(early)
 
 
