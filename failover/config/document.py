@@ -186,21 +186,25 @@ class _Reader:
         found: dict[str, object] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
-                self.findings.append(Finding(_start(key_node), "a key must be plain text"))
+                self._pass_over(key_node, value_node, "a key must be plain text")
+                self.hidden.append(_span(key_node))
                 continue
-            key = str(key_node.value)
+            key, inner = str(key_node.value), (*loc, str(key_node.value))
             if hide and not _shown_key(key, value_node):
                 self.hidden.append(_span(key_node))
-            inner = (*loc, key)
-            value = self.read(value_node, inner, hide=hide or _secret(loc, key))
             if key in found:
                 name = "this key" if hide else quoted(key)
                 first = self.keys[inner].line + 1
-                self.findings.append(Finding(_start(key_node), f"{name} stands twice; first in line {first}"))
+                self._pass_over(key_node, value_node, f"{name} stands twice; first in line {first}")
                 continue
             self.keys[inner] = _start(key_node)
-            found[key] = value
+            found[key] = self.read(value_node, inner, hide=hide or _secret(loc, key))
         return found
+
+    def _pass_over(self, key: object, value: object, message: str) -> None:
+        """Nobody looks into this value any more, so nothing of it is shown."""
+        self.findings.append(Finding(_start(key), message))
+        self.hidden.append(_span(value))
 
     def _scalar(self, node: ScalarNode, hide: bool) -> object:
         tag = str(node.tag)

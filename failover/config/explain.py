@@ -44,7 +44,9 @@ def explain(errors: list[Any], document: Document) -> Iterator[Finding]:
 def _loc(found: tuple[str | int, ...], data: object) -> tuple[Loc, bool]:
     """The place in the document: pydantic also names union members and keys that are missing."""
     loc: list[str | int] = []
-    for part in found:
+    for at, part in enumerate(found):
+        if at + 1 < len(found) and isinstance(data, Mapping) and data.get("kind") == part:
+            continue  # the member of a union
         inner = _under(data, part)
         if inner is not _NOTHING:
             data = inner

@@ -234,7 +234,13 @@ def _check_isolation(book: _Book) -> None:
     if runner in used:
         site = quoted(used[runner])
         book.say(f"site {site} is at this provider too: the runner would go down with it", "runner", "provider")
+    seen: set[tuple[str, str]] = set()
     for at in range(len(book.items("controls"))):
+        targets = {(kind, book.text("controls", at, kind) or "") for kind in ("tcp", "http", "dns", "local")}
+        targets = {(kind, target) for kind, target in targets if target}
+        if targets & seen:
+            book.say("this control stands twice: it would count twice", "controls", at)
+        seen |= targets
         provider = book.text("controls", at, "provider")
         if provider in used:
             message = f"site {quoted(used[provider])} is at this provider too: a control must be unrelated"

@@ -1,14 +1,22 @@
 """Secrets: references that are resolved late, and a redactor that keeps their values out of every output."""
 
+import json
 import os
+import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from failover.errors import SecretError
 
 COMMAND_TIMEOUT_S = 10.0
+SIZE_MAX = 64 * 1024
+"""Bytes of one secret."""
 _REDACTED = "[redacted]"
+_SHORT = 4
+"""Values below this many characters are not hidden: that would garble everything."""
+_SHORT_LINE = 8
 _known: set[str] = set()
 
 
@@ -18,7 +26,8 @@ class SecretRef:
 
     env: str | None = None
     file: Path | None = None
-    command: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = field(default=None, repr=False)
+    """Its arguments may be secret too."""
 
     def __str__(self) -> str:
         if self.env is not None:
@@ -41,41 +50,65 @@ class SecretRef:
             return found
         if self.file is not None:
             return read_private(self.file)
-        return self._run(self.command or ())
+        return self._text(self._run(self.command or ()))
 
-    def _run(self, command: tuple[str, ...]) -> str:
+    def _run(self, command: tuple[str, ...]) -> bytes:
+        """What the command prints. It runs in a session of its own, which ends with it or at the deadline."""
         try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT_S, check=True
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
-            return done.stdout.decode()
-        except subprocess.TimeoutExpired as error:
-            raise SecretError("read secret", str(self), f"no answer within {COMMAND_TIMEOUT_S:g} s") from error
-        except subprocess.CalledProcessError as error:
-            raise SecretError("read secret", str(self), f"it exited with {error.returncode}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SecretError("read secret", str(self), type(error).__name__) from None
+        except (OSError, ValueError, IndexError) as error:
+            raise SecretError("read secret", str(self), _cause(error), "is the program installed?") from None
+        with process:
+            try:
+                output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise SecretError("read secret", str(self), f"no answer within {COMMAND_TIMEOUT_S:g} s") from None
+        if process.returncode:
+            raise SecretError("read secret", str(self), f"it exited with {process.returncode}", "run it by hand")
+        return output
+
+    def _text(self, data: bytes) -> str:
+        if len(data) > SIZE_MAX:
+            raise SecretError("read secret", str(self), f"it is larger than {SIZE_MAX >> 10} KiB")
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise SecretError("read secret", str(self), "it is not UTF-8 text") from None
 
 
 def read_private(path: Path) -> str:
     """The text of a file that only its owner can read. Raises SecretError for any other."""
+    reference = SecretRef(file=path)
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if mode & 0o077:
                 raise SecretError(
-                    "read secret", f"file {path}", f"others can read it (mode {mode & 0o777:04o})", f"chmod 600 {path}"
+                    "read secret", str(reference), f"others can read it (mode {mode & 0o777:04o})", f"chmod 600 {path}"
                 )
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
-        raise SecretError("read secret", f"file {path}", cause) from error
+            return reference._text(file.read(SIZE_MAX + 1))
+    except (OSError, ValueError) as error:
+        raise SecretError("read secret", str(reference), _cause(error)) from None
+
+
+def _cause(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else "it cannot be opened"
 
 
 def remember(value: str) -> None:
-    """Hide this value from now on. Very short ones are left: hiding them would garble everything."""
-    if len(value) >= 4:
-        _known.add(value)
+    """Hide this value from now on, also where it stands escaped in JSON or a URL, or in single lines of several."""
+    if len(value) < _SHORT:
+        return
+    lines = [line for line in value.splitlines() if len(line) >= _SHORT_LINE]
+    for form in (value, *lines):
+        _known.update((form, json.dumps(form)[1:-1], quote(form, safe=""), quote(form)))
 
 
 def redact(text: str) -> str:

@@ -40,7 +40,7 @@ def checked(error: ConfigError) -> ConfigError:
 pieces = st.sampled_from(["{", "}", "[", "]", ": ", "- ", "'", '"', "\n", "  ", "\t", "&a ", "*a", "!x ", "|", ">", "#", "---\n", "? ", "~", "<<: ", "\x85", "\u2028", "é", "💥", "0", "true", "%", ",", "@", "`"])  # fmt: skip  # noqa: E501
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(at=st.integers(0, len(EXAMPLE)), cut=st.integers(0, 12), piece=st.lists(pieces, max_size=4).map("".join))
 def test_a_config_changed_anywhere(at: int, cut: int, piece: str) -> None:
     outcome(EXAMPLE[:at] + piece + EXAMPLE[at + cut :])
@@ -96,7 +96,7 @@ def replaced(*changes: tuple[tuple[str | int, ...], object]) -> str:
     return json.dumps(root)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(loc=st.sampled_from(PLACES), value=trees)
 @example(loc=("sites",), value={})
 @example(loc=("sites", "first"), value={"": ""})
@@ -110,7 +110,7 @@ SECRET_PLACES = [loc for loc in PLACES if loc[-1] == "secret" or (loc[:2] == ("r
 SECRET_FORMS = [SECRET, [SECRET], {"evn": SECRET}, {"env": "A", "value": SECRET}, {"env": SECRET, "file": SECRET}]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     loc=st.sampled_from(SECRET_PLACES), form=st.sampled_from(SECRET_FORMS), other=st.sampled_from(PLACES), wrong=trees
 )
@@ -124,7 +124,7 @@ def test_a_secret_in_place_of_a_reference_is_never_shown(
         assert SECRET not in "".join(getattr(found, "findings", ()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes(data: bytes) -> None:
     assert isinstance(outcome(data), ConfigError)
