@@ -164,22 +164,33 @@ def _by_place(found: Iterable[Node]) -> dict[tuple[str, int], list[Node]]:
 
 def _place(spec: NodeSpec, nodes: list[Node]) -> list[SiteAction]:
     """One place (group and ordinal): what shall be there against what is there."""
-    same = [n for n in nodes if n.spec == spec.spec]
+    same = tuple(n for n in nodes if n.spec == spec.spec)
     other = tuple(n for n in nodes if n.spec != spec.spec)
     if not same and not other:
         return [SiteAction(kind=ActionKind.CREATE, what=spec.name, why="missing", spec=spec)]
-    return _mended(spec, same[:1]) + _replaced(spec, other) + [_destroy(n, "a duplicate") for n in same[1:]]
+    return _mended(spec, same) + _replaced(spec, other)
 
 
-def _mended(spec: NodeSpec, kept: list[Node]) -> list[SiteAction]:
-    """What makes the node that is kept (one or none) as it should be."""
-    for node in kept:
-        if node.release not in (None, spec.release):
-            why = f"its release is {short(node.release)}, wanted {short(spec.release)}"
-            return [SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,))]
-        if node.state is NodeState.STOPPED:
-            return [SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec)]
-    return []
+def _mended(spec: NodeSpec, same: tuple[Node, ...]) -> list[SiteAction]:
+    """What leaves exactly one node of this wish, and that one in order.
+
+    A node in order is kept, the oldest of several. Twins share a name, so where none is in order no call could mend a
+    certain one of them: all go, and one is created.
+    """
+    in_order = [n for n in same if n.release in (None, spec.release) and n.state is not NodeState.STOPPED]
+    if in_order:
+        return [_destroy(n, "a duplicate") for n in same if n is not in_order[0]]
+    if len(same) > 1:
+        why = f"{len(same)} nodes of that name, none of them in order"
+        return [SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=same)]
+    return [_repair(spec, node) for node in same]
+
+
+def _repair(spec: NodeSpec, node: Node) -> SiteAction:
+    if node.release in (None, spec.release):
+        return SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec)
+    why = f"its release is {short(node.release)}, wanted {short(spec.release)}"
+    return SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,))
 
 
 def _replaced(spec: NodeSpec, other: tuple[Node, ...]) -> list[SiteAction]:

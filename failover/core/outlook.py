@@ -50,7 +50,7 @@ def _reacts(service: Service, world: World, active: str, verdict: Verdict) -> st
         return f"holds, as the policy says: {active} is {verdict.kind}"
     left = max(0.0, confirm_left_s(reaction, verdict, world))
     then = confirmed(service, replace(world, now=world.now.plus(left)), active, verdict)
-    when = f" after {left:.0f} s more of confirmation" if left > 0 else ""
+    when = f" after {left:.1f} s more of confirmation" if left > 0 else ""
     if then.kind is DecisionKind.CUT_OVER:
         return f"cuts over to {then.target}{when}"
     if then.kind is DecisionKind.ASK:

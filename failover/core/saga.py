@@ -134,7 +134,8 @@ def _started(plan: CutoverPlan, status: Status, step: Step, event: Event) -> Sta
 
 
 def _refused(plan: CutoverPlan, status: Status, step: Step, event: Event) -> Status:
-    if step is not PIVOT or step is not _next_step(plan, status) or status.pivoted:
+    due = step is PIVOT and step is _next_step(plan, status)
+    if not due or status.pivoted or status.unwinding:
         raise IllegalJournal(f"event {event.sequence}: {step} cannot be refused here")
     return replace(status, step=step, last=event.kind, reason=event.reason, unwinding=True)
 

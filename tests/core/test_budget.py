@@ -62,6 +62,11 @@ def test_the_cadence_is_the_slowest_of_cron_the_round_and_the_checks() -> None:
     assert gap_s(SERVICE) == 35.0
 
 
+def test_a_gap_is_never_shorter_than_a_busy_machine_makes_it() -> None:
+    quick = replace(SERVICE, every_s=1.0, call_s=0.5, checks=(replace(HTTP, interval_s=1.0, timeout_s=1.0),))
+    assert gap_s(replace(quick, controls=())) == 10.0
+
+
 def test_a_round_waits_for_the_slowest_question() -> None:
     assert observe_s(SERVICE) == 5.0
     slow = replace(SERVICE.controls[0], timeout_s=8.0)

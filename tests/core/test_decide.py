@@ -103,9 +103,9 @@ def test_3_the_confirm_window(age_s: float, kind: str) -> None:
 
 def test_4_the_window_says_how_long_it_still_is() -> None:
     decision = decide(SERVICE, world(verdict(VerdictKind.ACCOUNT_CLOSED, since_s=20)))
-    assert decision.reasons[1] == "confirming for 40 s more before the reaction `cutover`"
+    assert decision.reasons[1] == "confirming for 40.0 s more before the reaction `cutover`"
     reaction = reaction_to(SERVICE.policy, CLOSED)
-    assert confirm_left_s(reaction, replace(CLOSED, since=ago(20)), world()) == 40
+    assert confirm_left_s(reaction, replace(CLOSED, since=ago(20)), world()) == pytest.approx(40)
 
 
 def test_5_the_clock_went_back_and_the_window_only_gets_longer() -> None:
