@@ -1,6 +1,7 @@
 """Make docs/pictures/demo.svg from a real run of the demo: `python docs/make_picture.py`."""
 
 import json
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -12,6 +13,8 @@ from failover.cli.demo_view import Line, timeline
 
 PICTURE = Path(__file__).resolve().parent / "pictures" / "demo.svg"
 WIDTH = 116
+FONT_FACE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""A picture in a README must not load fonts from elsewhere; the viewer's own monospaced font will do."""
 
 
 def main() -> None:
@@ -27,7 +30,8 @@ def main() -> None:
         f" {result['failback_failures']} of them on the way back."
     )
     PICTURE.parent.mkdir(exist_ok=True)
-    console.save_svg(str(PICTURE), title="failover demo")
+    svg = console.export_svg(title="failover demo")
+    PICTURE.write_text(FONT_FACE.sub("", svg), encoding="utf-8")
     sys.stdout.write(f"{PICTURE}: {len(result['timeline'])} events, outage {result['outage_s']} s\n")
 
 

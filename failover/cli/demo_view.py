@@ -104,21 +104,28 @@ def timeline(lines: Sequence[Line]) -> Table:
 
 
 def strip(slots: dict[int, list[Answer]], width: int) -> Text:
-    """One sign per slot: a bar as high as the slowest good answer took, in its site's colour, or a red cross."""
-    text = Text("client  ", style="dim")
-    sites = _sites(slots)
-    for slot in range(max(slots, default=0) - max(1, width) + 1, max(slots, default=0) + 1):
-        answers = slots.get(slot, [])
-        if not answers:
-            text.append(" ")
-        elif any(not answer.ok for answer in answers):
-            text.append("✗", style="bold red")
-        else:
-            slowest_ms = 1000 * max(answer.at_s - answer.sent_s for answer in answers)
-            bar = BARS[min(len(BARS) - 1, int(slowest_ms / BAR_MS))]
-            text.append(bar, style=COLOURS[sites.index(answers[-1].site) % len(COLOURS)])
-    text.no_wrap = True
+    """The run so far in at most `width` signs.
+
+    A bar is as high as the slowest good answer took, in the colour of its site; a cross means that a request failed.
+    """
+    text = Text("client  ", style="dim", no_wrap=True)
+    first, last, sites = min(slots, default=0), max(slots, default=0), _sites(slots)
+    step = 1 + (last - first) // max(1, width)
+    for start in range(first, last + 1, step):
+        answers = [answer for slot in range(start, start + step) for answer in slots.get(slot, [])]
+        text.append(*_sign(answers, sites))
     return text
+
+
+def _sign(answers: Sequence[Answer], sites: Sequence[str | None]) -> tuple[str, str]:
+    """One sign and its style."""
+    if not answers:
+        return " ", ""
+    if any(not answer.ok for answer in answers):
+        return "✗", "bold red"
+    slowest_ms = 1000 * max(answer.at_s - answer.sent_s for answer in answers)
+    bar = BARS[min(len(BARS) - 1, int(slowest_ms / BAR_MS))]
+    return bar, COLOURS[sites.index(answers[-1].site) % len(COLOURS)]
 
 
 def legend(slots: dict[int, list[Answer]]) -> Text:
