@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from failover import errors
+from failover.cli.app import app
 from failover.config import units
 from failover.config.schema import json_schema
 from failover.core.cutover import Step
@@ -127,3 +130,61 @@ def test_a_release_can_be_checked_by_hand_as_the_decision_says(tmp_path: Path) -
 def test_every_decision_is_listed() -> None:
     listed = set(re.findall(r"\((\d{4}-[^)]+)\)", page("docs/adr/README.md")))
     assert listed == {path.name for path in (ROOT / "docs" / "adr").glob("[0-9]*.md")}
+
+
+# ---------------------------------------------------------------------------------------------- commands
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command by its words, with its options."""
+    found: dict[str, set[str]] = {}
+
+    def walk(words: tuple[str, ...], command: Any) -> None:
+        options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                walk((*words, name), inner)
+        else:
+            found[" ".join(words)] = options | {"--help"}
+
+    walk((), typer.main.get_command(app))
+    return found
+
+
+def test_every_command_is_documented_and_none_that_does_not_exist() -> None:
+    text = page("docs/commands.md")
+    documented = {re.sub(r" (\[?[A-Z]+\]?)$", "", words) for words in re.findall(r"\*\*`failover ([^`]+)`\*\*", text)}
+    assert documented == set(commands())
+
+
+def used() -> Iterator[tuple[str, str]]:
+    """Every `failover …` command line in the documents, with the page it stands on."""
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        lines = re.findall(r"^    failover ([a-z][^#\n]*)", text, re.MULTILINE) + re.findall(
+            r"`failover ([a-z][^`]*)`", text
+        )
+        for line in lines:
+            yield path.name, line.strip()
+
+
+def test_every_command_line_in_the_documents_can_be_typed() -> None:
+    known = commands()
+    groups = {words.split()[0] for words in known if " " in words}
+    seen = 0
+    for name, line in used():
+        words = line.replace("…", "").split()
+        if words == ["local"]:
+            continue
+        command = " ".join(words[:2]) if words[0] in groups else words[0]
+        assert command in known, f"{name}: failover {line}"
+        options = {word for word in words if word.startswith("-")}
+        assert options <= known[command], f"{name}: failover {line}"
+        seen += 1
+    assert seen > 40
+
+
+def test_every_exit_code_is_explained() -> None:
+    explained = {int(cells[0]) for cells in rows(section(page("docs/operations.md"), "Exit codes"))}
+    codes = {0, 1, *(error.exit_code for error in (errors.UsageError, errors.LockedError, errors.ConfigError))}
+    assert codes | {2} == explained
