@@ -104,6 +104,7 @@ MOVES = {
     "too often today": (_move(9_000), _move(20_000)),
     "long ago": (_move(90_000), _move(100_000)),
 }
+RECENT = ("never", "within the cooldown", "too often today")
 HOSTS = {
     "fine": hosts(),
     "one unreadable": hosts(one=reading("one", problem="timeout")),
@@ -186,7 +187,7 @@ def test_every_guard_in_every_cell(kind: VerdictKind) -> None:
     flags = (False, True)
     vantages = ("two controls", "one control", "owner accepts")
     everything = product(
-        HealthState, Action, flags, flags, flags, flags, ("fine", "none readable", "only bad grades"), MOVES, vantages
+        HealthState, Action, flags, flags, flags, flags, ("fine", "none readable", "only bad grades"), RECENT, vantages
     )
     for plane, action, confirmed, explicit, paused, tilted, dns, moved, vantage in everything:
         check(
