@@ -38,7 +38,13 @@ class Digests:
             return UNREADABLE
         if all(entry[5] < now_ns - _SETTLED_NS for entry in stamp):
             self._kept[directory] = (stamp, digest)
+        else:
+            self._kept.pop(directory, None)
         return digest
+
+    def keeps(self, directory: Path) -> bool:
+        """Whether the next answer may come without reading the files."""
+        return directory in self._kept
 
     def forget(self, directory: Path) -> None:
         self._kept.pop(directory, None)

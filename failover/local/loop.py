@@ -4,6 +4,7 @@ Children must be started by a thread that lives as long as they do: the kernel's
 *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG). Since all changes happen here, they need no locks.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -80,11 +81,13 @@ class Loop:
         """Do jobs until `end`, and `tick` about every `every_s` seconds."""
         due = time.monotonic() + every_s
         while not self._ended:
-            try:
-                self._jobs.get(timeout=max(0.0, due - time.monotonic())).run()
-            except queue.Empty:
+            left_s = due - time.monotonic()
+            if left_s <= 0:  # looked at first, so that a flood of jobs cannot keep ticks away
                 tick()
                 due = time.monotonic() + every_s
+                continue
+            with contextlib.suppress(queue.Empty):
+                self._jobs.get(timeout=left_s).run()
         self._refuse_rest()
 
     def _refuse_rest(self) -> None:

@@ -6,7 +6,7 @@ Proxies of the environment are not used, and redirects are not followed: a token
 import json
 import time
 from collections.abc import Callable, Mapping
-from http.client import RemoteDisconnected
+from http.client import HTTPException, RemoteDisconnected
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
@@ -17,8 +17,8 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
-    IncompleteRead,
     InvalidHeader,
+    NewConnectionError,
     ReadTimeoutError,
 )
 
@@ -167,12 +167,8 @@ class ApiClient:
         target = self._base + path + (f"?{urlencode(query)}" if query else "")
         try:
             status, headers, data = self._exchange(method, target, body, left_s)
-        except (ConnectTimeoutError, ReadTimeoutError, TimeoutError) as error:
-            raise TimedOut(operation, object, f"no answer from {self._base} in time") from error
-        except (DecodeError, IncompleteRead, InvalidHeader) as error:
-            raise Unreadable(operation, object, f"{self._base}: {_reason(error)}") from error
         except (HTTPError, OSError) as error:
-            raise Unreachable(operation, object, f"{self._base}: {_reason(error)}") from error
+            raise self._no_answer(error, operation, object) from error
         if not 200 <= status < 300:
             answer = _answer(status, headers, data)
             raise self._error(answer, headers, operation, object) from answer
@@ -210,6 +206,19 @@ class ApiClient:
             raise
         response.release_conn()
         return response.status, response.headers, b"".join(pieces)
+
+    def _no_answer(self, error: Exception, operation: str, object: str) -> AdapterError:
+        """The transport's trouble as one of ours."""
+        cause = _root(error)
+        late = isinstance(error, ConnectTimeoutError | ReadTimeoutError | TimeoutError)
+        if late and not isinstance(error, NewConnectionError):  # which is a timeout by inheritance only
+            return TimedOut(operation, object, f"no answer from {self._base} in time")
+        if isinstance(cause, RemoteDisconnected):
+            return Unreachable(operation, object, f"{self._base} closed the connection without an answer")
+        if isinstance(error, DecodeError | InvalidHeader) or isinstance(cause, HTTPException):
+            return Unreadable(operation, object, f"{self._base} answered what is not HTTP: {cause}")
+        told = cause.strerror.lower() if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
+        return Unreachable(operation, object, f"{self._base}: {told}")
 
     def _error(self, answer: Answer, headers: Mapping[str, str], operation: str, object: str) -> AdapterError:
         code = f" {answer.code}" if answer.code else ""
@@ -258,13 +267,8 @@ def _readable(text: str) -> str:
     return plain if len(plain) <= MESSAGE_LENGTH_MAX else f"{plain[:MESSAGE_LENGTH_MAX]}…"
 
 
-def _reason(error: BaseException) -> str:
-    """What went wrong below, without urllib3's own objects in the text."""
-    inner = error.__cause__ or error.__context__
-    while isinstance(inner, HTTPError) and (inner.__cause__ or inner.__context__):
-        inner = inner.__cause__ or inner.__context__
-    if isinstance(inner, RemoteDisconnected):
-        return "the connection was closed without an answer"
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror.lower()
-    return type(inner or error).__name__
+def _root(error: BaseException) -> BaseException:
+    """What went wrong below urllib3, whose own texts hold addresses of objects."""
+    while isinstance(error, HTTPError) and (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    return error
