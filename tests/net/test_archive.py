@@ -161,6 +161,12 @@ def test_an_unreadable_file_is_never_an_empty_one(app: Path) -> None:
         pack(app)
 
 
+def test_a_directory_that_cannot_be_listed_is_never_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(Unreadable):
+        tree_digest(tmp_path / "loop")
+
+
 def test_too_many_bytes_are_refused_by_their_number(app: Path) -> None:
     with (app / "large").open("wb") as file:
         file.truncate(archive.SIZE_MAX)
