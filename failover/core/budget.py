@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from failover.core.health import GAP_CADENCES
 from failover.core.model import Service, Site, Standby
 
-
 GAP_S_MIN = 10.0
 
 
