@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from failover.core.model import Instant
-from failover.errors import TimedOut
+from failover.errors import TimedOut, Unreachable
 from failover.ports import Call, Done
 
 T = TypeVar("T")
@@ -65,7 +65,11 @@ class _Run:
         self.call = call
         self._done: Done | None = None
         self._ended = threading.Event()
-        threading.Thread(target=self._work, name=f"call {call.what}", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name=f"call {call.what}", daemon=True).start()
+        except RuntimeError as error:  # this machine has no thread left: the call was never made
+            self._done = Done(error=Unreachable(call.what, "", str(error)))
+            self._ended.set()
 
     def _work(self) -> None:
         try:
