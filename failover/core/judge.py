@@ -66,12 +66,12 @@ def accepted_releases(state: State, site: str) -> tuple[str, ...]:
 
 
 def judge(service: Service, state: State, seen: Observation, *, fresh: bool = False) -> State:
-    """The state after this round. `fresh`: a person asks, so readiness needs no risen streak."""
+    """The state after this round. `fresh`: a person asks, so one good round makes UP and readiness needs no streak."""
     cut_off = isolated(seen.controls)
     samples: dict[str, list[Sample]] = {site.name: [] for site in service.sites}
     for sample in seen.samples:
         samples.setdefault(sample.site, []).append(sample)
-    health = {site.name: _health(service, state, seen.at, site, samples[site.name]) for site in service.sites}
+    health = {s.name: _health(service, state, seen.at, s, samples[s.name], fresh=fresh) for s in service.sites}
     answering = {site.name for site in service.sites if _answers(seen, site, samples[site.name])}
     lone = len(service.sites) == 1  # it has nowhere to go, so its verdict can do no harm
     watch = {}
@@ -83,7 +83,9 @@ def judge(service: Service, state: State, seen: Observation, *, fresh: bool = Fa
     return replace(state, health=health, watch=watch, isolated=cut_off)
 
 
-def _health(service: Service, state: State, at: Instant, site: Site, samples: list[Sample]) -> dict[str, Health]:
+def _health(
+    service: Service, state: State, at: Instant, site: Site, samples: list[Sample], *, fresh: bool
+) -> dict[str, Health]:
     before = state.health.get(site.name, {})
     after = {}
     for check in service.checks:
@@ -92,7 +94,7 @@ def _health(service: Service, state: State, at: Instant, site: Site, samples: li
             before.get(check.name, Health()),
             outcome,
             at,
-            rise=check.rise,
+            rise=1 if fresh else check.rise,
             fall=check.fall,
             gap_s=gap_s(service),
             reason=reason,

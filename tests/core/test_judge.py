@@ -231,6 +231,14 @@ def test_19_a_person_need_not_wait_for_the_streak() -> None:
     assert watch(judge(SERVICE, START, seen(0), fresh=True), BOREAS).readiness == READY
 
 
+def test_19b_a_person_goes_back_to_a_site_that_answers_again_although_it_was_down() -> None:
+    down = rounds(rounds(START, 2), 3, 2, samples=samples(boreas=BAD))
+    assert (kinds(down)[BOREAS], kinds(judge(SERVICE, down, seen(5)))[BOREAS]) == ("APP_DOWN", "APP_DOWN")
+    asked = judge(SERVICE, down, seen(5), fresh=True)
+    assert (kinds(asked)[BOREAS], watch(asked, BOREAS).readiness) == ("UP", READY)
+    assert kinds(rounds(asked, 1, 6)) == {name: "UP" for name in NAMES}
+
+
 def test_20_a_check_without_an_answer_is_not_passed_for_a_person_either() -> None:
     two = replace(SERVICE, checks=(HTTP, replace(HTTP, name="api", group="api")))
     readiness = watch(judge(two, START, seen(0), fresh=True), BOREAS).readiness
