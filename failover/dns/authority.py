@@ -27,7 +27,7 @@ class DnsAuthority:
         answer = ask_udp(place, query, tries=_UDP_TRIES, timeout_s=self._timeout_s, what=_WHAT)
         if answer.flags & dns.flags.TC:
             with Connection(place, timeout_s=self._timeout_s, what=_WHAT) as connection:
-                (answer,) = connection.ask([query], Deadline(self._timeout_s))
+                (answer,) = connection.ask([query], Deadline(self._timeout_s), timeout_s=self._timeout_s)
         object = f"{server} for {name} {type}"
         if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             raise Unreadable(_WHAT, object, f"it answers {dns.rcode.to_text(answer.rcode())}")

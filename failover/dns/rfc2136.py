@@ -34,7 +34,7 @@ from failover.net.tsig import TsigKey
 from failover.ports import HostTraits
 
 _READ = "read DNS"
-_READINGS_MAX = 3
+_READINGS_MAX = 5
 _ATTEMPTS_MAX = 3
 _BESIDE_NO_ALIAS = ("A", "AAAA", "CAA", "MX", "NS", "SRV", "TXT")
 _CONFLICTS = (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN)
@@ -46,7 +46,8 @@ class Rfc2136:
     """Speaks to the primary at `server` (`address:port`) by TCP only: no spoofed answers, no repeated updates.
 
     `servers` are the authoritative servers that the world asks, the primary itself when empty. `timeout_s` bounds
-    connecting and each exchange, `deadline_s` a whole call. Reads are tried again within it; updates never are.
+    connecting, and each exchange of at most 20 messages; `deadline_s` bounds a whole call. Reads are tried again
+    within it; updates never are.
     Raises ConfigError for an address that cannot be one.
     """
 
@@ -74,8 +75,10 @@ class Rfc2136:
     # ------------------------------------------------------------------------------------------ reading
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
-        """As the port says. The sets are of one version of the zone: its serial is looked at before and after.
+        """As the port says. The sets are of one version of the zone.
 
+        It is read again until its serial is the same before and after, or until two readings in a row are the same:
+        in a busy zone the serial moves with other people's records.
         Where a wildcard stands, a name below it seems to hold the wildcard's values. Raises NotFound when the server
         has no such zone.
         """
@@ -89,22 +92,22 @@ class Rfc2136:
         return retrying(self._read_once, zone, tuple(dict.fromkeys(names)), deadline)
 
     def _read_once(self, zone: str, names: Sequence[tuple[str, str]], deadline: Deadline) -> tuple[RRset, ...]:
-        found: tuple[RRset, ...] = ()
         with Connection(self._server, timeout_s=self._share_s(deadline), what=_READ) as connection:
-            before = self._serial(connection, zone, deadline)
+            serial = self._serial(connection, zone, deadline)
+            before: tuple[RRset, ...] | None = None
             for _ in range(_READINGS_MAX):
                 found = self._read_sets(connection, names, deadline)
-                after = self._serial(connection, zone, deadline)
-                if after == before:
-                    break
-                before = after
-        return found
+                serial_before, serial = serial, self._serial(connection, zone, deadline)
+                if serial == serial_before or found == before:
+                    return found
+                before = found
+        raise Unreadable(_READ, zone, f"the records changed during each of {_READINGS_MAX} readings", "try again")
 
     def _read_sets(
         self, connection: Connection, names: Sequence[tuple[str, str]], deadline: Deadline
     ) -> tuple[RRset, ...]:
         queries = [self._query(number, name, type) for number, (name, type) in enumerate(names)]
-        answers = connection.ask(queries, Deadline(self._share_s(deadline)))
+        answers = connection.ask(queries, deadline, timeout_s=self._timeout_s)
         found: dict[tuple[str, str], RRset] = {}
         for query, answer, (name, type) in zip(queries, answers, names, strict=True):
             self._check_answer(answer, f"{name} {type}")
@@ -115,7 +118,7 @@ class Rfc2136:
 
     def _serial(self, connection: Connection, zone: str, deadline: Deadline) -> int:
         query = self._query(0, zone, "SOA")
-        (answer,) = connection.ask([query], Deadline(self._share_s(deadline)))
+        (answer,) = connection.ask([query], deadline, timeout_s=self._timeout_s)
         self._check_answer(answer, zone)
         for rrset in answer.answer:
             if rrset.rdtype == dns.rdatatype.SOA and rrset.name == query.question[0].name:
@@ -156,7 +159,7 @@ class Rfc2136:
         update = self._compose(zone, changes, expect, fence)
         deadline = Deadline(self._deadline_s)
         with Connection(self._server, timeout_s=self._share_s(deadline), what=OPERATION) as connection:
-            (answer,) = connection.ask([update], Deadline(self._share_s(deadline)))
+            (answer,) = connection.ask([update], deadline, timeout_s=self._timeout_s)
         problem = self._problem(answer.rcode(), zone)
         if problem is not None:
             raise problem

@@ -111,6 +111,7 @@ class Connection:
         self._server = show_server(server)
         try:
             self._tcp = socket.create_connection(server, timeout=timeout_s)
+            self._tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             raise Unreachable(what, self._server, _reason(error)) from error
 
@@ -122,12 +123,18 @@ class Connection:
     ) -> None:
         self._tcp.close()
 
-    def ask(self, queries: Sequence[dns.message.Message], deadline: Deadline) -> list[dns.message.Message]:
-        """The answers in the order of the questions, whose ids differ. Sent a few at a time (RFC 7766, section 6.2)."""
+    def ask(
+        self, queries: Sequence[dns.message.Message], deadline: Deadline, *, timeout_s: float
+    ) -> list[dns.message.Message]:
+        """The answers in the order of the questions, whose ids differ.
+
+        Sent a few at a time (RFC 7766, section 6.2); these may take `timeout_s`, all together until the deadline.
+        """
         answers: list[dns.message.Message] = []
         try:
             for start in range(0, len(queries), _PIPELINE_MAX):
-                answers += self._ask_some(queries[start : start + _PIPELINE_MAX], deadline)
+                share = Deadline(min(timeout_s, deadline.left_s()))
+                answers += self._ask_some(queries[start : start + _PIPELINE_MAX], share)
         except TimeoutError as error:
             raise TimedOut(self._what, self._server, "no answer in time") from error
         except OSError as error:

@@ -126,8 +126,9 @@ class NameServer:
             self._forget(connection)
 
     def _serve_connection(self, connection: socket.socket) -> None:
-        connection.settimeout(IDLE_S)
         try:
+            connection.settimeout(IDLE_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # answers to a pipeline leave at once
             while (wire := _read_message(connection)) is not None:
                 answer = self._server.respond(wire, udp=False)
                 if answer is not None:

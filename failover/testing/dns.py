@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -285,13 +286,14 @@ class DnsConformance:
         def look() -> int:
             looks = 0
             while not done.is_set() or looks == 0:
-                (found,) = host.read(ZONE, [(WWW, "A")])
-                assert found.values <= allowed
+                with suppress(AdapterError):  # an error is no answer, so it is no empty answer
+                    (found,) = host.read(ZONE, [(WWW, "A")])
+                    assert found.values <= allowed
+                    looks += 1
                 for server in host.traits().servers if authority else ():
                     answer = authority.ask(server, WWW, "A") if authority else None
                     assert answer is not None
                     assert answer.values <= allowed
-                looks += 1
             return looks
 
         with ThreadPoolExecutor(2) as pool:

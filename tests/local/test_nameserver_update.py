@@ -240,7 +240,7 @@ def _at(wire_time: int, message: dns.update.UpdateMessage) -> bytes:
     return message.to_wire()
 
 
-@pytest.mark.parametrize("off_s", [-301, 301, -86400])
+@pytest.mark.parametrize("off_s", [-301, 3600, -86400])
 def test_a_replayed_update_is_refused_and_the_refusal_is_signed(directory: Path, off_s: int) -> None:
     server = ZoneServer(directory)
     message = update(lambda m: m.delete("www"), key=None)
