@@ -5,17 +5,20 @@ The journal alone says what comes next (`core.saga`), so any run can take over f
 
 from dataclasses import replace
 
+from failover.core.budget import observe_s
 from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step
 from failover.core.judge import site_addresses
 from failover.core.safety import check_sets
 from failover.core.saga import Event, EventKind, Run, Undo, fold, next_move
 from failover.core.world import Debt, Move, State, Watch
 from failover.engine.context import TICK, Context, leased
-from failover.engine.steps import RUN, UNDO, Ended, Stage, StepResult, addresses_of, failed, lost_hosts, sets_of
-from failover.errors import AdapterError, RefusedError, TimedOut
+from failover.engine.steps import RUN, UNDO, Ended, Stage, StepResult, addresses_of, failed, lost_hosts, ok, sets_of
+from failover.errors import FailoverError, StateError, TimedOut
 
 MOVES_KEPT = 50
 POLL_S = 0.25
+UNDO_TRIES = 3
+"""An abort hook that fails so often is given up: a plan that never ends would block every later one."""
 
 
 def open_plan(context: Context, state: State, plan: CutoverPlan, *, term: int) -> State:
@@ -86,6 +89,8 @@ def _step(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
         _journal(stage, step, EventKind.STARTED, term=term)
     stage = replace(stage, status=fold(stage.plan, stage.context.store.journal(stage.plan.id)))
     kind, result = _attempt(stage, step)
+    if kind is EventKind.UNKNOWN and not stage.status.pivoted and stage.waited_s >= _patience_s(stage, step):
+        kind = EventKind.FAILED
     state = _journal(stage, step, kind, result, term=term)
     if result.ended is Ended.OVERTAKEN:
         return _close(replace(stage, state=state), "overtaken", term=term), False
@@ -96,12 +101,22 @@ def _attempt(stage: Stage, step: Step) -> tuple[EventKind, StepResult]:
     """The step's outcome as a journal entry. Whatever goes wrong is an outcome, not an exception."""
     try:
         result = RUN[step](stage)
+    except StateError:
+        raise
     except TimedOut as error:
         return EventKind.UNKNOWN, failed(f"outcome unknown: {error}")
-    except (AdapterError, RefusedError, ValueError) as error:
+    except (FailoverError, ValueError) as error:
         return EventKind.FAILED, failed(str(error))
-    kinds = {Ended.OK: EventKind.OK, Ended.WAITING: EventKind.WAITING}
+    except LookupError as error:
+        return EventKind.FAILED, failed(f"the config does not have {error} any more")
+    kinds = {Ended.OK: EventKind.OK, Ended.WAITING: EventKind.WAITING, Ended.UNKNOWN: EventKind.UNKNOWN}
     return kinds.get(result.ended, EventKind.FAILED), result
+
+
+def _patience_s(stage: Stage, step: Step) -> float:
+    """How long a step before the pivot may stay unknown until it counts as failed."""
+    service = stage.context.service
+    return service.node_deadline_s if step is Step.SCALE else service.host_deadline_s
 
 
 def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | None = None, *, term: int) -> State:
@@ -118,12 +133,17 @@ def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | Non
 
 
 def _undo(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
-    """Undo one step. Returns whether to go on now; an undo that fails is tried again by the next run."""
+    """Undo one step. Returns whether to go on now; an undo that fails is tried again by the next runs."""
     _journal(stage, step, EventKind.UNDO_STARTED, term=term)
     try:
         result = UNDO[step](stage)
-    except (AdapterError, RefusedError) as error:
-        return _journal(stage, step, EventKind.UNDO_FAILED, failed(str(error)), term=term), False
+    except StateError:
+        raise
+    except (FailoverError, LookupError) as error:
+        events = stage.context.store.journal(stage.plan.id)
+        if sum(e.kind is EventKind.UNDO_FAILED and e.step == step for e in events) + 1 < UNDO_TRIES:
+            return _journal(stage, step, EventKind.UNDO_FAILED, failed(str(error)), term=term), False
+        result = ok(f"given up after {UNDO_TRIES} tries: {error}")
     return _journal(stage, step, EventKind.UNDO_OK, result, term=term), True
 
 
@@ -131,19 +151,38 @@ def _undo(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
 
 
 def _last_look(stage: Stage) -> str | None:
-    """What speaks against touching DNS now: orders, and the rules again with the bound addresses."""
+    """What speaks against touching DNS now: orders, the rules again with the bound addresses, a proof that is old."""
     context, plan = stage.context, stage.plan
     orders = context.store.orders()
-    if plan.automatic and orders.pause is not None:
-        return f"paused ({orders.pause.reason})"
+    pause = orders.pause_at(context.runtime.now())
+    if plan.automatic and pause is not None:
+        return f"paused ({pause.reason})"
     if plan.id in orders.aborted:
         return "aborted by a person"
+    if plan.kind is PlanKind.WITHDRAW:
+        return None
+    if plan.target not in {s.name for s in context.service.sites}:
+        return f"the config does not have {plan.target} any more"
     known = site_addresses(context.service.site(plan.target), stage.state)
     try:
         violations = check_sets(context.service, plan, sets_of(stage), [a for found in known.values() for a in found])
     except ValueError as error:
         return str(error)
-    return "; ".join(str(v) for v in violations) or None
+    return "; ".join(str(v) for v in violations) or _proof_again(stage)
+
+
+def _proof_again(stage: Stage) -> str | None:
+    """S7: after a crash or a long pause between the proof and the pivot, source and target are looked at once more."""
+    context, plan = stage.context, stage.plan
+    proofs = [s for s in (Step.RECONFIRM, Step.VERIFY) if s in plan.steps]
+    proven = [e.at for e in context.store.journal(plan.id) if e.kind is EventKind.OK and e.step in proofs]
+    if min((context.runtime.now().since(at) for at in proven[-1:]), default=0.0) <= observe_s(context.service):
+        return None
+    for step in proofs:
+        kind, result = _attempt(stage, step)
+        if kind is not EventKind.OK:
+            return f"{step} of a while ago does not hold any more: {result.reason}"
+    return None
 
 
 def _start_pivot(stage: Stage, *, term: int) -> State:
@@ -194,6 +233,6 @@ def _close(stage: Stage, result: str, *, term: int) -> State:
     plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
     closed = Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason=result)
     watch = dict(state.watch)
-    if plan.kind is PlanKind.CUTOVER and stage.status.unwinding:
+    if plan.kind is PlanKind.CUTOVER and result == "unwound":
         watch[plan.target] = replace(watch.get(plan.target, Watch()), failed_at=now)
     return stage.context.store.swap(replace(state, open_plan=None, watch=watch), term=term, events=[closed])

@@ -10,14 +10,16 @@ from failover.core.model import HostReading
 from failover.core.rrsets import Changes, Epoch, RRset, by_key, difference, epoch_name, epoch_set, read_epoch
 from failover.engine.context import Context
 from failover.engine.observe import MARGIN_S, problem_of, read_host
-from failover.errors import AdapterError, Conflict
-from failover.ports import Call
+from failover.errors import AdapterError, Conflict, TimedOut
+from failover.ports import Call, Done
 
 
 class HostState(StrEnum):
     DONE = "done"
     PENDING = "pending"
     """Not yet; may be tried again."""
+    UNKNOWN = "unknown"
+    """The call hung: the host may hold the change. It may be tried again."""
     OVERTAKEN = "overtaken"
     """It holds a newer epoch than this plan's."""
 
@@ -82,7 +84,7 @@ def _swap_some(
         for name in able
     ]
     for name, done in zip(able, context.runtime.together(calls), strict=True):
-        results[name] = _result(name, done.value, problem_of(done), done.error)
+        results[name] = _result(name, done)
     return results
 
 
@@ -90,12 +92,14 @@ def _unreadable(reading: HostReading) -> HostResult:
     return HostResult(host=reading.host, state=HostState.PENDING, reason=reading.problem or "")
 
 
-def _result(name: str, value: object, problem: str | None, error: Exception | None) -> HostResult:
-    if isinstance(value, HostResult):
-        return value
-    if error is not None and not isinstance(error, AdapterError):
-        raise error
-    return HostResult(host=name, state=HostState.PENDING, reason=problem or "")
+def _result(name: str, done: Done) -> HostResult:
+    if isinstance(done.value, HostResult):
+        return done.value
+    if done.error is not None and not isinstance(done.error, AdapterError):
+        raise done.error
+    unknown = done.unknown or isinstance(done.error, TimedOut)
+    reason = problem_of(done) or ""
+    return HostResult(host=name, state=HostState.UNKNOWN if unknown else HostState.PENDING, reason=reason)
 
 
 def _swap_host(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], reading: HostReading) -> HostResult:

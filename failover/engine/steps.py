@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from failover.core.cutover import CutoverPlan, Step, record_sets
-from failover.core.health import serving_needed
+from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
+from failover.core.health import round_outcome, serving_needed
 from failover.core.judge import accepted_releases, isolated
+from failover.core.mirror import wanted_count
 from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
 from failover.core.rrsets import RRset, same_values
 from failover.core.safety import highest_epoch
@@ -19,11 +20,14 @@ from failover.engine.context import Context
 from failover.engine.nodes import destroy_extra, ensure_all, serving
 from failover.engine.observe import MARGIN_S, read_stock, targets_of
 from failover.engine.publish import HostState, read_hosts, servers_of, swap_everywhere, unserved
+from failover.errors import AdapterError, RefusedError
 
 
 class Ended(StrEnum):
     OK = "ok"
     WAITING = "waiting"
+    UNKNOWN = "unknown"
+    """A call hung: what it asked for may have been done."""
     FAILED = "failed"
     OVERTAKEN = "overtaken"
 
@@ -114,9 +118,13 @@ def reconfirm(stage: Stage) -> StepResult:
     )
     if isolated(controls):
         return failed("our own controls do not answer any more")
-    passing = [s.address for s in samples if s.outcome is Outcome.PASS]
-    if samples and len(passing) >= serving_needed(len(samples)):
-        return failed(f"{plan.source} answers again at {', '.join(dict.fromkeys(passing))}")
+    rounds = [round_outcome([s for s in samples if s.check == name]) for name in {s.check for s in samples}]
+    outcomes = [outcome for outcome, _ in rounds]
+    if samples and all(outcome is Outcome.PASS for outcome in outcomes):
+        return failed(f"{plan.source} answers again")
+    if samples and Outcome.FAIL not in outcomes:
+        why = "; ".join(sorted({s.detail for s in samples if s.outcome is Outcome.UNKNOWN}))
+        return failed(f"whether {plan.source} answers could not be found out: {why}")
     return ok(f"{plan.source} still does not answer")
 
 
@@ -176,10 +184,12 @@ def scale(stage: Stage) -> StepResult:
     if digest is None:
         return failed("no release was ever applied")
     release = context.release(digest)
-    nodes = ensure_all(context, context.service.site(target), release, active=True)
+    site = context.service.site(target)
+    nodes = ensure_all(context, site, release, active=True)
     ready = serving(context, nodes, release)
-    if len(ready) < len(nodes):
-        names = ", ".join(n.name for n in nodes if n not in ready)
+    wanted = sum(wanted_count(site, group, active=True) for group in context.service.groups)
+    if len(ready) < wanted:
+        names = ", ".join(n.name for n in nodes if n not in ready) or "nodes that its provider does not list yet"
         if stage.waited_s > context.service.node_deadline_s:
             return failed(f"not serving after {context.service.node_deadline_s:g} s: {names}")
         return waiting(f"waits for {names} to serve")
@@ -222,30 +232,43 @@ def probe(context: Context, targets: Sequence[Target]) -> tuple[Sample, ...]:
 
 def swap(stage: Stage) -> StepResult:
     """Every host holds the plan's records and epoch. A host that fails for too long is left behind as a debt."""
-    results = swap_everywhere(stage.context, stage.plan, sets_of(stage))
+    hosts = _configured(stage, stage.plan.hosts)
+    results = swap_everywhere(stage.context, replace(stage.plan, hosts=hosts), sets_of(stage))
     overtaken = [r for r in results if r.state is HostState.OVERTAKEN]
     done = [r.host for r in results if r.state is HostState.DONE]
-    pending = {r.host: r.reason for r in results if r.state is HostState.PENDING}
+    unknown = any(r.state is HostState.UNKNOWN for r in results)
+    pending = {r.host: r.reason for r in results if r.host not in done}
     if overtaken:
         return StepResult(ended=Ended.OVERTAKEN, reason="; ".join(r.reason for r in overtaken))
     says = "; ".join(f"{host} has not taken the change: {why}" for host, why in pending.items())
-    if not pending:
+    if done and not pending:
         return ok(f"taken by {', '.join(done)}", done=list(done))
-    if not done or stage.waited_s < stage.context.service.host_deadline_s:
-        return waiting(f"taken by {', '.join(done) or 'no host yet'}; {says}")
+    if not done or not _overdue(stage):
+        ended = Ended.UNKNOWN if unknown else Ended.WAITING
+        return StepResult(ended=ended, reason=f"taken by {', '.join(done) or 'no host yet'}; {says}")
     return ok(f"taken by {', '.join(done)}; going on without the rest: {says}", done=list(done), lost=dict(pending))
+
+
+def _configured(stage: Stage, hosts: Sequence[str]) -> tuple[str, ...]:
+    """A host that was taken out of the config meanwhile is neither asked nor waited for."""
+    return tuple(h for h in hosts if h in stage.context.hosts)
+
+
+def _overdue(stage: Stage) -> bool:
+    """Whether to go on without the hosts that are missing. A withdrawal waits for all: nothing would settle it later,
+    and the nodes that the records point to are destroyed next."""
+    return stage.waited_s >= stage.context.service.host_deadline_s and stage.plan.kind is not PlanKind.WITHDRAW
 
 
 def confirm(stage: Stage) -> StepResult:
     """Every authoritative server answers the new records and epoch; then the old ones leave the caches."""
     context, plan = stage.context, stage.plan
     done = stage.status.outputs.get(Step.SWAP, {}).get("done")
-    hosts = [h for h in plan.hosts if isinstance(done, list) and h in done]
+    hosts = [h for h in _configured(stage, plan.hosts) if isinstance(done, list) and h in done]
     late = unserved(context, plan, sets_of(stage), hosts)
     says = "; ".join(f"{server}: {why}" for server, why in late.items())
-    overdue = stage.waited_s >= context.service.host_deadline_s
     lost: dict[str, Value] = {}
-    if late and not overdue:
+    if late and not _overdue(stage):
         return waiting(f"not yet served everywhere: {says}")
     if late:
         lost = {h: says for h in hosts if h in late or set(servers_of(context, h)) & set(late)}
@@ -258,7 +281,11 @@ def confirm(stage: Stage) -> StepResult:
 
 
 def after_hooks(stage: Stage) -> StepResult:
-    _hook(stage, "after")
+    """DNS has moved: a hook that fails now is noted, and does not keep the plan open."""
+    try:
+        _hook(stage, "after")
+    except (AdapterError, RefusedError) as error:
+        return ok(f"an after-hook failed: {error}")
     return ok("hooks ran")
 
 
@@ -292,7 +319,10 @@ def undo_hooks(stage: Stage) -> StepResult:
 
 def undo_scale(stage: Stage) -> StepResult:
     """Back to the standby's own count; what cannot be removed now, the next `apply` finds."""
-    left = destroy_extra(stage.context, stage.context.service.site(stage.plan.target))
+    try:
+        left = destroy_extra(stage.context, stage.context.service.site(stage.plan.target))
+    except AdapterError as error:
+        return ok(f"not scaled back, the next `apply` finds what is too many: {error}")
     return replace(ok(f"back to {len(left)} nodes"), nodes=left)
 
 
