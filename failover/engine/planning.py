@@ -29,9 +29,10 @@ def make_plan(
     known = site_addresses(site, state)
     scales = kind is PlanKind.CUTOVER and not site.given and site.standby is not Standby.HOT
     addresses = known if kind is not PlanKind.CUTOVER or forced else _passing(state, target, known)
-    rrsets = () if scales else record_sets(service, addresses)
     if kind is PlanKind.WITHDRAW:
         addresses, rrsets = {}, state.adopted
+    else:
+        rrsets = () if scales else record_sets(service, addresses)
     return seal(
         CutoverPlan(
             id=f"{kind.value}-{state.epoch + 1}-{context.runtime.token()}",
@@ -46,7 +47,7 @@ def make_plan(
             zones=service.zones,
             hosts=service.hosts,
             rrsets=rrsets,
-            before=standing(context, hosts),
+            before=state.published.rrsets if state.published is not None else standing(context, hosts),
             automatic=automatic,
             forced=forced,
             verdict=verdict,
@@ -64,7 +65,7 @@ def _passing(state: State, target: str, known: dict[str, tuple[str, ...]]) -> di
 
 
 def standing(context: Context, hosts: Mapping[str, HostReading]) -> tuple[RRset, ...]:
-    """What our records hold now: as the readable host with the highest epoch says."""
+    """What our records hold now: as the readable host with the highest epoch says, of equals one that holds any."""
     service = context.service
     readable = [h for h in hosts.values() if h.problem is None]
     fences = {epoch_name(service.name, zone) for zone in service.zones}
@@ -72,6 +73,7 @@ def standing(context: Context, hosts: Mapping[str, HostReading]) -> tuple[RRset,
     for reading in readable:
         epoch = highest_epoch(service, (reading,))
         number = epoch.number if epoch else 0
-        if number > best[0]:
-            best = (number, tuple(r for r in reading.rrsets if r.name not in fences))
+        found = tuple(r for r in reading.rrsets if r.name not in fences)
+        if number > best[0] or (number == best[0] and not best[1]):
+            best = (number, found)
     return best[1]
