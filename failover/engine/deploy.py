@@ -108,7 +108,8 @@ def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
         same = state.published is not None and set(wanted) == set(state.published.rrsets)
         kind = "none" if same else "refresh"
         return DnsPlan(kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
-    strangers = tuple(r for r in now if r not in set(wanted))
+    found = dict.fromkeys(r for reading in readings.values() for r in reading.rrsets if r.type != "TXT")
+    strangers = tuple(r for r in found if r not in set(wanted))
     return DnsPlan(kind="publish", site=site, put=wanted, standing=now, strangers=strangers, problems=problems)
 
 

@@ -6,7 +6,6 @@ from failover.core.rrsets import RRset
 from failover.core.world import State, World
 from failover.engine.context import TICK, Context, leased
 from failover.engine.operate import LEASE_WAIT_S, Outcome, begin, stay
-from failover.engine.planning import standing
 from failover.engine.publish import read_hosts
 from failover.errors import Conflict, RefusedError
 
@@ -31,7 +30,6 @@ def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:
     if bad:
         hint = "the first publication needs every DNS host; mend it or take it out of the config"
         raise RefusedError("publish", "", "; ".join(bad), hint)
-    found = standing(context, readings)
     for reading in readings.values():
         epochs = [r for r in reading.rrsets if r.type == "TXT"]
         if epochs and state.epoch == 0:
@@ -40,6 +38,7 @@ def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:
                 "publish", "", cause, "use that controller, or remove the TXT set if it is gone for good"
             )
     wanted = set(wanted_sets(context, state, site))
+    found = dict.fromkeys(r for reading in readings.values() for r in reading.rrsets if r.type != "TXT")
     return tuple(r for r in found if r not in wanted)
 
 
@@ -50,7 +49,10 @@ def publish(context: Context, site: str, *, adopt: bool) -> Outcome:
         if state.open_plan is not None:
             plan = state.open_plan
         else:
-            found = strangers(context, state, site)
+            try:
+                found = strangers(context, state, site)
+            except ValueError as error:
+                raise RefusedError("publish", context.service.name, str(error), "failover apply again") from error
             if found and not adopt:
                 cause = "these records exist already: " + "; ".join(str(r) for r in found)
                 raise RefusedError("publish", context.service.name, cause, "failover apply --adopt takes them over")
