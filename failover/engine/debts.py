@@ -30,21 +30,22 @@ def settle(context: Context, state: State, hosts: Mapping[str, HostReading], *, 
 
     The fence makes this safe: a host that holds a newer epoch refuses.
     """
-    published = state.published
-    owing = set(behind(context, state, hosts)) | {d.host for d in state.debts if d.host in hosts}
+    published, late = state.published, behind(context, state, hosts)
+    state = replace(state, debts=tuple(d for d in state.debts if d.host in hosts))
+    owing = set(late) | {d.host for d in state.debts}
     able = [name for name in hosts if name in owing and hosts[name].problem is None]
     if published is None or state.open_plan is not None or not able:
         return state
-    note(context, "settle", f"bring {', '.join(able)} to epoch {published.epoch}", term=term)
+    if late:
+        note(context, "settle", f"bring {', '.join(late)} to epoch {published.epoch}", term=term)
     results = swap_everywhere(context, replace(published, hosts=tuple(able)), published.rrsets)
     debts = {d.host: d for d in state.debts}
     now = context.runtime.now()
     for result in results:
-        late = (
-            {} if result.state is not HostState.DONE else unserved(context, published, published.rrsets, [result.host])
-        )
-        reason = result.reason or "; ".join(f"{server}: {why}" for server, why in late.items())
-        if result.state is HostState.DONE and not late:
+        done = result.state is HostState.DONE
+        unserving = unserved(context, published, published.rrsets, [result.host]) if done else {}
+        reason = result.reason or "; ".join(f"{server}: {why}" for server, why in unserving.items())
+        if done and not unserving:
             debts.pop(result.host, None)
             note(context, "settled", f"{result.host} holds epoch {published.epoch} and serves it", term=term)
         else:

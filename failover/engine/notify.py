@@ -10,6 +10,12 @@ from failover.engine.observe import problem_of
 from failover.ports import Call, Notice
 
 NOTIFY_S = 10.0
+TOLD = "told:"
+
+
+def told(plan_id: str) -> str:
+    """The word in `State.notice` that says that the end of this plan was told."""
+    return f"{TOLD}{plan_id}"
 
 
 def note(context: Context, step: str, reason: str, *, term: int) -> None:

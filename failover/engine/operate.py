@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import overtaken
 from failover.core.judge import controls_ok, judge
-from failover.core.safety import FORCE, check_plan
+from failover.core.safety import DOWN_KINDS, FORCE, check_plan
 from failover.core.world import State, World
 from failover.engine.context import TICK, Context, leased
 from failover.engine.execute import follow, last_reason, open_plan
-from failover.engine.notify import notice, send_all
+from failover.engine.notify import TOLD, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
 from failover.errors import RefusedError, UsageError
@@ -80,9 +80,13 @@ def first_ready(context: Context, world: World) -> str:
         readiness = world.state.watch[site.name].readiness
         if site.name == world.state.active_site:
             continue
-        if readiness is not None and readiness.ready:
+        verdict = world.state.watch[site.name].verdict
+        down = verdict is not None and verdict.kind in DOWN_KINDS
+        if readiness is not None and readiness.ready and not down:
             return site.name
-        reasons.append(f"{site.name}: {'; '.join(readiness.reasons) if readiness else 'never checked'}")
+        why = readiness.reasons if readiness is not None else ("never checked",)
+        says = "; ".join(why) or (f"it is {verdict.kind} itself" if verdict is not None else "")
+        reasons.append(f"{site.name}: {says}")
     raise RefusedError("cut over", "", "no site is ready: " + " | ".join(reasons), "failover plan, failover apply")
 
 
@@ -118,8 +122,14 @@ def _announce(context: Context, outcome: Outcome) -> None:
     severity = "info" if outcome.committed else "critical"
     with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
         state = context.store.load()
+        words = state.notice.split()
+        if told(plan.id) in words:
+            return
         said = notice(context, state, f"{plan.kind}-{outcome.result}", severity, title, (outcome.reason,), plan.id)
         send_all(context, [said], term=term)
+        if outcome.result != "waiting":
+            kept = [w for w in words if not w.startswith(TOLD)]
+            context.store.swap(replace(state, notice=" ".join([*kept, told(plan.id)])), term=term)
 
 
 def go_on(context: Context, plan_id: str | None, *, forced: bool, lease_wait_s: float, wait_s: float) -> Outcome:

@@ -13,7 +13,7 @@ from failover.core.world import Proposal, State, World
 from failover.engine.context import Context
 from failover.engine.debts import changed_by_others, settle
 from failover.engine.execute import last_reason, open_plan, run
-from failover.engine.notify import note, notice, send_all
+from failover.engine.notify import TOLD, note, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
 from failover.ports import Notice
@@ -37,14 +37,14 @@ class TickReport:
 def tick(context: Context, *, term: int) -> TickReport:
     """Run the line once. The caller holds the lease. Raises StateError when the state cannot be used."""
     state = context.store.load()
-    worked = [state.open_plan] if state.open_plan is not None else []
+    worked = [state.open_plan] if state.open_plan is not None else _untold(context, state)
     if state.open_plan is not None:
         state = run(context, state, term=term)
     seen = observe(context, state)
     state = judge(context.service, _tilt(context, state, seen.at), seen)
     world = _world(context, state, seen)
     decision = decide(context.service, world)
-    if decision.kind is not DecisionKind.REFUSE:
+    if decision.kind not in (DecisionKind.REFUSE, DecisionKind.CUT_OVER):  # a new plan supersedes every debt
         state = settle(context, state, seen.hosts, term=term)
     state = _remember(state, decision, seen)
     notices: list[Notice] = []
@@ -153,6 +153,18 @@ def _failed(context: Context, plan: CutoverPlan) -> bool:
     return closed_badly or last.kind in (EventKind.FAILED, EventKind.REFUSED, EventKind.UNDO_FAILED)
 
 
+def _untold(context: Context, state: State) -> list[CutoverPlan]:
+    """The newest cutover, if it ended and the run that ended it died before it could tell anybody."""
+    newest = context.store.plans(limit=1)
+    return [
+        plan
+        for plan in newest
+        if plan.kind is PlanKind.CUTOVER
+        and told(plan.id) not in state.notice.split()
+        and any(e.kind is EventKind.CLOSED for e in context.store.journal(plan.id))
+    ]
+
+
 def _notices(
     context: Context, state: State, world: World, decision: Decision, worked: list[CutoverPlan]
 ) -> list[Notice]:
@@ -188,12 +200,25 @@ def _page(context: Context, state: State, decision: Decision) -> Notice:
 
 def _tell(context: Context, state: State, decision: Decision, notices: list[Notice], *, term: int) -> State:
     """Send what was not said before. The key is remembered after sending: rather twice than never."""
-    lasting = {n.event: n for n in notices if n.plan is None}
     said = set(state.notice.split()) if state.notice else set()
-    key = {name: f"{name}:{decision.verdict or '-'}:{state.active_site}" for name in lasting}
-    fresh = [n for n in notices if n.plan is not None or key[n.event] not in said]
-    now_said = " ".join(sorted(key.values()))
+    keys = {n.event: _key(state, decision, n) for n in notices if n.plan is None}
+    fresh = [n for n in notices if n.plan is not None or keys[n.event] not in said]
+    ended = [told(n.plan) for n in notices if n.plan is not None] or [s for s in said if s.startswith(TOLD)]
+    now_said = " ".join(sorted([*keys.values(), *ended[-1:]]))
     if not fresh and now_said == state.notice:
         return state
     send_all(context, fresh, term=term)
     return context.store.swap(replace(state, notice=now_said), term=term)
+
+
+def _key(state: State, decision: Decision, found: Notice) -> str:
+    """Two notices of one key say the same thing, so the second is not sent."""
+    if found.event == "debt":
+        about = ",".join(d.host for d in state.debts)
+    elif found.event == "ask" and state.proposal is not None:
+        about = state.proposal.id
+    elif found.event == "records-changed":
+        about = str(state.epoch)
+    else:
+        about = f"{decision.verdict or '-'}:{state.active_site}"
+    return f"{found.event}:{about}"
