@@ -1,0 +1,353 @@
+"""The outside of a simulated service: three clouds, two DNS hosts, controls, and everything that can go wrong there.
+
+It keeps the truth (what really serves, what really stands in DNS), which the engine never sees; a `Context` built from
+it sees what ports tell.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from failover.core.model import (
+    AccountReport,
+    Check,
+    CheckKind,
+    Control,
+    ControlKind,
+    Failure,
+    Node,
+    NodeGroup,
+    NodeSpec,
+    Outcome,
+    Policy,
+    Reaction,
+    Reading,
+    Record,
+    Release,
+    Service,
+    Site,
+    Standby,
+    Target,
+)
+from failover.core.model import Action as PolicyAction
+from failover.core.rrsets import Changes, Epoch, RRset, epoch_name, epoch_set, read_epoch
+from failover.engine.context import Context, Package
+from failover.errors import AccessRefused, AdapterError, Rejected, Throttled, Unreachable, Unreadable
+from failover.ports import Dns, Hook, Lease, Notice, Notifier, Runtime, Store
+from failover.testing.memory_cloud import MemoryCloud
+from failover.testing.memory_dns import MemoryAuthority, MemoryDns, Records, ReplyLost
+from failover.testing.memory_probe import Answer, MemoryProbe
+from failover.testing.memory_store import MemoryDisk, MemoryLease, MemoryStore
+from failover.testing.sim_runtime import VirtualClock
+
+SITES = ("aurora", "boreas", "cirrus")
+HOSTS = ("one", "two")
+ZONE = "example.org"
+NAME = "www.example.org"
+FIRST = "sha256:" + "1" * 64
+SECOND = "sha256:" + "2" * 64
+GIVEN = {
+    "aurora": ("192.0.2.1", "192.0.2.2"),
+    "boreas": ("198.51.100.1", "198.51.100.2"),
+    "cirrus": ("203.0.113.1", "203.0.113.2"),
+}
+POLICY = Policy(
+    account_closed=Reaction(action=PolicyAction.CUTOVER, confirm_s=20.0),
+    provider_down=Reaction(action=PolicyAction.CUTOVER, confirm_s=60.0),
+    resources_gone=Reaction(action=PolicyAction.CUTOVER, confirm_s=60.0),
+    unexplained_down=Reaction(action=PolicyAction.ASK, confirm_s=20.0),
+    cooldown_s=600.0,
+    retry_after_s=60.0,
+    ask_expires_s=300.0,
+    tilt_s=30.0,
+)
+
+
+def guestbook(
+    *,
+    standby: Mapping[str, Standby] | None = None,
+    given: Collection[str] = (),
+    count: int = 2,
+    policy: Policy = POLICY,
+    single_accept: bool = True,
+) -> Service:
+    """A service with three sites; those in `given` are provisioned by somebody else."""
+    kinds = standby or {}
+    sites = tuple(
+        Site(name=n, provider=None, addresses={"web": GIVEN[n]})
+        if n in given
+        else Site(name=n, provider=n, standby=kinds.get(n, Standby.HOT))
+        for n in SITES
+    )
+    return Service(
+        name="guestbook",
+        sites=sites,
+        groups=(NodeGroup(name="web", count=count, warm_count=1, ports=(8080,)),),
+        release=None,
+        records=(Record(name=NAME, zone=ZONE, type="A", group="web"),),
+        zones=(ZONE,),
+        ttl_s=20,
+        hosts=HOSTS,
+        checks=(
+            Check(name="http", kind=CheckKind.HTTP, group="web", port=8080, interval_s=10.0, timeout_s=2.0, rise=2),
+        ),
+        controls=(
+            Control(kind=ControlKind.TCP, target="192.0.2.253:443", provider="other"),
+            Control(kind=ControlKind.TCP, target="198.51.100.253:443", provider="third"),
+        ),
+        policy=policy,
+        single_accept=single_accept,
+        every_s=10.0,
+        call_s=2.0,
+        host_deadline_s=30.0,
+        node_deadline_s=60.0,
+    )
+
+
+class SimCloud(MemoryCloud):
+    """A memory cloud that shows every change to an onlooker before it is made."""
+
+    onlooker: Callable[[str, str], None]
+    empty_lists = False
+    """Its lists are empty although the nodes run: an answer that is whole, and wrong."""
+
+    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
+        found = super().nodes(service, site)
+        return () if self.empty_lists else found
+
+    def ensure(self, spec: NodeSpec) -> Node:
+        self.onlooker("ensure", spec.name)
+        return super().ensure(spec)
+
+    def destroy(self, node: Node) -> None:
+        self.onlooker("destroy", node.name)
+        super().destroy(node)
+
+    def put(self, digest: str, archive: bytes) -> None:
+        self.onlooker("put", digest)
+        super().put(digest, archive)
+
+    def remove(self, digest: str) -> None:
+        self.onlooker("remove", digest)
+        super().remove(digest)
+
+
+def _nobody(*_: str) -> None:
+    """Nobody looks on."""
+
+
+@dataclass(slots=True)
+class Wire:
+    """What stands between us and one provider or DNS host: None, or what every call raises there."""
+
+    error: Callable[[str], AdapterError] | None = None
+    only: frozenset[str] | None = None
+    """The operations that it befalls; None: all."""
+
+    def __call__(self, operation: str) -> Exception | None:
+        hit = self.error is not None and (self.only is None or operation in self.only)
+        return self.error(operation) if self.error is not None and hit else None
+
+
+ERRORS: Mapping[str, Callable[[str], AdapterError]] = {
+    "down": lambda op: Unreachable(op, "", "connection refused"),
+    "refused": lambda op: AccessRefused(op, "", "401"),
+    "garbage": lambda op: Unreadable(op, "", "<html>"),
+    "throttled": lambda op: Throttled(op, "", "429"),
+    "rejected": lambda op: Rejected(op, "", "REFUSED"),
+    "reply-lost": lambda op: ReplyLost(op),
+}
+
+
+class Outside:
+    """Everything outside of one controller. Faults are set by hand: `api`, `dns`, `cut`, `sick`, `isolated`, …"""
+
+    def __init__(self, service: Service, clock: VirtualClock, *, polls_pending: int = 0, nodes_max: int = 6) -> None:
+        self.service = service
+        self.clock = clock
+        self.digest = FIRST
+        """The release that lies beside the config now."""
+        self.isolated = False
+        """Our own network is gone."""
+        self.controls_lost = False
+        self.cut: set[str] = set()
+        """Sites whose data plane cannot be reached, from anywhere; their accounts are fine."""
+        self.sick: set[str] = set()
+        """Sites whose program answers 500."""
+        self.unprobed = False
+        """Our probes cannot run (no file descriptors): they know nothing."""
+        self.api = {site: Wire() for site in SITES}
+        self.dns = {host: Wire() for host in service.hosts}
+        self.dark: set[str] = set()
+        """DNS hosts whose name servers do not answer."""
+        self.notices: list[Notice] = []
+        self.onlooker: Callable[[str, str], None] = _nobody
+        """Is told of every change at a cloud before it is made."""
+        self.watcher: Callable[[str], None] = _nobody
+        """Is told of every change of DNS as soon as it stands."""
+        self.held: dict[str, Records] = {name: {} for name in service.hosts}
+        self.clouds = {
+            site.name: self._cloud(site.name, number, polls_pending, nodes_max)
+            for number, site in enumerate(service.sites, start=1)
+            if not site.given
+        }
+        self.hosts = {name: self._host(name) for name in service.hosts}
+
+    def _cloud(self, name: str, number: int, polls_pending: int, nodes_max: int) -> SimCloud:
+        cloud = SimCloud(
+            name=name,
+            network=f"10.{number}",
+            polls_pending=polls_pending,
+            nodes_max=nodes_max,
+            matches=lambda digest, archive: archive == digest.encode(),
+            faults=lambda operation: self._cut_off(operation) or self.api[name](operation),
+        )
+        cloud.onlooker = lambda operation, object: self.onlooker(operation, object)
+        return cloud
+
+    def _host(self, name: str) -> MemoryDns:
+        host = MemoryDns(
+            name=name,
+            zones=self.service.zones,
+            servers=(f"{name}-a:53", f"{name}-b:53"),
+            clock=self.clock.seconds,
+            faults=lambda operation: self._cut_off(operation) or self.dns[name](operation),
+        )
+        host.on_change = lambda _, records: self._changed(name, records)
+        return host
+
+    def _changed(self, host: str, records: Records) -> None:
+        self.held[host] = records
+        self.watcher(host)
+
+    def _cut_off(self, operation: str) -> Exception | None:
+        return Unreachable(operation, "", "network is unreachable") if self.isolated else None
+
+    # ------------------------------------------------------------------------------------ what ports tell
+
+    def context(
+        self,
+        disk: MemoryDisk,
+        runtime: Runtime,
+        *,
+        store: Store | None = None,
+        lease: Lease | None = None,
+        hook: Hook | None = None,
+        notifiers: tuple[Notifier, ...] | None = None,
+        hosts: Mapping[str, Dns] | None = None,
+    ) -> Context:
+        """A fresh process on this disk."""
+        return Context(
+            service=self.service,
+            store=store or MemoryStore(disk),
+            lease=lease or MemoryLease(disk),
+            runtime=runtime,
+            probe=MemoryProbe(now=self.clock.now, targets=self._answer, controls=lambda c: not self.control_lost(c)),
+            authority=MemoryAuthority(*self.hosts.values(), faults=self._server_fault),
+            accounts=self.clouds,
+            compute=self.clouds,
+            depots=self.clouds,
+            hosts=hosts or {name: self.hosts[name] for name in self.service.hosts},
+            package=lambda: Package(digest=self.digest, archive=self.digest.encode()),
+            release=lambda digest: Release(digest=digest, command="python3 server.py", environment={"MODE": "live"}),
+            notifiers=(self,) if notifiers is None else notifiers,
+            hook=hook,
+            hooks_s=5.0 if hook is not None else 0.0,
+            vantage="here",
+        )
+
+    def send(self, notice: Notice) -> None:
+        """`ports.Notifier`."""
+        if self.isolated:
+            raise Unreachable("notify", "", "network is unreachable")
+        self.notices.append(notice)
+
+    def control_lost(self, _: Control) -> bool:
+        return self.isolated or self.controls_lost
+
+    def _answer(self, target: Target) -> Answer:
+        if self.unprobed:
+            return Outcome.UNKNOWN, Failure.LOCAL, "no file descriptor is left"
+        if self.isolated or target.site in self.cut:
+            return Outcome.FAIL, Failure.CONNECT_TIMEOUT, f"{target.address} does not answer"
+        if target.site in self.sick:
+            return Outcome.FAIL, Failure.STATUS, f"{target.address} answers 500"
+        release = self.release_at(target.site, target.address)
+        if release is None:
+            return Outcome.FAIL, Failure.REFUSED, f"{target.address} refuses"
+        if target.releases and release not in target.releases:
+            return Outcome.FAIL, Failure.HEADER, f"{target.address} runs another release"
+        return Outcome.PASS, None, "well"
+
+    def _server_fault(self, server: str) -> Exception | None:
+        name = server.split("-")[0]
+        dead = self.isolated or name in self.dark
+        return Unreachable("ask name server", server, "no answer") if dead else None
+
+    # ------------------------------------------------------------------------------------ the truth
+
+    def release_at(self, site: str, address: str) -> str | None:
+        """What runs at that address of that site now; "" at a given site, None where nothing runs."""
+        if site not in self.clouds:
+            return "" if address in GIVEN[site] else None
+        node = self.clouds[site].running().get(address)
+        return node.release if node is not None and node.site == site else None
+
+    def serves(self, site: str, address: str, releases: Collection[str]) -> bool:
+        """Whether clients get a good answer of one of these releases there."""
+        if site in self.cut or site in self.sick:
+            return False
+        release = self.release_at(site, address)
+        return release is not None and (not releases or release in ("", *releases))
+
+    def closed(self, site: str) -> bool:
+        return self.report(site).reading is Reading.CLOSED
+
+    def report(self, site: str) -> AccountReport:
+        """What the provider would say if it could be asked."""
+        cloud = self.clouds.get(site)
+        if cloud is None:
+            return AccountReport(reading=Reading.NONE)
+        faults, cloud.faults = cloud.faults, lambda _: None
+        try:
+            return cloud.state()
+        finally:
+            cloud.faults = faults
+
+    def standing(self, host: str) -> tuple[RRset, ...]:
+        """What the host really holds of our names."""
+        keys = ((NAME, "A"), (epoch_name(self.service.name, ZONE), "TXT"))
+        return tuple(self.held[host][key] for key in keys if key in self.held[host])
+
+    def addresses(self, host: str) -> frozenset[str]:
+        return next((r.values for r in self.standing(host) if r.type == "A"), frozenset())
+
+    def epoch(self, host: str) -> Epoch | None:
+        return read_epoch(self.standing(host), self.service.name, ZONE)
+
+    def edit(self, host: str, *values: str) -> None:
+        """Somebody else, who knows nothing of our epoch, changes our record by hand."""
+        strange = {key: r for key, r in self.held[host].items() if key[0] == epoch_name("stranger", ZONE)}
+        before = next(iter(strange.values()), None)
+        number = read_epoch(strange.values(), "stranger", ZONE)
+        after = epoch_set("stranger", ZONE, Epoch(number=number.number + 1 if number else 1, site="x", plan="x"))
+        record = RRset(name=NAME, type="A", ttl_s=300, values=frozenset(values))
+        wire, self.dns[host].error = self.dns[host].error, None
+        self.hosts[host].apply(ZONE, Changes(put=(record,)), expect=before, fence=after)
+        self.dns[host].error = wire
+
+    def heal(self) -> None:
+        """Every fault ends, but what is closed stays closed and what is gone stays gone."""
+        self.isolated = self.controls_lost = self.unprobed = False
+        self.cut.clear()
+        self.sick.clear()
+        self.dark.clear()
+        for wire in (*self.api.values(), *self.dns.values()):
+            wire.error = wire.only = None
+        for cloud in self.clouds.values():
+            cloud.empty_lists = False
+        for host in self.hosts.values():
+            host.lag_s = 0.0
+
+    def reconfigure(self, service: Service) -> None:
+        """The config has other words from now on; what is outside stays."""
+        self.service = service
