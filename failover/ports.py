@@ -20,6 +20,7 @@ from failover.core.model import (
     NodeSpec,
     Quota,
     Sample,
+    Size,
     Target,
 )
 from failover.core.rrsets import Changes, RRset
@@ -55,7 +56,11 @@ class Compute(Account, Protocol):
     """What mirroring needs besides. Only nodes that carry our labels are ever changed."""
 
     def images(self) -> frozenset[str]:
-        """Names of the images that a NodeSpec may ask for."""
+        """Portable names (`debian-12`) of the images that a NodeSpec may ask for, here and now."""
+        ...
+
+    def sizes(self) -> tuple[Size, ...]:
+        """Every size that can be had in this region now."""
         ...
 
     def quota(self) -> Quota:
@@ -76,6 +81,18 @@ class Compute(Account, Protocol):
         """The node does not exist. Idempotent. Refuses (Conflict) a node that does not carry our labels."""
         ...
 
+    def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
+        """Our nodes of this service and site can be reached at these TCP ports (and 22 where keys are set) from
+        everywhere, over IPv4 and IPv6. Idempotent; may be called before the first node exists.
+        """
+        ...
+
+    def clear(self, service: str, site: str) -> None:
+        """What `ensure` and `firewall` made besides nodes (firewalls, keys) is gone. Idempotent; called after the last
+        node was destroyed. Only what carries our labels or names.
+        """
+        ...
+
 
 class Depot(Protocol):
     """Where a site's nodes fetch the release: one per provider account."""
@@ -94,6 +111,20 @@ class Depot(Protocol):
 
     def remove(self, digest: str) -> None:
         """The archive is not there. Idempotent."""
+        ...
+
+    def link(self, digest: str, expires_s: float) -> str:
+        """A URL from which a node can fetch the archive without a credential, for so long.
+
+        Empty where nodes of this cloud get their release without a link (the local cloud).
+        """
+        ...
+
+    def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
+        """Store a private object for one node; returns a URL that gives it out until it expires (one hour at most).
+
+        The same name replaces the object. Empty where nodes of this cloud need no link.
+        """
         ...
 
 

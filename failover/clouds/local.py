@@ -1,11 +1,11 @@
 """The local cloud as a provider: account, nodes and depot over its HTTP API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading
+from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading, Size
 from failover.errors import AccessRefused, Conflict, FailoverError, NotFound, QuotaExceeded, Unreachable, Unreadable
 from failover.local import tokens
 from failover.local.registry import Kind, Place, Record, place, read_record
@@ -31,6 +31,10 @@ class _Account(msgspec.Struct):
 
 class _Images(msgspec.Struct):
     images: list[str]
+
+
+class _Sizes(msgspec.Struct):
+    sizes: tuple[Size, ...]
 
 
 class _Node(msgspec.Struct):
@@ -122,6 +126,11 @@ class LocalCloud:
         operation = "list images"
         return frozenset(self._client(operation).get("/v1/images", _Images, operation, self.name).images)
 
+    def sizes(self) -> tuple[Size, ...]:
+        """See `ports.Compute`."""
+        operation = "list sizes"
+        return self._client(operation).get("/v1/sizes", _Sizes, operation, self.name).sizes
+
     def quota(self) -> Quota:
         """See `ports.Compute`."""
         operation = "ask quota"
@@ -163,6 +172,12 @@ class LocalCloud:
             if not _says(error, "node_not_found"):
                 raise
 
+    def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:  # noqa: ARG002
+        """See `ports.Compute`. Nothing to do: loopback addresses have no firewall."""
+
+    def clear(self, service: str, site: str) -> None:  # noqa: ARG002
+        """See `ports.Compute`. Nothing to do: there is nothing besides the nodes."""
+
     # ------------------------------------------------------------------------------------------ depot
 
     def put(self, digest: str, archive: bytes) -> None:
@@ -189,6 +204,14 @@ class LocalCloud:
         """See `ports.Depot`."""
         operation = "remove release"
         self._client(operation).delete(f"/v1/archives/{digest}", operation, f"{digest} at {self.name}")
+
+    def link(self, digest: str, expires_s: float) -> str:  # noqa: ARG002
+        """See `ports.Depot`. Empty: the cloud itself puts the release on its nodes."""
+        return ""
+
+    def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:  # noqa: ARG002
+        """See `ports.Depot`. Empty: nodes get their environment with the request that creates them."""
+        return ""
 
     # ------------------------------------------------------------------------------------------ the daemon
 

@@ -1,11 +1,11 @@
 """wanted × found → MirrorPlan: what would change at each site so that it mirrors the deployment."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Standby
+from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Size, Standby
 from failover.core.ready import short
 
 
@@ -55,6 +55,7 @@ class SiteFound:
     archive: bool
     """The wanted release lies in its depot."""
     images: frozenset[str]
+    sizes: tuple[Size, ...]
     nodes_max: int | None
     nodes_used: int
     old_archives: tuple[str, ...] = ()
@@ -70,17 +71,40 @@ def wanted_count(site: Site, group: NodeGroup, *, active: bool) -> int:
     return min(group.warm_count, group.count) if site.standby is Standby.WARM else 0
 
 
-def specs(service: Service, site: Site, release: Release, *, active: bool) -> tuple[NodeSpec, ...]:
-    """Every node that the site should run now."""
+def specs(
+    service: Service, site: Site, release: Release, sizes: Mapping[str, str], *, active: bool
+) -> tuple[NodeSpec, ...]:
+    """Every node that the site should run now. `sizes`: by group, the provider's name of the size chosen for it."""
     return tuple(
-        node_spec(service, site, group, ordinal, release)
+        node_spec(service, site, group, ordinal, release, sizes.get(group.name, ""))
         for group in service.groups
         for ordinal in range(wanted_count(site, group, active=active))
     )
 
 
-def node_spec(service: Service, site: Site, group: NodeGroup, ordinal: int, release: Release) -> NodeSpec:
-    """One node as it should be. The same wish always has the same name and spec digest."""
+def choose_size(group: NodeGroup, sizes: Iterable[Size]) -> Size | None:
+    """The cheapest size that fits the group, or the smallest where prices are not known; None when none fits."""
+    fit = [
+        s for s in sizes if s.cpus >= group.cpus and s.memory_mib >= group.memory_mib and s.disk_gib >= group.disk_gib
+    ]
+    priced = [s for s in fit if s.price_per_hour is not None]
+    if priced:
+        return min(priced, key=lambda s: (s.price_per_hour, s.memory_mib, s.cpus, s.disk_gib, s.name))
+    return min(fit, key=lambda s: (s.memory_mib, s.cpus, s.disk_gib, s.name), default=None)
+
+
+def chosen_sizes(service: Service, sizes: Iterable[Size]) -> dict[str, str]:
+    """By group the name of the size that its nodes get; a group that nothing fits is missing."""
+    offered = tuple(sizes)
+    found = {group.name: choose_size(group, offered) for group in service.groups}
+    return {name: size.name for name, size in found.items() if size is not None}
+
+
+def node_spec(service: Service, site: Site, group: NodeGroup, ordinal: int, release: Release, size: str) -> NodeSpec:
+    """One node as it should be. The same wish always has the same name and spec digest.
+
+    The size is no part of the digest: a new price list must not replace running nodes.
+    """
     spec = _spec_digest(group, release)
     return NodeSpec(
         name=f"{service.name}-{site.name}-{group.name}-{ordinal}-{spec}",
@@ -97,6 +121,8 @@ def node_spec(service: Service, site: Site, group: NodeGroup, ordinal: int, rele
         release=release.digest,
         command=release.command,
         environment=dict(release.environment),
+        size=size,
+        ssh_keys=group.ssh_keys,
     )
 
 
@@ -106,6 +132,8 @@ def _spec_digest(group: NodeGroup, release: Release) -> str:
         group.image,
         f"{group.cpus} {group.memory_mib} {group.disk_gib}",
         " ".join(map(str, group.ports)),
+        group.boot_digest,
+        *sorted(group.ssh_keys),
         release.digest,
         release.command,
         *(f"{name}={value}" for name, value in sorted(release.environment.items())),
@@ -115,7 +143,8 @@ def _spec_digest(group: NodeGroup, release: Release) -> str:
 
 def plan_site(service: Service, site: Site, release: Release, found: SiteFound, *, active: bool) -> SitePlan:
     """What turns `found` into the wanted nodes. Impossible wishes are a problem, before anything is created."""
-    problem = _impossible(service, specs(service, site, release, active=True), found)
+    sizes = chosen_sizes(service, found.sizes)
+    problem = _impossible(service, specs(service, site, release, sizes, active=True), found)
     if problem is not None:
         return SitePlan(site=site.name, problem=problem)
     actions = []
@@ -123,7 +152,7 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
         actions.append(
             SiteAction(kind=ActionKind.UPLOAD, what=f"release {short(release.digest)}", why="not in the depot")
         )
-    actions += _node_actions(specs(service, site, release, active=active), found.nodes)
+    actions += _node_actions(specs(service, site, release, sizes, active=active), found.nodes)
     actions += [
         SiteAction(kind=ActionKind.REMOVE, what=digest, why="an earlier release") for digest in found.old_archives
     ]
@@ -135,12 +164,25 @@ def _impossible(service: Service, full: tuple[NodeSpec, ...], found: SiteFound) 
     missing = sorted({g.image for g in service.groups} - found.images)
     if missing:
         return f"image {missing[0]} does not exist there; it has {', '.join(sorted(found.images)) or 'none'}"
+    for group in service.groups:
+        if choose_size(group, found.sizes) is None:
+            largest = max(found.sizes, key=lambda s: (s.memory_mib, s.cpus, s.disk_gib), default=None)
+            most = f"the largest is {_size_text(largest)}" if largest else "it offers none"
+            return f"no size there has {_need_text(group)} for group {group.name}; {most}"
     have = {(n.group, n.ordinal) for n in found.nodes}
     more = sum((spec.group, spec.ordinal) not in have for spec in full)
     if found.nodes_max is not None and more > found.nodes_max - found.nodes_used:
         free = max(0, found.nodes_max - found.nodes_used)
         return f"{more} more nodes are needed, the quota of {found.nodes_max} leaves {free}; ask the provider for more"
     return None
+
+
+def _need_text(group: NodeGroup) -> str:
+    return f"{group.cpus} cpus, {group.memory_mib} MiB of memory and {group.disk_gib} GiB of disk"
+
+
+def _size_text(size: Size) -> str:
+    return f"{size.name} ({size.cpus} cpus, {size.memory_mib} MiB, {size.disk_gib} GiB)"
 
 
 def _node_actions(wanted: tuple[NodeSpec, ...], found: tuple[Node, ...]) -> list[SiteAction]:
@@ -167,7 +209,14 @@ def _place(spec: NodeSpec, nodes: list[Node]) -> list[SiteAction]:
     same = tuple(n for n in nodes if n.spec == spec.spec)
     other = tuple(n for n in nodes if n.spec != spec.spec)
     if not same and not other:
-        return [SiteAction(kind=ActionKind.CREATE, what=spec.name, why="missing", spec=spec)]
+        return [
+            SiteAction(
+                kind=ActionKind.CREATE,
+                what=spec.name,
+                why=f"missing; size {spec.size}" if spec.size else "missing",
+                spec=spec,
+            )
+        ]
     return _mended(spec, same) + _replaced(spec, other)
 
 

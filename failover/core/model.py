@@ -72,6 +72,10 @@ class NodeGroup:
     disk_gib: int = 1
     image: str = "debian-12"
     ports: tuple[int, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
+    """Public keys, as they stand in `authorized_keys`."""
+    boot_digest: str = ""
+    """Of the user-data template: a changed one replaces the nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +271,11 @@ class NodeSpec:
     release: str
     command: str
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    size: str = ""
+    """The provider's own name of the size that was chosen for the node."""
+    ssh_keys: tuple[str, ...] = ()
+    user_data: str = field(default="", repr=False)
+    """For cloud-init; rendered just before the node is created, because links in it expire."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -278,6 +287,17 @@ class NodeSpec:
             "failover-ordinal": str(self.ordinal),
             "failover-spec": self.spec,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What one node may be at a provider. `price_per_hour`: in the provider's currency; None: not in its API."""
+
+    name: str
+    cpus: int
+    memory_mib: int
+    disk_gib: int
+    price_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ def _survey_site(context: Context, state: State | None, release: Release, site: 
         nodes=compute.nodes(context.service.name, site.name),
         archive=depot.has(release.digest),
         images=compute.images(),
+        sizes=compute.sizes(),
         nodes_max=quota.nodes_max,
         nodes_used=quota.nodes_used,
         old_archives=tuple(sorted((depot.list() & ours) - {release.digest})),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from failover.core.mirror import specs, wanted_count
+from failover.core.mirror import chosen_sizes, specs, wanted_count
 from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Site, Target
 from failover.engine.context import Context
 from failover.engine.observe import MARGIN_S
@@ -33,7 +33,9 @@ def destroy(context: Context, node: Node) -> None:
 
 def ensure_all(context: Context, site: Site, release: Release, *, active: bool) -> tuple[Node, ...]:
     """Every wanted node of the site exists; as the provider lists them now."""
-    wanted = specs(context.service, site, release, active=active)
+    compute = context.compute[site.name]
+    offered = context.runtime.call(f"sizes at {site.name}", compute.sizes, deadline_s=CREATE_S)
+    wanted = specs(context.service, site, release, chosen_sizes(context.service, offered), active=active)
     have = {n.name: n for n in list_nodes(context, site.name) if n.state is not NodeState.STOPPED}
     for spec in wanted:
         if spec.name not in have:

@@ -2,6 +2,7 @@
 
     GET    /v1/account               {"status", "reason", "quota": {"nodes_max", "nodes_used"}}
     GET    /v1/images                {"images": [name]}
+    GET    /v1/sizes                 {"sizes": [{"name", "cpus", "memory_mib", "disk_gib", "price_per_hour"}]}
     GET    /v1/nodes                 {"nodes": [node], "next": cursor or null}; ?service= ?site= ?limit= ?after=
     POST   /v1/nodes                 a node as wished for; the same wish again gives the same node
     GET    /v1/nodes/ID              one node
@@ -29,7 +30,7 @@ from failover.local.ledger import NodeRecord
 from failover.local.nodes import lay_out
 from failover.local.server import ADDRESS, BODY_BYTES_MAX, ApiServer, Refusal, Reply, Request
 from failover.local.tokens import Role
-from failover.local.wish import IMAGES, Wish, parse
+from failover.local.wish import IMAGES, SIZES, Wish, parse
 from failover.net.archive import unpack
 
 FAULTS = ("drop", "api", "refuse", "error")
@@ -91,6 +92,8 @@ class CloudService:
                 return self._get_account()
             case ("GET", "v1", "images"):
                 return Reply(document={"images": list(IMAGES)})
+            case ("GET", "v1", "sizes"):
+                return Reply(document={"sizes": list(SIZES)})
             case ("GET", "v1", "nodes"):
                 return self._list_nodes(request.query)
             case ("POST", "v1", "nodes"):

@@ -6,12 +6,12 @@ and the order of creation follow from the calls.
 
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading
+from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading, Size
 from failover.errors import (
     AccessRefused,
     Conflict,
@@ -23,6 +23,10 @@ from failover.errors import (
 from failover.net.archive import unpack
 
 IMAGES = ("debian-12", "debian-13", "ubuntu-24.04")
+SIZES = (
+    Size(name="small", cpus=1, memory_mib=1024, disk_gib=20, price_per_hour=0.01),
+    Size(name="large", cpus=8, memory_mib=16384, disk_gib=320, price_per_hour=0.1),
+)
 Faults = Callable[[str], Exception | None]
 
 
@@ -60,10 +64,10 @@ class _Machine:
 class MemoryCloud:
     """One account: `ports.Account`, `ports.Compute` and `ports.Depot`.
 
-    `faults` is asked before each operation, named as the method is (`state`, `nodes`, `images`, `quota`, `ensure`,
-    `destroy`, `put`, `has`, `list`, `remove`). What it returns is raised (`state` turns it into a reading); a ReplyLost
-    is raised after the change. A new node is PENDING for `polls_pending` lists. `network` are the first two bytes of
-    the nodes' addresses. `matches` says whether an archive has a digest.
+    `faults` is asked before each operation, named as the method is (`state`, `nodes`, `ensure`, …). What it returns is
+    raised (`state` turns it into a reading); a ReplyLost is raised after the change. A new node is PENDING for
+    `polls_pending` lists. `network` are the first two bytes of the nodes' addresses. `matches` says whether an archive
+    has a digest.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class MemoryCloud:
         self._machines: dict[str, _Machine] = {}
         self._archives: dict[str, bytes] = {}
         self._made = 0
+        self.open_ports: dict[tuple[str, str], frozenset[int]] = {}
+        self.handed_over: dict[str, bytes] = {}
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------ account
@@ -111,6 +117,10 @@ class MemoryCloud:
         with self._operation("images"):
             return self._images
 
+    def sizes(self) -> tuple[Size, ...]:
+        with self._operation("sizes"):
+            return SIZES
+
     def quota(self) -> Quota:
         with self._operation("quota"):
             return Quota(nodes_max=self.nodes_max, nodes_used=len(self._machines))
@@ -125,6 +135,14 @@ class MemoryCloud:
             if found.node.state is NodeState.STOPPED:
                 found.node = replace(found.node, state=NodeState.RUNNING)
             return found.node
+
+    def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
+        with self._operation("firewall", site):
+            self.open_ports[service, site] = frozenset(ports)
+
+    def clear(self, service: str, site: str) -> None:
+        with self._operation("clear", site):
+            self.open_ports.pop((service, site), None)
 
     def destroy(self, node: Node) -> None:
         with self._operation("destroy", node.name):
@@ -184,6 +202,15 @@ class MemoryCloud:
     def remove(self, digest: str) -> None:
         with self._operation("remove", digest):
             self._archives.pop(digest, None)
+
+    def link(self, digest: str, expires_s: float) -> str:
+        with self._operation("link", digest):
+            return f"memory://{self.name}/{digest}?expires_s={expires_s:g}"
+
+    def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
+        with self._operation("hand_over", name):
+            self.handed_over[name] = contents
+            return f"memory://{self.name}/{name}?expires_s={expires_s:g}"
 
     # ------------------------------------------------------------------------------------------ the provider's side
 

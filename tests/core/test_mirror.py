@@ -6,10 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.core.mirror import ActionKind, SiteAction, SiteFound, node_spec, plan_site, specs, wanted_count
-from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Standby
+from failover.core.mirror import (
+    ActionKind,
+    SiteAction,
+    SiteFound,
+    choose_size,
+    node_spec,
+    plan_site,
+    specs,
+    wanted_count,
+)
+from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Size, Standby
 from tests.core.builders import BOREAS, DIGEST, OTHER_DIGEST, RELEASE, SERVICE
 
+SIZE = "small"
+SIZES = (
+    Size(name=SIZE, cpus=1, memory_mib=1024, disk_gib=20, price_per_hour=0.01),
+    Size(name="large", cpus=8, memory_mib=16384, disk_gib=320, price_per_hour=0.1),
+)
 WEB = NodeGroup(name="web", count=2, warm_count=1, ports=(8080,))
 API = NodeGroup(name="api", count=1, warm_count=3)
 TWO = replace(SERVICE, groups=(WEB,))
@@ -21,7 +35,9 @@ NEW = Release(digest=OTHER_DIGEST, command=RELEASE.command, environment=RELEASE.
 
 
 def found(*nodes: Node, **changed: object) -> SiteFound:
-    base = SiteFound(nodes=nodes, archive=True, images=frozenset({"debian-12"}), nodes_max=None, nodes_used=len(nodes))
+    base = SiteFound(
+        nodes=nodes, archive=True, images=frozenset({"debian-12"}), sizes=SIZES, nodes_max=None, nodes_used=len(nodes)
+    )
     return replace(base, **changed)  # type: ignore[arg-type]
 
 
@@ -40,11 +56,11 @@ def built(spec: NodeSpec, **changed: object) -> Node:
 
 
 def wish(ordinal: int = 0, release: Release = RELEASE, site: Site = HOT) -> NodeSpec:
-    return node_spec(TWO, site, WEB, ordinal, release)
+    return node_spec(TWO, site, WEB, ordinal, release, SIZE)
 
 
 def all_of(site: Site = HOT, *, active: bool = False, release: Release = RELEASE) -> tuple[Node, ...]:
-    return tuple(built(s) for s in specs(TWO, site, release, active=active))
+    return tuple(built(s) for s in specs(TWO, site, release, {"web": SIZE}, active=active))
 
 
 def actions(site: Site, seen: SiteFound, *, active: bool = False, service: Service = TWO) -> list[str]:
@@ -72,7 +88,7 @@ def actions(site: Site, seen: SiteFound, *, active: bool = False, service: Servi
 )
 def test_how_many_nodes(site: Site, active: bool, count: int) -> None:
     assert wanted_count(site, WEB, active=active) == count
-    assert len(specs(TWO, site, RELEASE, active=active)) == count
+    assert len(specs(TWO, site, RELEASE, {"web": SIZE}, active=active)) == count
 
 
 def test_warm_never_runs_more_than_all() -> None:
@@ -82,14 +98,14 @@ def test_warm_never_runs_more_than_all() -> None:
 def test_the_same_wish_has_the_same_name_another_wish_another() -> None:
     assert wish() == wish()
     others = [
-        node_spec(TWO, HOT, replace(WEB, cpus=2), 0, RELEASE),
-        node_spec(TWO, HOT, replace(WEB, memory_mib=1), 0, RELEASE),
-        node_spec(TWO, HOT, replace(WEB, disk_gib=9), 0, RELEASE),
-        node_spec(TWO, HOT, replace(WEB, image="debian-13"), 0, RELEASE),
-        node_spec(TWO, HOT, replace(WEB, ports=(80, 80)), 0, RELEASE),
-        node_spec(TWO, HOT, WEB, 0, NEW),
-        node_spec(TWO, HOT, WEB, 0, replace(RELEASE, command="other")),
-        node_spec(TWO, HOT, WEB, 0, replace(RELEASE, environment={"MODE": "test"})),
+        node_spec(TWO, HOT, replace(WEB, cpus=2), 0, RELEASE, SIZE),
+        node_spec(TWO, HOT, replace(WEB, memory_mib=1), 0, RELEASE, SIZE),
+        node_spec(TWO, HOT, replace(WEB, disk_gib=9), 0, RELEASE, SIZE),
+        node_spec(TWO, HOT, replace(WEB, image="debian-13"), 0, RELEASE, SIZE),
+        node_spec(TWO, HOT, replace(WEB, ports=(80, 80)), 0, RELEASE, SIZE),
+        node_spec(TWO, HOT, WEB, 0, NEW, SIZE),
+        node_spec(TWO, HOT, WEB, 0, replace(RELEASE, command="other"), SIZE),
+        node_spec(TWO, HOT, WEB, 0, replace(RELEASE, environment={"MODE": "test"}), SIZE),
     ]
     assert len({wish().spec, *(o.spec for o in others)}) == 9
     assert len({wish().name, *(o.name for o in others), wish(1).name, wish(site=replace(HOT, name="x")).name}) == 11
@@ -97,7 +113,7 @@ def test_the_same_wish_has_the_same_name_another_wish_another() -> None:
 
 
 def test_counts_do_not_change_the_wish() -> None:
-    assert node_spec(TWO, HOT, replace(WEB, count=9, warm_count=4), 0, RELEASE) == wish()
+    assert node_spec(TWO, HOT, replace(WEB, count=9, warm_count=4), 0, RELEASE, SIZE) == wish()
 
 
 # ------------------------------------------------------------------------------------ stories
@@ -307,7 +323,7 @@ def test_what_is_done_needs_not_be_done_again(nodes: tuple[Node, ...], site: Sit
     plan = plan_site(TWO, site, RELEASE, before, active=active)
     after = carry_out(before, plan.actions)
     assert not plan_site(TWO, site, RELEASE, after, active=active).changes
-    assert {n.name for n in after.nodes} == {s.name for s in specs(TWO, site, RELEASE, active=active)}
+    assert {n.name for n in after.nodes} == {s.name for s in specs(TWO, site, RELEASE, {"web": SIZE}, active=active)}
     assert len(after.nodes) == wanted_count(site, WEB, active=active)
 
 
@@ -328,7 +344,46 @@ def test_nothing_goes_twice_and_a_place_in_order_keeps_its_node(
     plan = plan_site(TWO, site, RELEASE, found(*nodes), active=active)
     gone = [n.id for a in plan.actions for n in a.nodes]
     assert len(gone) == len(set(gone))
-    for spec in specs(TWO, site, RELEASE, active=active):
+    for spec in specs(TWO, site, RELEASE, {"web": SIZE}, active=active):
         good = [n.id for n in nodes if n.name == spec.name and n.release in (None, DIGEST)]
         serving = [n.id for n in nodes if n.id in good and n.state is not NodeState.STOPPED]
         assert not serving or set(serving) - set(gone)
+
+
+# ------------------------------------------------------------------------------------ sizes
+
+
+def size(name: str, cpus: int, memory_mib: int, price: float | None = None) -> Size:
+    return Size(name=name, cpus=cpus, memory_mib=memory_mib, disk_gib=50, price_per_hour=price)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ([size("a", 1, 1024, 0.02), size("b", 2, 2048, 0.01)], "b"),  # cheaper, though larger
+        ([size("a", 1, 1024), size("b", 2, 2048)], "a"),  # no prices: the smallest
+        ([size("a", 1, 1024), size("b", 2, 2048, 0.9)], "b"),  # only what has a price can be compared
+        ([size("a", 1, 1024, 0.01), size("b", 1, 1024, 0.01)], "a"),  # the same choice every time
+        ([size("a", 1, 256, 0.01)], None),
+        ([], None),
+    ],
+)
+def test_the_cheapest_size_that_fits(offered: list[Size], chosen: str | None) -> None:
+    picked = choose_size(replace(WEB, cpus=1, memory_mib=512), offered)
+    assert (picked.name if picked else None) == chosen
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [((), "it offers none"), ((size("tiny", 1, 256),), "the largest is tiny (1 cpus, 256 MiB, 50 GiB)")],
+)
+def test_no_size_fits(sizes: tuple[Size, ...], says: str) -> None:
+    plan = plan_site(TWO, HOT, RELEASE, found(sizes=sizes), active=False)
+    need = "no size there has 1 cpus, 512 MiB of memory and 1 GiB of disk for group web"
+    assert plan.problem == f"{need}; {says}"
+
+
+def test_a_node_can_be_wished_for_without_a_size() -> None:
+    (action, *_) = plan_site(TWO, COLD, RELEASE, found(), active=True).actions
+    assert action.why == "missing; size small"
+    assert specs(TWO, HOT, RELEASE, {}, active=True)[0].size == ""
