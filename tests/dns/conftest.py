@@ -35,4 +35,4 @@ def key(directory: Path) -> TsigKey:
 
 @pytest.fixture
 def north(server: NameServer, key: TsigKey) -> Rfc2136:
-    return Rfc2136(name="north", server=f"127.0.0.1:{server.port}", key=key)
+    return Rfc2136(name="north", server=f"127.0.0.1:{server.port}", key=key, timeout_s=60.0, deadline_s=120.0)

@@ -19,7 +19,7 @@ from tests.dns.scripted import reply, scripted
 
 @pytest.fixture
 def authority() -> DnsAuthority:
-    return DnsAuthority(timeout_s=5.0)
+    return DnsAuthority(timeout_s=15.0)
 
 
 def test_a_truncated_answer_is_asked_for_by_tcp(server: NameServer, north: Rfc2136, authority: DnsAuthority) -> None:

@@ -31,7 +31,7 @@ class TestRfc2136(DnsConformance):
 
     @pytest.fixture
     def authority(self) -> DnsAuthority:
-        return DnsAuthority()
+        return DnsAuthority(timeout_s=60.0)
 
 
 class TestLocal(DnsConformance):
@@ -39,8 +39,8 @@ class TestLocal(DnsConformance):
     def host(self, server: NameServer, directory: Path) -> LocalHost:
         daemon = {"pid": os.getpid(), "start": "0", "address": "127.0.0.1", "port": server.port}
         (directory / "daemon.json").write_text(json.dumps(daemon))
-        return LocalHost(root=directory.parent.parent, name="north")
+        return LocalHost(root=directory.parent.parent, name="north", timeout_s=60.0, deadline_s=120.0)
 
     @pytest.fixture
     def authority(self) -> DnsAuthority:
-        return DnsAuthority()
+        return DnsAuthority(timeout_s=60.0)

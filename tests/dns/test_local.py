@@ -19,7 +19,7 @@ def announce(directory: Path, port: int) -> None:
 
 @pytest.fixture
 def host(directory: Path) -> LocalHost:
-    return LocalHost(root=directory.parent.parent, name="north", deadline_s=1.0)
+    return LocalHost(root=directory.parent.parent, name="north", timeout_s=60.0, deadline_s=120.0)
 
 
 def test_a_server_that_was_never_started(host: LocalHost) -> None:

@@ -59,18 +59,18 @@ def update(*changes: Change, zone: str = ZONE, key: dns.tsig.Key | None = KEY) -
 
 
 def send(server: NameServer, message: dns.message.Message) -> dns.rcode.Rcode:
-    return dns.query.tcp(message, "127.0.0.1", timeout=10, port=server.port).rcode()
+    return dns.query.tcp(message, "127.0.0.1", timeout=60, port=server.port).rcode()
 
 
 def values(server: NameServer, name: str, type: str) -> set[str]:
     query = dns.message.make_query(f"{name}.{ZONE}", type)
-    answer = dns.query.tcp(query, "127.0.0.1", timeout=10, port=server.port)
+    answer = dns.query.tcp(query, "127.0.0.1", timeout=60, port=server.port)
     here = [rrset for rrset in answer.answer if rrset.name == query.question[0].name]
     return {rdata.to_text() for rrset in here if rrset.rdtype == query.question[0].rdtype for rdata in rrset}
 
 
 def serial(server: NameServer) -> int:
-    answer = dns.query.tcp(dns.message.make_query(ZONE, "SOA"), "127.0.0.1", timeout=10, port=server.port)
+    answer = dns.query.tcp(dns.message.make_query(ZONE, "SOA"), "127.0.0.1", timeout=60, port=server.port)
     return int(answer.answer[0][0].serial)
 
 
@@ -150,12 +150,12 @@ def test_a_name_that_lost_its_last_set_is_gone(server: NameServer) -> None:
     assert send(server, update(lambda m: m.delete("x.deep", "A"))) == NOERROR
     for name in ("x.deep", "deep"):
         query = dns.message.make_query(f"{name}.{ZONE}", "A")
-        assert dns.query.udp(query, "127.0.0.1", timeout=10, port=server.port).rcode() == dns.rcode.NXDOMAIN
+        assert dns.query.udp(query, "127.0.0.1", timeout=60, port=server.port).rcode() == dns.rcode.NXDOMAIN
 
 
 def test_the_whole_set_takes_the_new_time_to_live(server: NameServer) -> None:
     assert send(server, update(lambda m: m.add("www", 300, "A", "192.0.2.9"))) == NOERROR
-    answer = dns.query.tcp(dns.message.make_query(f"www.{ZONE}", "A"), "127.0.0.1", timeout=10, port=server.port)
+    answer = dns.query.tcp(dns.message.make_query(f"www.{ZONE}", "A"), "127.0.0.1", timeout=60, port=server.port)
     assert answer.answer[0].ttl == 300
     assert len(answer.answer[0]) == 3
 
@@ -170,7 +170,7 @@ def test_the_apex_keeps_its_soa_and_a_name_server(server: NameServer) -> None:
     ):
         assert send(server, update(change)) == NOERROR
     query = dns.message.make_query(ZONE, "NS")
-    assert dns.query.tcp(query, "127.0.0.1", timeout=10, port=server.port).answer[0][0].to_text() == f"ns1.{ZONE}."
+    assert dns.query.tcp(query, "127.0.0.1", timeout=60, port=server.port).answer[0][0].to_text() == f"ns1.{ZONE}."
     assert values(server, "www", "SOA") == set()
     assert serial(server) < 99
 
@@ -281,13 +281,13 @@ def test_a_zone_of_others_is_not_ours_to_change(server: NameServer) -> None:
 def test_signed_questions_get_signed_answers(server: NameServer) -> None:
     query = dns.message.make_query(f"www.{ZONE}", "A")
     query.use_tsig(KEY)
-    answer = dns.query.udp(query, "127.0.0.1", timeout=10, port=server.port)
+    answer = dns.query.udp(query, "127.0.0.1", timeout=60, port=server.port)
     assert answer.had_tsig
 
 
 def test_updates_come_by_udp_too(server: NameServer) -> None:
     message = update(lambda m: m.replace("www", 60, "A", "192.0.2.9"))
-    assert dns.query.udp(message, "127.0.0.1", timeout=10, port=server.port).rcode() == NOERROR
+    assert dns.query.udp(message, "127.0.0.1", timeout=60, port=server.port).rcode() == NOERROR
     assert values(server, "www", "A") == {"192.0.2.9"}
 
 
@@ -400,7 +400,7 @@ def _update_until_killed(child: subprocess.Popen[str], port: int, *, first: int)
         if number == first + 15:
             os.kill(child.pid, signal.SIGKILL)
         try:
-            assert dns.query.tcp(message, "127.0.0.1", timeout=10, port=port).rcode() == NOERROR
+            assert dns.query.tcp(message, "127.0.0.1", timeout=60, port=port).rcode() == NOERROR
         except (OSError, EOFError):
             return last
         last = number

@@ -99,7 +99,7 @@ def bind() -> Iterator[Bind]:
 
 @pytest.fixture
 def host(bind: Bind) -> Rfc2136:
-    return Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}", key=KEY)
+    return Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}", key=KEY, timeout_s=60.0, deadline_s=120.0)
 
 
 @pytest.mark.server("bind")
@@ -110,7 +110,7 @@ class TestBind(DnsConformance):
 
     @pytest.fixture
     def authority(self) -> DnsAuthority:
-        return DnsAuthority()
+        return DnsAuthority(timeout_s=60.0)
 
 
 @pytest.mark.server("bind")

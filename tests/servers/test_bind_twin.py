@@ -90,7 +90,7 @@ def _everything(port: int) -> dict[tuple[str, str], object]:
     for name in NAMES:
         for type in ("A", "TXT", "CNAME", "MX", "NS"):
             query = dns.message.make_query(dns.name.from_text(name, dns.name.from_text(ZONE)), type)
-            answer = dns.query.tcp(query, "127.0.0.1", timeout=10, port=port)
+            answer = dns.query.tcp(query, "127.0.0.1", timeout=60, port=port)
             sets = {(r.name, r.rdtype, r.ttl, frozenset(r)) for r in answer.answer}
             found[name, type] = (dns.rcode.to_text(answer.rcode()), sets)
     return found
@@ -103,7 +103,7 @@ def test_the_same_updates_have_the_same_outcome(bind: Bind, twin: NameServer) ->
     for number in range(UPDATES):
         message = _random_update(rng)
         said = [
-            dns.rcode.to_text(dns.query.tcp(message, "127.0.0.1", timeout=10, port=port).rcode())
+            dns.rcode.to_text(dns.query.tcp(message, "127.0.0.1", timeout=60, port=port).rcode())
             for port in (bind.port, twin.port)
         ]
         assert said[0] == said[1], f"update {number}: BIND and ours differ\n{message}"
