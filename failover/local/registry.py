@@ -4,7 +4,7 @@
     ROOT/dns/NAME/         host.json, daemon.json, operator.token, zones and key of the name server, log
     ROOT/controls/NAME/    control.json, daemon.json, log
 
-Directories have mode 0700, files 0600.
+Directories have mode 0700, files 0600 (but zones, which a name server tells everybody).
 """
 
 import re

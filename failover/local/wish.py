@@ -9,6 +9,7 @@ from failover.local.depot import checked_digest
 from failover.local.server import Refusal
 
 IMAGES = ("debian-12", "debian-13", "ubuntu-24.04")
+"""Names only: every node runs on this machine's own system."""
 SIZES = tuple(
     {"name": name, "cpus": cpus, "memory_mib": memory_mib, "disk_gib": disk_gib, "price_per_hour": price}
     for name, cpus, memory_mib, disk_gib, price in (
@@ -19,7 +20,6 @@ SIZES = tuple(
     )
 )
 """What a node may be. Nothing limits a local node really: the sizes are there so that choosing one can be tried."""
-"""Names only: every node runs on this machine's own system."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

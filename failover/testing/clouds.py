@@ -164,6 +164,17 @@ class CloudConformance:
     def test_images_can_be_named(self, cloud: Cloud, release: Packed) -> None:
         assert self.spec(release).image in cloud.images()
 
+    def test_there_is_a_size_for_the_node(self, cloud: Cloud, release: Packed) -> None:
+        wish, sizes = self.spec(release), cloud.sizes()
+        assert len({size.name for size in sizes}) == len(sizes)
+        assert [s for s in sizes if s.cpus >= wish.cpus and s.memory_mib >= wish.memory_mib]
+
+    def test_a_firewall_may_come_before_the_first_node(self, cloud: Cloud) -> None:
+        for ports in ((), (self.port,), (self.port,)):
+            cloud.firewall(SERVICE, SITE, ports)
+        for _ in range(2):
+            cloud.clear(SERVICE, SITE)
+
     # ------------------------------------------------------------------------------------------ nodes
 
     def test_a_node_is_what_was_asked_for(self, cloud: Cloud, stocked: Packed) -> None:
@@ -313,6 +324,17 @@ class CloudConformance:
         assert cloud.list() == frozenset()
         self.running(cloud, 1)
 
+    def test_clearing_one_site_leaves_nodes_and_archives(self, cloud: Cloud, stocked: Packed) -> None:
+        made = cloud.ensure(self.spec(stocked, site="boreas"))
+        cloud.clear(SERVICE, SITE)
+        assert [node.id for node in self.running(cloud, 1, "boreas")] == [made.id]
+        assert cloud.has(stocked.digest)
+
+    def test_links_are_addresses_where_they_are_needed(self, cloud: Cloud, stocked: Packed) -> None:
+        for url in (cloud.link(stocked.digest, 60.0), cloud.hand_over("node-0", b"secret=opensesame", 60.0)):
+            assert url == "" or "://" in url
+            assert "opensesame" not in url
+
     # ------------------------------------------------------------------------------------------ the provider's moods
 
     def test_a_closed_account_says_so_and_refuses_everything(
@@ -325,6 +347,7 @@ class CloudConformance:
         calls: tuple[Callable[[], object], ...] = (
             lambda: cloud.nodes(SERVICE, SITE),
             cloud.images,
+            cloud.sizes,
             cloud.quota,
             lambda: cloud.ensure(self.spec(stocked, 1)),
             lambda: cloud.destroy(made),

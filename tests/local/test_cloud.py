@@ -1,11 +1,13 @@
 """A cloud's nodes are real processes, and its moods are real."""
 
+import contextlib
 import json
 import os
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -238,8 +240,6 @@ def test_what_a_node_forked_does_not_outlive_a_killed_daemon_for_long(
 def test_a_daemon_killed_while_nodes_are_made_knows_every_node_that_runs(
     root: Path, aurora: LocalCloud, release: Packed, round: int
 ) -> None:
-    from threading import Thread
-
     def make() -> None:
         for ordinal in range(6):
             try:
@@ -260,6 +260,30 @@ def test_a_daemon_killed_while_nodes_are_made_knows_every_node_that_runs(
     folders = {folder.name for folder in (root / "clouds" / "aurora" / "nodes").iterdir()}
     assert folders == ids
     assert len(list(marked(MARK, ids))) == 6
+
+
+@pytest.mark.parametrize("round", range(4))
+def test_a_daemon_killed_while_it_closes_is_before_or_after(
+    root: Path, aurora: LocalCloud, release: Packed, round: int
+) -> None:
+    nodes = {aurora.ensure(spec(release, ordinal)).id for ordinal in range(3)}
+
+    def close() -> None:
+        with contextlib.suppress(Unreachable):
+            control.close(root, "aurora", "abuse")
+
+    closer = Thread(target=close)
+    closer.start()
+    time.sleep(0.005 * round)
+    kill_daemon(root)
+    closer.join()
+    control.start(root)
+    closed = aurora.state().reading is Reading.CLOSED
+    control.reopen(root, "aurora")
+    assert {node.id for node in aurora.nodes(SERVICE, "aurora")} == (set() if closed else nodes)
+    assert aurora.list() == (frozenset() if closed else {release.digest})
+    assert {p.name for p in (root / "clouds" / "aurora" / "nodes").iterdir()} == (set() if closed else nodes)
+    assert len(list(marked(MARK, nodes))) == (0 if closed else 3)
 
 
 def test_stop_ends_a_node_that_does_not_listen(root: Path, aurora: LocalCloud, release: Packed) -> None:

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_created_once(root: Path) -> None:
     assert control.create_cloud(root, "aurora", 3)
     assert not control.create_cloud(root, "aurora", 5)
     assert cloud(root).quota().nodes_max == 3
+
+
+def test_created_by_one_of_many_at_once(root: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: control.create_cloud(root, "aurora"), range(8)))
+    assert sorted(made) == [False] * 7 + [True]
+    assert [p.name for p in (root / "clouds").iterdir()] == ["aurora"]
 
 
 def test_everything_is_private(root: Path) -> None:
