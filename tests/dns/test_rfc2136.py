@@ -145,7 +145,30 @@ def test_an_unsigned_yes_to_a_signed_update_is_not_believed() -> None:
         publish(host_at(there.server, key=key))
 
 
+def test_a_clock_that_differs_is_told_apart_from_a_wrong_key() -> None:
+    def script(wire: bytes) -> bytes:
+        query = dns.message.from_wire(wire, keyring=False)
+        answer = dns.message.make_response(query)
+        answer.set_rcode(dns.rcode.NOTAUTH)
+        assert query.tsig is not None
+        rdata = query.tsig[0].replace(error=dns.rcode.BADTIME, other=b"\x00" * 6)
+        answer.tsig = dns.rrset.from_rdata(query.tsig.name, 0, rdata)
+        answer.want_tsig_sign = False
+        return answer.to_wire()
+
+    with scripted(script) as there, pytest.raises(AccessRefused) as raised:
+        publish(host_at(there.server, key=TsigKey(name="failover", secret=SECRET)))
+    assert "clock" in raised.value.hint
+
+
 # ---------------------------------------------------------------------------------------------- silence
+
+
+def test_a_deadline_that_is_over_before_it_begins() -> None:
+    with pytest.raises(TimedOut):
+        publish(host_at("127.0.0.1:9", deadline_s=0.0))
+    with pytest.raises(TimedOut):
+        host_at("127.0.0.1:9", deadline_s=0.0).read(ZONE, [WWW_A])
 
 
 def test_nobody_listens() -> None:

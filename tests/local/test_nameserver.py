@@ -1,6 +1,7 @@
 """What the local name server answers, asked by dnspython's own client."""
 
 import base64
+import contextlib
 import logging
 import random
 import socket
@@ -25,8 +26,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from failover.errors import SecretError, StateDamaged, UsageError
-from failover.local.nameserver import NameServer, create
+from failover.local.nameserver import CONNECTIONS_MAX, NameServer, create
 from failover.local.zone_server import ZoneServer
+from failover.testing.dns import wait_until
 
 SECRET = base64.b64encode(b"a secret of the tests, 32 bytes!").decode()
 KEY = dns.tsig.Key("failover", SECRET)
@@ -243,6 +245,28 @@ def test_a_connection_that_sends_half_a_message_holds_nobody_up(server: NameServ
         tcp.sendall(b"\x00\x40half")
         query = dns.message.make_query("www.example.test", "A")
         assert dns.query.tcp(query, "127.0.0.1", timeout=60, port=server.port).answer
+
+
+def test_connections_beyond_the_limit_are_closed_at_once(server: NameServer) -> None:
+    query = dns.message.make_query("www.example.test", "A").to_wire(prepend_length=True)
+    with contextlib.ExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX):
+            held = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            held.sendall(query)
+            assert held.recv(2)
+        extra = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+        assert extra.recv(2) == b""
+        assert ask(server, "www.example.test", "A").answer
+    wait_until(lambda: _is_served(server, query))
+
+
+def _is_served(server: NameServer, query: bytes) -> bool:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as tcp:
+        try:
+            tcp.sendall(query)
+            return tcp.recv(2) != b""
+        except ConnectionError:
+            return False
 
 
 def test_ipv6(directory: Path) -> None:
