@@ -1,5 +1,6 @@
 """Entry point: `failover …` and `python -m failover …`."""
 
+import io
 import sys
 
 from failover import __version__
@@ -11,6 +12,10 @@ def main() -> None:
         sys.stdout.write(f"failover {__version__}\n")
         return
     from failover.cli.app import run
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? for → and …
 
     sys.exit(run(sys.argv[1:]))
 

@@ -55,14 +55,26 @@ def run(arguments: Sequence[str]) -> int:
         progress("failover: not done")
         return FAILED
     except typer.TyperException as error:
-        progress(f"failover: {error.format_message()}\n  next: failover --help")
+        said = error.format_message()
+        # Without a command the error's text is the help itself.
+        progress(said if said.startswith("Usage:") else f"failover: {said}\n  next: failover --help")
         return USAGE
     except KeyboardInterrupt:
         progress("failover: interrupted; what was journaled goes on with the next check")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return FAILED
+    except OSError as error:  # a full disk, a file system that cannot be written
+        _drop_output()
+        where = f"{error.filename}: " if error.filename else ""
+        progress(f"failover: {where}{error.strerror or error}\n  next: look at the disk and its permissions")
+        return FAILED
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere; else Python would try it again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(wanted: bool) -> None:
