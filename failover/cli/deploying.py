@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from failover.cli.output import Output, emit, emit_json, progress, site_progress, table
-from failover.cli.wiring import config_of, context_of, open_local
+from failover.cli.wiring import config_of, context_of, open_local, store_of
 from failover.core.mirror import SitePlan
 from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead, tear_down
 from failover.engine.mirror import SiteResult
@@ -20,7 +20,7 @@ def confirmed(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("ask", question, "there is no terminal to ask at", "add --yes")
+        raise UsageError("ask", f'"{question}"', "there is no terminal to ask at", "add --yes")
     typer.confirm(question, abort=True, err=True)
 
 
@@ -135,6 +135,7 @@ def _deployed_text(done: Deployed) -> str:
 
 def destroy(config: Path | None, output: Output, *, yes: bool, wait_s: float) -> int:
     found = config_of(config)
+    store_of(found).load()  # nothing to take down is said before a question, and before a lock is made
     confirmed(f"take {found.service.name} out of DNS and destroy its nodes at every site?", yes=yes)
     try:
         results = tear_down(context_of(found, mirror=True), site_progress, lease_wait_s=wait_s)
