@@ -75,7 +75,7 @@ def stale_s(service: Service, world: World) -> float | None:
 def _document(config: Config, world: World) -> dict[str, object]:
     service, state = config.service, world.state
     budget = budget_of(config, world)
-    pause = world.orders.pause
+    pause = world.orders.pause_at(world.now)
     return {
         "service": service.name,
         "active_site": state.active_site,
@@ -137,7 +137,7 @@ def _text(config: Config, world: World) -> str:
         f"{'safe' if is_safe else 'NOT SAFE'}",
         f"next: {_next(service, world)}",
     ]
-    pause = world.orders.pause
+    pause = world.orders.pause_at(world.now)
     if pause is not None:
         lines.append(f"PAUSED: {pause.reason}; `failover unpause` ends it")
     if state.isolated:
