@@ -29,7 +29,7 @@ def config_of(option: Path | None) -> Config:
 
 def store_of(config: Config) -> SqliteStore:
     """State alone: for commands that only look or leave an order."""
-    return SqliteStore(config.state_path)
+    return SqliteStore(config.state_path, config.service.name)
 
 
 def context_of(config: Config, *, mirror: bool = False, vantage: str | None = None) -> Context:

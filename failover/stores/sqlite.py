@@ -26,8 +26,10 @@ class SqliteStore:
     May be used from several threads, one at a time. `close` may be called at any time; a later call opens again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, service: str | None = None) -> None:
+        """`service`: whose state it must be; None: anybody's."""
         self.path = path.absolute()
+        self._service = service
         self._database = Database(path)
 
     def create(self, state: State) -> State:
@@ -47,7 +49,11 @@ class SqliteStore:
         return state
 
     def load(self) -> State:
-        return self._database.read("read state", _state)
+        state = self._database.read("read state", _state)
+        if self._service not in (None, state.service):
+            cause = f"it is the state of service {state.service}, not of {self._service}"
+            raise StateError("read state", str(self.path), cause, "give each service a `state:` of its own")
+        return state
 
     def swap(self, state: State, *, term: int, events: Sequence[Event] = ()) -> State:
         wanted = replace(state, revision=state.revision + 1)
