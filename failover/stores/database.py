@@ -49,7 +49,9 @@ class Database:
 
         `work` may run twice: on a full disk the reserve is given up and the whole is tried again.
         """
-        return self._run(operation, "BEGIN IMMEDIATE", work)
+        result = self._run(operation, "BEGIN IMMEDIATE", work)
+        self._settle()
+        return result
 
     def close(self) -> None:
         """A later call opens again."""
@@ -77,6 +79,16 @@ class Database:
         except StateMissing:
             return
         raise StateStale("create state", str(self.path), "there is one already", "look with `failover status`")
+
+    def _settle(self) -> None:
+        """Move what was written from the log into the file itself, where damage shows.
+
+        SQLite takes a flipped bit in the log for the log's end, and drops what follows without a sound. What was
+        written is durable already, so trouble here is not the write's.
+        """
+        with self._mutex, contextlib.suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def _run(self, operation: str, begin: str, work: Work[T]) -> T:
         with self._mutex:
@@ -145,6 +157,9 @@ class Database:
         except sqlite3.Error as error:
             self._close_if_unsure(error)
             raise self._translate(operation, error) from error
+        except UnicodeDecodeError as error:  # SQLite's message quotes a damaged name
+            self.close()
+            raise StateDamaged(operation, str(self.path), "it holds text that is not UTF-8", DAMAGE_HINT) from error
         except OSError as error:
             raise StateDamaged(operation, str(self.path), error.strerror or str(error), DAMAGE_HINT) from error
         except StateError as error:

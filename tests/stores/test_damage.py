@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from failover.core.world import State
@@ -60,7 +60,7 @@ def test_the_sample_itself_is_right() -> None:
     assert refused_or_right(image, content) == "right"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_flipped_bits(data: st.DataObject) -> None:
     image, content = sample()
@@ -79,7 +79,7 @@ def test_every_byte_of_the_header(bit: int) -> None:
         refused_or_right(bytes(damaged), content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_overwritten_stretches(data: st.DataObject) -> None:
     image, content = sample()
@@ -88,7 +88,13 @@ def test_overwritten_stretches(data: st.DataObject) -> None:
     refused_or_right((image[:start] + junk + image[start + len(junk) :])[: len(image)], content)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("old", [b"documents", b"CREATE TABLE", b"hash TEXT", b'"plan":', b"sha256"])
+def test_text_that_is_not_utf_8(old: bytes) -> None:
+    image, content = sample()
+    assert refused_or_right(image.replace(old, b"\xff" + old[1:]), content) == "refused"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file(share: float) -> None:
     """Right is possible: the last page may be a free one."""
