@@ -195,22 +195,23 @@ def open_local(config: Config) -> list[str]:
     What existed before is left as it is: a stopped or failed daemon stays so.
     """
     from failover.local import control
+    from failover.local.registry import Kind, place, read_record
 
     root = config.local_root
-    made = [
-        provider.name
-        for provider in config.providers.values()
-        if provider.kind == "local" and control.create_cloud(root, provider.name, _nodes_max(provider.options))
-    ]
-    made += [
-        host.name
-        for host in config.hosts.values()
-        if host.kind == "local" and control.create_dns(root, host.name, config.service.zones)
-    ]
-    made += [name for name in config.local_controls if control.create_control(root, name)]
-    if made:
-        control.start(root, made)
-    return made
+    things = []
+    for provider in config.providers.values():
+        if provider.kind == "local":
+            control.create_cloud(root, provider.name, _nodes_max(provider.options))
+            things.append(place(root, Kind.CLOUD, provider.name))
+    for host in config.hosts.values():
+        if host.kind == "local":
+            control.create_dns(root, host.name, config.service.zones)
+            things.append(place(root, Kind.DNS, host.name))
+    for name in config.local_controls:
+        control.create_control(root, name)
+        things.append(place(root, Kind.CONTROL, name))
+    new = [f"{p.kind.value}/{p.name}" for p in things if read_record(p.directory) is None]  # it never ran
+    return [p.name for p in control.start(root, new)] if new else []
 
 
 def _nodes_max(options: Mapping[str, object]) -> int:
