@@ -96,6 +96,7 @@ def test_3_the_active_site_fails_and_the_provider_tells_why(reading: Reading, no
     assert watch(state, AURORA).details == ("aurora: refused",)
     assert watch(state, AURORA).addresses == ()
     assert watch(state, AURORA).readiness != READY
+    assert watch(state, BOREAS).details == ()
 
 
 def test_4_two_bad_rounds_are_not_enough() -> None:
@@ -133,7 +134,13 @@ def test_7_the_own_provider_speaking_is_not_another_sites_answer() -> None:
     assert kinds(state)[AURORA] == "UNKNOWN"
 
 
-def test_8_a_lone_site_is_judged_although_there_is_no_other() -> None:
+def test_8_another_site_that_serves_is_an_answer_without_any_api() -> None:
+    silent = dict.fromkeys(NAMES, Reading.UNCLEAR)
+    state = rounds(rounds(START, 2), 3, 2, reports=reports(**silent), samples=samples(aurora=BAD))
+    assert kinds(state) == {AURORA: "PROVIDER_DOWN", BOREAS: "UP", CIRRUS: "UP"}
+
+
+def test_9_a_lone_site_is_judged_although_there_is_no_other() -> None:
     alone = replace(SERVICE, sites=SITES[:1])
     state = START
     for number in range(3):
@@ -152,11 +159,11 @@ def test_8_a_lone_site_is_judged_although_there_is_no_other() -> None:
         ((True, False, False), True),
     ],
 )
-def test_9_without_a_majority_of_controls_we_are_cut_off(ok: tuple[bool, ...], cut_off: bool) -> None:
+def test_10_without_a_majority_of_controls_we_are_cut_off(ok: tuple[bool, ...], cut_off: bool) -> None:
     assert isolated(controls(*ok)) is cut_off
 
 
-def test_10_controls_of_one_provider_count_once() -> None:
+def test_11_controls_of_one_provider_count_once() -> None:
     twice = tuple(ControlSample(target=t, provider="other", ok=True) for t in ("a", "b"))
     third = ControlSample(target="c", provider="third", ok=True)
     silent = ControlSample(target="d", provider="fourth", ok=False)
@@ -181,35 +188,35 @@ STOPPED = (node(AURORA, status=NodeState.STOPPED),)
 RUNNING = (node(AURORA),)
 
 
-def test_11_three_complete_lists_without_our_nodes() -> None:
+def test_12_three_complete_lists_without_our_nodes() -> None:
     assert gone_after([(), (), ()]) == (GONE_LISTS, "RESOURCES_GONE")
 
 
-def test_12_stopped_nodes_are_gone_too() -> None:
+def test_13_stopped_nodes_are_gone_too() -> None:
     assert gone_after([STOPPED, STOPPED, STOPPED]) == (GONE_LISTS, "RESOURCES_GONE")
 
 
-def test_13_lists_that_cannot_be_read_are_never_empty_lists() -> None:
+def test_14_lists_that_cannot_be_read_are_never_empty_lists() -> None:
     assert gone_after([None, None, None, None]) == (0, "DOWN_UNEXPLAINED")
 
 
-def test_14_an_unreadable_list_in_between_neither_counts_nor_breaks() -> None:
+def test_15_an_unreadable_list_in_between_neither_counts_nor_breaks() -> None:
     assert gone_after([(), None, (), None]) == (2, "DOWN_UNEXPLAINED")
     assert gone_after([(), None, (), ()]) == (GONE_LISTS, "RESOURCES_GONE")
     assert gone_after([(), (), (), None]) == (GONE_LISTS, "RESOURCES_GONE")
 
 
-def test_15_one_list_that_shows_a_node_begins_anew() -> None:
+def test_16_one_list_that_shows_a_node_begins_anew() -> None:
     assert gone_after([(), (), RUNNING, (), ()]) == (2, "DOWN_UNEXPLAINED")
     assert gone_after([(), (), RUNNING]) == (0, "APP_DOWN")
 
 
-def test_16_nodes_of_other_names_are_not_ours() -> None:
+def test_17_nodes_of_other_names_are_not_ours() -> None:
     strange = (node(AURORA, spec="deadbeef"),)
     assert gone_after([strange, strange, strange]) == (GONE_LISTS, "RESOURCES_GONE")
 
 
-def test_17_a_site_without_inventory_has_nothing_to_lose() -> None:
+def test_18_a_site_without_inventory_has_nothing_to_lose() -> None:
     state = replace(rounds(START, 2), inventory={})
     state = rounds(state, 4, 2, samples=samples(aurora=BAD), nodes=dict.fromkeys(NAMES, ()))
     assert (watch(state, AURORA).gone_streak, kinds(state)[AURORA]) == (0, "DOWN_UNEXPLAINED")
@@ -219,19 +226,19 @@ def test_17_a_site_without_inventory_has_nothing_to_lose() -> None:
 # ------------------------------------------------------------------------------------ readiness of the standby
 
 
-def test_18_one_byte_changed_in_the_standbys_release() -> None:
+def test_19_one_byte_changed_in_the_standbys_release() -> None:
     nodes = {**{name: (node(name),) for name in NAMES}, BOREAS: (node(BOREAS, release=OTHER_DIGEST),)}
     readiness = watch(rounds(START, 3, nodes=nodes), BOREAS).readiness
     assert readiness is not None
     assert "holds another release" in readiness.reasons[0]
 
 
-def test_19_a_person_need_not_wait_for_the_streak() -> None:
+def test_20_a_person_need_not_wait_for_the_streak() -> None:
     assert watch(judge(SERVICE, START, seen(0)), BOREAS).readiness != READY
     assert watch(judge(SERVICE, START, seen(0), fresh=True), BOREAS).readiness == READY
 
 
-def test_19b_a_person_goes_back_to_a_site_that_answers_again_although_it_was_down() -> None:
+def test_21_a_person_goes_back_to_a_site_that_answers_again_although_it_was_down() -> None:
     down = rounds(rounds(START, 2), 3, 2, samples=samples(boreas=BAD))
     assert (kinds(down)[BOREAS], kinds(judge(SERVICE, down, seen(5)))[BOREAS]) == ("APP_DOWN", "APP_DOWN")
     asked = judge(SERVICE, down, seen(5), fresh=True)
@@ -239,14 +246,14 @@ def test_19b_a_person_goes_back_to_a_site_that_answers_again_although_it_was_dow
     assert kinds(rounds(asked, 1, 6)) == dict.fromkeys(NAMES, "UP")
 
 
-def test_20_a_check_without_an_answer_is_not_passed_for_a_person_either() -> None:
+def test_22_a_check_without_an_answer_is_not_passed_for_a_person_either() -> None:
     two = replace(SERVICE, checks=(HTTP, replace(HTTP, name="api", group="api")))
     readiness = watch(judge(two, START, seen(0), fresh=True), BOREAS).readiness
     assert readiness is not None
     assert readiness.reasons[0].startswith("check api does not pass")
 
 
-def test_21_an_address_must_pass_every_check() -> None:
+def test_23_an_address_must_pass_every_check() -> None:
     two = replace(SERVICE, checks=(HTTP, replace(HTTP, name="tcp")))
     mixed = (
         sample(BOREAS, GOOD, address="198.51.100.2"),
@@ -257,15 +264,16 @@ def test_21_an_address_must_pass_every_check() -> None:
     state = judge(two, START, seen(0, samples=mixed))
     assert watch(state, BOREAS).addresses == ("198.51.100.2",)
     assert watch(state, BOREAS).details == ("no descriptors",)
+    assert watch(judge(two, START, seen(0, samples=(sample(BOREAS, BAD),))), BOREAS).details == ()
 
 
-def test_22_a_cold_site_is_ready_by_its_stock() -> None:
+def test_24_a_cold_site_is_ready_by_its_stock() -> None:
     cold = replace(SERVICE, sites=(SITES[0], replace(SITES[1], standby=Standby.COLD), SITES[2]))
     assert watch(judge(cold, START, seen(0, stock={BOREAS: Stock(problem="timeout")})), BOREAS).readiness != READY
     assert watch(judge(cold, START, seen(0)), BOREAS).readiness != READY
 
 
-def test_23_during_a_roll_out_both_releases_are_right() -> None:
+def test_25_during_a_roll_out_both_releases_are_right() -> None:
     state = replace(START, accepted={BOREAS: (DIGEST, OTHER_DIGEST)})
     assert accepted_releases(state, BOREAS) == (DIGEST, OTHER_DIGEST)
     assert accepted_releases(state, CIRRUS) == (DIGEST,)
@@ -277,7 +285,7 @@ def test_23_during_a_roll_out_both_releases_are_right() -> None:
 # ------------------------------------------------------------------------------------ odd worlds
 
 
-def test_24_sites_and_checks_that_left_the_config_are_forgotten() -> None:
+def test_26_sites_and_checks_that_left_the_config_are_forgotten() -> None:
     state = rounds(START, 2)
     smaller = replace(SERVICE, sites=SITES[1:], checks=(replace(HTTP, name="other"),))
     state = judge(smaller, state, seen(2))
@@ -285,14 +293,14 @@ def test_24_sites_and_checks_that_left_the_config_are_forgotten() -> None:
     assert set(state.health[BOREAS]) == {"other"}
 
 
-def test_25_a_service_without_checks_controls_or_sites() -> None:
+def test_27_a_service_without_checks_controls_or_sites() -> None:
     bare = replace(SERVICE, checks=(), controls=())
     state = judge(bare, START, Observation(at=at(0)))
     assert set(kinds(state).values()) == {"UNKNOWN"}
     assert judge(replace(bare, sites=()), START, seen(0)).watch == {}
 
 
-def test_26_failed_at_is_kept() -> None:
+def test_28_failed_at_is_kept() -> None:
     state = replace(START, watch={BOREAS: Watch(failed_at=at(-5))})
     assert watch(judge(SERVICE, state, seen(0)), BOREAS).failed_at == at(-5)
 
