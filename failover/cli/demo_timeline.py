@@ -14,7 +14,7 @@ from failover.cli.demo_tape import Tape, first_failed, first_good
 from failover.cli.demo_view import Line, View
 
 ASK_EVERY_S = 1.0
-SETTLE_S = 3.0
+SETTLE_S = 5.0
 """How late an event may become known."""
 
 
