@@ -88,6 +88,14 @@ def test_overwritten_stretches(data: st.DataObject) -> None:
     refused_or_right((image[:start] + junk + image[start + len(junk) :])[: len(image)], content)
 
 
+def test_unsound_structure_is_refused_before_anything_is_written_on_it() -> None:
+    """A page whose count of unused bytes is wrong still reads well; a write into it could run over a neighbour."""
+    image, content = sample()
+    damaged = bytearray(image)
+    damaged[4096 + 7] += 1
+    assert refused_or_right(bytes(damaged), content) == "refused"
+
+
 @pytest.mark.parametrize("old", [b"documents", b"CREATE TABLE", b"hash TEXT", b'"plan":', b"sha256"])
 def test_text_that_is_not_utf_8(old: bytes) -> None:
     image, content = sample()

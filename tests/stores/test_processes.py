@@ -232,6 +232,7 @@ def test_every_file_is_private(path: Path, open_sqlite: OpenStore, open_file_lea
         term = open_file_lease().acquire("tick", urgent=True)
         store = open_sqlite()
         store.create(State(service="guestbook"))
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
         store.append(event("p", "x"), term=term)
         names = {"state.db", "state.db-wal", "state.db-shm", "state.db.reserve", "state.db.terms"}
         assert {*names, "state.db.tick.lock", "state.db.tick.urgent"} == set(os.listdir(path.parent))
