@@ -1,5 +1,6 @@
 """Finding and loading `failover.yaml`: everything that is wrong with it at once, each with its place."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def load(path: Path) -> Config:
     that is wrong. Text that stands where a secret belongs is never in them.
     """
     text = _decode(path, _read(path))
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug-ins costs more than a check may
     from failover.config import build, document, explain, references, schema  # the heavy part
 
     found = document.parse(str(path), text)

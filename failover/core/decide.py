@@ -4,7 +4,7 @@
     -------------------------   ------------------   ------------------------   -----------------------
     UP                          any                  –                          hold
     ACCOUNT_CLOSED              DOWN                 policy.account_closed      cutover after 60 s
-    ACCOUNT_CLOSED              UP                   –                          ask
+    ACCOUNT_CLOSED              UP                   – (its confirm window)     ask after 60 s
     PROVIDER_DOWN               any                  policy.provider_down       cutover after 300 s
     RESOURCES_GONE              any                  policy.resources_gone      cutover after 300 s
     APP_DOWN                    any                  policy.app_down            page
@@ -54,8 +54,12 @@ class Decision:
 
 def reaction_to(policy: Policy, verdict: Verdict) -> Reaction:
     """The table above."""
-    ask, page, hold = (Reaction(action=a) for a in (Action.ASK, Action.PAGE, Action.HOLD))
-    closed = ask if verdict.data_plane is HealthState.UP else policy.account_closed
+    page, hold = Reaction(action=Action.PAGE), Reaction(action=Action.HOLD)
+    closed = policy.account_closed
+    if (
+        verdict.data_plane is HealthState.UP
+    ):  # asked as late as it would be acted on: mostly the service goes down first
+        closed = Reaction(action=Action.ASK, confirm_s=closed.confirm_s)
     table = {
         VerdictKind.UP: hold,
         VerdictKind.ACCOUNT_CLOSED: closed,

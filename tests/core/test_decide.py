@@ -58,7 +58,7 @@ DEFAULTS = """
     UP                 up       hold     0
     ACCOUNT_CLOSED     down     cutover  60
     ACCOUNT_CLOSED     unknown  cutover  60
-    ACCOUNT_CLOSED     up       ask      0
+    ACCOUNT_CLOSED     up       ask      60
     PROVIDER_DOWN      down     cutover  300
     RESOURCES_GONE     down     cutover  300
     APP_DOWN           down     page     0

@@ -144,7 +144,7 @@ def expected(case: Case) -> Expected:
         return ("page" if case.confirmed else "hold"), None
     if kind == "ACCOUNT_CLOSED" and case.plane.value == "up":
         action = "ask"
-    elif action == "hold" or not case.confirmed:
+    if action == "hold" or not case.confirmed:
         return "hold", None
     if action == "page" or not case.ready:
         return "page", None

@@ -78,7 +78,7 @@ def test_7_a_check_that_fails_counts_although_other_addresses_make_up_the_half()
 @pytest.mark.parametrize("plane", [HealthState.UNKNOWN, HealthState.DOWN])
 def test_8_a_streak_must_have_risen_unless_a_person_asks(plane: HealthState) -> None:
     facts = replace(FINE, data_plane=plane)
-    assert why_not(HOT, facts) == ("its checks have not been good for long enough",)
+    assert readiness(SERVICE, HOT, facts, ()).reasons == ("its checks have not been good for long enough",)
     assert why_not(HOT, facts, fresh=True) == ()
 
 
@@ -112,7 +112,8 @@ def test_10_stock_that_could_not_be_read() -> None:
 def test_11_stock_that_is_not_known_is_not_taken_for_gone_nor_for_there(stock: Stock) -> None:
     (reason,) = why_not(COLD, replace(FINE, stock=stock))
     assert reason.endswith("is not known")
-    assert why_not(HOT, replace(FINE, stock=stock)) == ()
+    for site in (HOT, GIVEN, GIVEN_COLD):
+        assert why_not(site, replace(FINE, stock=stock)) == ()
 
 
 def test_12_everything_that_is_missing_is_named() -> None:
