@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from failover.core.rrsets import RRset
+from failover.core.signals import Reading as Reading
+from failover.core.signals import ServiceReading
 
 # ---------------------------------------------------------------------------------------------- time
 
@@ -308,21 +310,6 @@ class Quota:
     nodes_used: int
 
 
-class Reading(StrEnum):
-    """What one answer of a provider's control plane says about the account."""
-
-    ACTIVE = "active"
-    WARNED = "warned"
-    CLOSED = "closed"
-    """Explicit: the provider itself says suspended, closed or blocked."""
-    REFUSED = "refused"
-    """401 or 403 without more: wrong key, rotated key, missing permission, or a closed account."""
-    UNCLEAR = "unclear"
-    """Unreachable, 5xx, throttled or unparseable: says nothing about the account."""
-    NONE = "none"
-    """A given site: there is no account to ask."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
     """One reading with what it rests on. `code` and `message` are the provider's own, redacted."""
@@ -330,6 +317,8 @@ class AccountReport:
     reading: Reading
     code: str = ""
     message: str = ""
+    signals: tuple[ServiceReading, ...] = ()
+    """What each service said, where several were asked: evidence over time (`failover.core.evidence`)."""
 
 
 class Outcome(StrEnum):
