@@ -110,6 +110,7 @@ def test_the_same_wish_has_the_same_name_another_wish_another() -> None:
     assert len({wish().spec, *(o.spec for o in others)}) == 9
     assert len({wish().name, *(o.name for o in others), wish(1).name, wish(site=replace(HOT, name="x")).name}) == 11
     assert wish().name == f"guestbook-boreas-web-0-{wish().spec}"
+    assert len(wish().spec) == 8
 
 
 def test_counts_do_not_change_the_wish() -> None:
@@ -371,6 +372,13 @@ def size(name: str, cpus: int, memory_mib: int, price: float | None = None) -> S
 def test_the_cheapest_size_that_fits(offered: list[Size], chosen: str | None) -> None:
     picked = choose_size(replace(WEB, cpus=1, memory_mib=512), offered)
     assert (picked.name if picked else None) == chosen
+
+
+@pytest.mark.parametrize("group", [{"cpus": 2}, {"memory_mib": 1025}, {"disk_gib": 51}])
+def test_a_size_must_fit_in_every_measure(group: dict[str, int]) -> None:
+    small, large = size("a", 1, 1024, 0.01), replace(size("b", 9, 9999, 0.9), disk_gib=999)
+    picked = choose_size(replace(WEB, **group), [small, large])  # type: ignore[arg-type]
+    assert picked == large
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_only_what_differs_is_put_and_only_our_names() -> None:
     assert not changes.empty
     assert Changes().empty
     assert not Changes(remove=(("a", "A"),)).empty
+    assert not Changes(put=(same,)).empty
 
 
 @given(st.lists(sets, max_size=6, unique_by=lambda r: r.key), st.lists(sets, max_size=6, unique_by=lambda r: r.key))

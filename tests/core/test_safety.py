@@ -163,6 +163,8 @@ def test_the_highest_epoch_wins() -> None:
     found = highest_epoch(SERVICE, [reading("one", epoch=7), reading("two", epoch=9), reading("three", epoch=8)])
     assert found is not None
     assert found.number == 9
+    unreadable = reading("four", epoch=10, problem="timeout")
+    assert highest_epoch(SERVICE, [reading("one", epoch=7), unreadable]) == highest_epoch(SERVICE, [reading("one")])
     two_zones = replace(SERVICE, zones=("example.net", "example.org"))
     assert highest_epoch(two_zones, [reading("one", epoch=7)]) == highest_epoch(SERVICE, [reading("one", epoch=7)])
 
