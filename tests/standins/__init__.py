@@ -1,0 +1,1 @@
+"""Stand-ins for providers: HTTP servers on loopback, written from the providers' documents, not from our adapters."""
