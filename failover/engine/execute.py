@@ -17,6 +17,8 @@ from failover.errors import FailoverError, StateError, TimedOut
 
 MOVES_KEPT = 50
 POLL_S = 0.25
+POLL_S_MAX = 5.0
+"""Somebody who stays with a waiting plan looks again ever less often: each look asks every DNS host."""
 UNDO_TRIES = 3
 """An abort hook that fails so often is given up: a plan that never ends would block every later one."""
 
@@ -54,7 +56,7 @@ def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> str:
 
     The lease is held for each stretch only, so checks go on in between, and may themselves finish the plan.
     """
-    started = context.runtime.now()
+    started, pause_s = context.runtime.now(), POLL_S
     while True:
         with leased(context, TICK, wait_s=wait_s, urgent=True) as term:
             state = context.store.load()
@@ -63,9 +65,11 @@ def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> str:
         last = context.store.journal(plan.id)[-1]
         if last.kind is EventKind.CLOSED:
             return last.reason
-        if context.runtime.now().since(started) >= wait_s:
+        left_s = wait_s - context.runtime.now().since(started)
+        if left_s <= 0:
             return "waiting"
-        context.runtime.sleep(POLL_S)
+        context.runtime.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, POLL_S_MAX)
 
 
 def last_reason(context: Context, plan: CutoverPlan) -> str:
@@ -175,8 +179,8 @@ def _proof_again(stage: Stage) -> str | None:
     """S7: after a crash or a long pause between the proof and the pivot, source and target are looked at once more."""
     context, plan = stage.context, stage.plan
     proofs = [s for s in (Step.RECONFIRM, Step.VERIFY) if s in plan.steps]
-    proven = [e.at for e in context.store.journal(plan.id) if e.kind is EventKind.OK and e.step in proofs]
-    if min((context.runtime.now().since(at) for at in proven[-1:]), default=0.0) <= observe_s(context.service):
+    proven = {e.step: e.at for e in context.store.journal(plan.id) if e.kind is EventKind.OK and e.step in proofs}
+    if all(context.runtime.now().since(at) <= observe_s(context.service) for at in proven.values()):
         return None
     for step in proofs:
         kind, result = _attempt(stage, step)

@@ -60,7 +60,7 @@ def cutover(context: Context, target: str | None, *, forced: bool, lease_wait_s:
             raise UsageError("cut over", target, "it is the active site already")
         world = look(context, state)
         chosen = target or first_ready(context, world)
-        plan = begin(context, world, PlanKind.CUTOVER, chosen, term=term, forced=forced)
+        plan = begin(context, world, PlanKind.CUTOVER, chosen, stored=state, term=term, forced=forced)
     outcome = stay(context, plan, wait_s=wait_s)
     _announce(context, outcome)
     return outcome
@@ -91,9 +91,20 @@ def first_ready(context: Context, world: World) -> str:
 
 
 def begin(
-    context: Context, world: World, kind: PlanKind, target: str, *, term: int, forced: bool = False
+    context: Context,
+    world: World,
+    kind: PlanKind,
+    target: str,
+    *,
+    stored: State,
+    term: int,
+    forced: bool = False,
 ) -> CutoverPlan:
-    """Make the plan, let the rules look at it, and open it. Raises RefusedError with every rule that it breaks."""
+    """Make the plan, let the rules look at it, and open it. Raises RefusedError with every rule that it breaks.
+
+    The plan is opened in the state as it was `stored`: what a person's look took for ready after one good round must
+    not be believed by later checks.
+    """
     state = world.state
     behind = overtaken(context.service, world)
     if behind is not None:
@@ -106,7 +117,7 @@ def begin(
     if violations:
         hint = "add --force to go on all the same" if all(v.override == FORCE for v in violations) else ""
         raise RefusedError(kind.value, target, "; ".join(str(v) for v in violations), hint)
-    open_plan(context, state, plan, term=term)
+    open_plan(context, stored, plan, term=term)
     return plan
 
 

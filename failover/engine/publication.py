@@ -10,9 +10,9 @@ from failover.engine.publish import read_hosts
 from failover.errors import Conflict, RefusedError
 
 
-def patience_s(context: Context) -> float:
-    """How long a plan of the same site may take: a slow host and the TTL of the records."""
-    return context.service.host_deadline_s + context.service.ttl_s + 30.0
+def patience_s(context: Context, plan: CutoverPlan) -> float:
+    """How long a plan of the same site may take: a slow host and the TTL of the records that stood there."""
+    return context.service.host_deadline_s + max((r.ttl_s for r in plan.before), default=0) + 30.0
 
 
 def wanted_sets(context: Context, state: State, site: str) -> tuple[RRset, ...]:
@@ -57,7 +57,7 @@ def publish(context: Context, site: str, *, adopt: bool) -> Outcome:
                 cause = "these records exist already: " + "; ".join(str(r) for r in found)
                 raise RefusedError("publish", context.service.name, cause, "failover apply --adopt takes them over")
             plan = _open(context, state, PlanKind.PUBLISH, site, term=term)
-    return stay(context, plan, wait_s=patience_s(context))
+    return stay(context, plan, wait_s=patience_s(context, plan))
 
 
 REFRESHES = 3
@@ -70,7 +70,7 @@ def refresh(context: Context) -> None:
         plan = _refresh_plan(context)
         if plan is None:
             return
-        outcome = stay(context, plan, wait_s=patience_s(context))
+        outcome = stay(context, plan, wait_s=patience_s(context, plan))
         if not outcome.committed:
             raise Conflict("refresh", "DNS", f"{plan.id} is {outcome.result}: {outcome.reason}", "failover apply again")
     raise Conflict("refresh", "DNS", "it changes again and again", "look at `failover history`")
@@ -102,10 +102,10 @@ def withdraw(context: Context) -> Outcome | None:
         if plan.kind is not PlanKind.WITHDRAW:
             cause = f"{plan.kind} {plan.id} is under way"
             raise RefusedError("withdraw", "DNS", cause, f"failover continue {plan.id}, then destroy again")
-    return stay(context, plan, wait_s=patience_s(context))
+    return stay(context, plan, wait_s=patience_s(context, plan))
 
 
 def _open(context: Context, state: State, kind: PlanKind, site: str, *, term: int) -> CutoverPlan:
     readings = read_hosts(context, context.service.hosts)
     world = World(now=context.runtime.now(), state=state, orders=context.store.orders(), hosts=readings)
-    return begin(context, world, kind, site, term=term)
+    return begin(context, world, kind, site, stored=state, term=term)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
-from failover.core.health import round_outcome, serving_needed
+from failover.core.health import round_outcome
 from failover.core.judge import accepted_releases, isolated
 from failover.core.mirror import wanted_count
 from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
@@ -212,10 +212,15 @@ def verify(stage: Stage) -> StepResult:
         for address in by_group.get(check.group, ())
     )
     samples = probe(context, targets)
-    bad = {s.address: s.detail for s in samples if s.outcome is not Outcome.PASS}
+    if not samples:
+        return failed(f"nothing at {plan.target} could be probed")
+    for check in context.service.checks:
+        found = [s for s in samples if s.check == check.name]
+        outcome, why = round_outcome(found)
+        if found and outcome is not Outcome.PASS:
+            return failed(f"{plan.target} does not serve: {why}")
+    bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
     count = len({s.address for s in samples})
-    if samples and count - len(bad) < serving_needed(count):
-        return failed(f"{plan.target} does not serve: " + "; ".join(bad.values()))
     return ok(f"{count - len(bad)} of {count} addresses serve the release")
 
 
@@ -272,7 +277,8 @@ def confirm(stage: Stage) -> StepResult:
         return waiting(f"not yet served everywhere: {says}")
     if late:
         lost = {h: says for h in hosts if h in late or set(servers_of(context, h)) & set(late)}
-    ttl_s = max((r.ttl_s for r in plan.before), default=0)
+    # Who is adopted goes on serving what caches still hold: a first publication has nobody to wait for.
+    ttl_s = 0 if plan.kind is PlanKind.PUBLISH else max((r.ttl_s for r in plan.before), default=0)
     left = ttl_s - stage.waited_s
     if left > 0:
         return waiting(f"served by every authoritative server; old answers leave the caches within {left:.0f} s")

@@ -9,6 +9,7 @@ from failover.core.judge import Observation, controls_ok, judge
 from failover.core.model import Instant
 from failover.core.safety import check_plan
 from failover.core.saga import EventKind
+from failover.core.verdict import VerdictKind
 from failover.core.world import Proposal, State, World
 from failover.engine.context import Context
 from failover.engine.debts import changed_by_others, settle
@@ -41,7 +42,7 @@ def tick(context: Context, *, term: int) -> TickReport:
     if state.open_plan is not None:
         state = run(context, state, term=term)
     seen = observe(context, state)
-    state = judge(context.service, _tilt(context, state, seen.at), seen)
+    state = _answered(judge(context.service, _tilt(context, state, seen.at), seen))
     world = _world(context, state, seen)
     decision = decide(context.service, world)
     if decision.kind not in (DecisionKind.REFUSE, DecisionKind.CUT_OVER):  # a new plan supersedes every debt
@@ -81,6 +82,13 @@ def _remember(state: State, decision: Decision, seen: Observation) -> State:
         hosts=seen.hosts,
         controls_ok=controls_ok(seen.controls),
     )
+
+
+def _answered(state: State) -> State:
+    """A question ends with the trouble that it was about: an old yes must not answer the next trouble."""
+    watch = state.watch.get(state.active_site or "")
+    well = watch is not None and watch.verdict is not None and watch.verdict.kind is VerdictKind.UP
+    return replace(state, proposal=None) if well else state
 
 
 def _tilt(context: Context, state: State, at: Instant) -> State:
