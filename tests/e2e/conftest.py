@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.play import Play, playground
+from tests.e2e.play import FORKS, Play, playground
 
 Open = Callable[..., Play]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    yield
+    FORKS.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,23 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from failover.cli.demo_stage import processes_under
+from tests.e2e.forks import Death, Forks
 
 TRACE = os.environ.get("E2E_TRACE")
 PATIENCE_S = 120.0
 """Machines are busy: a condition gets this long, and nothing is asserted about time itself."""
 COMMAND_S = 90.0
+FORKS = Forks()
 FAILOVER = [sys.executable, "-P", "-m", "failover"]
 
 QUICK = {
-    "confirm: 3s": "confirm: 0s",
-    "cooldown: 5s": "cooldown: 0s",
-    "tilt: 2s": "tilt: 0s",
-    "retry_after: 5s": "retry_after: 0s",
-    "fall: 3": "fall: 2",
-    "rise: 2": "rise: 1",
-    "interval: 1s": "interval: 2s",
-    "timeout: 500ms\n": "timeout: 2s\n",
-    "call_timeout: 500ms": "call_timeout: 3s",
+    r"\bconfirm: \w+": "confirm: 0s",
+    r"\bcooldown: \w+": "cooldown: 0s",
+    r"\btilt: \w+": "tilt: 0s",
+    r"\bretry_after: \w+": "retry_after: 0s",
+    r"\bfall: \w+": "fall: 2",
+    r"\brise: \w+": "rise: 1",
+    r"\binterval: \w+": "interval: 2s",
+    r"(?m)^    timeout: \w+": "    timeout: 2s",
+    r"\bcall_timeout: \w+": "call_timeout: 3s",
 }
 """Fewer rounds for the same story, and more patience with each answer of a busy machine."""
 
@@ -58,24 +60,21 @@ class Play:
 
     directory: Path
     said: list[str] = field(default_factory=list)
+    known: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     # ------------------------------------------------------------------------------------ commands
 
     def run(
-        self, *words: str, code: int | Sequence[int] = 0, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *words: str,
+        code: int | Sequence[int] = 0,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        death: Death | None = None,
     ) -> Ran:
         """Run one command to its end. It must end by itself, and with (one of) the code(s)."""
-        done = subprocess.run(
-            [*FAILOVER, *words],
-            cwd=cwd or self.directory,
-            env=environment(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
-        ran = self.keep(words, done.returncode, done.stdout, done.stderr)
+        at = cwd or self.directory
+        ran = self.keep(words, *FORKS.run(words, cwd=at, env=environment(env), timeout_s=COMMAND_S, death=death))
         assert ran.code in ([code] if isinstance(code, int) else code), str(ran)
         assert "Traceback" not in ran.err, str(ran)
         return ran
@@ -94,17 +93,16 @@ class Play:
         assert document["schema_version"] == 1
         return document
 
-    def start(self, *words: str, command: Sequence[str] = FAILOVER, **fields: Any) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         """A command that goes on beside; end it by `end`."""
         return subprocess.Popen(
-            [*command, *words],
+            [*FAILOVER, *words],
             cwd=self.directory,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **fields,
         )
 
     def end(self, process: "subprocess.Popen[str]", *words: str) -> Ran:
@@ -141,18 +139,28 @@ class Play:
             assert time.monotonic() < deadline, f"this did not come about:\n{self.said[-1]}"
             time.sleep(pause_s)
 
+    def begin(self) -> None:
+        """The first `apply`, and checks until every site is ready."""
+        self.run("apply", "--yes")
+        self.check_until(_all_well)
+
     def settle(self, active: str = "aurora") -> None:
         """Whatever a test left behind: everything runs, `active` serves, and every site is ready."""
         self.run("local", "start")
-        for cloud in self.ask("local", "list")["clouds"]:
-            if cloud["account"] != "active":
-                self.run("local", "reopen", cloud["name"])
         self.run("unpause")
-        self.check_until(lambda c: not c["debts"] and c["decision"] != "continue")
-        self.run("apply", "--yes")
-        if self.check()["active_site"] != active:
+        if self._reopen():
+            self.run("apply", "--yes", code=(0, 1))
+        if self.check_until(lambda c: not c["debts"] and c["decision"] != "continue")["active_site"] != active:
             self.run("cutover", active, "--yes")
-        self.check_until(lambda c: set(c["verdicts"].values()) == {"UP"} and not c["debts"])
+        self.check_until(_all_well)
+
+    def _reopen(self) -> bool:
+        """Whether something must be applied: an account was closed, or a node does not run."""
+        clouds = self.ask("local", "list")["clouds"]
+        closed = [c["name"] for c in clouds if c["account"] != "active"]
+        for name in closed:
+            self.run("local", "reopen", name)
+        return bool(closed) or any(n["state"] != "running" for c in clouds for n in c["nodes"])
 
     def nodes(self, cloud: str) -> list[dict[str, Any]]:
         (found,) = [c for c in self.ask("local", "list")["clouds"] if c["name"] == cloud]
@@ -161,8 +169,10 @@ class Play:
         return nodes
 
     def servers(self) -> dict[str, tuple[str, int]]:
-        """Address and port of each DNS host."""
-        return {h["name"]: _address(h["server"]) for h in self.ask("local", "list")["dns"]}
+        """Address and port of each DNS host, which they keep."""
+        if not self.known:
+            self.known.update({h["name"]: _address(h["server"]) for h in self.ask("local", "list")["dns"]})
+        return self.known
 
     # ------------------------------------------------------------------------------------ files
 
@@ -179,11 +189,11 @@ class Play:
         return (self.directory / "secrets" / "guestbook-key").read_text().strip()
 
     def edit(self, changes: Mapping[str, str]) -> None:
-        """Replace texts of the config; each must stand there."""
+        """Replace texts (regular expressions) of the config; each must stand there."""
         text = self.config.read_text()
         for old, new in changes.items():
-            assert old in text, old
-            text = text.replace(old, new)
+            text, count = re.subn(old, new, text)
+            assert count, old
         self.config.write_text(text)
 
     def daemon(self, kind: str, name: str) -> int:
@@ -203,6 +213,10 @@ class Play:
         while left := processes_under(self.directory):
             assert time.monotonic() < deadline, f"left running: {left}"
             time.sleep(0.05)
+
+
+def _all_well(check: dict[str, Any]) -> bool:
+    return set(check["verdicts"].values()) == {"UP"} and not check["debts"] and check["decision"] == "hold"
 
 
 _STOP = """\

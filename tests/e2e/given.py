@@ -1,0 +1,124 @@
+"""Sites that somebody else provisions: small web servers in this process, on loopback addresses of their own."""
+
+import http.server
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from failover.local import control
+from failover.local.registry import Kind, place, read_record
+from failover.net.tsig import read_key
+from tests.e2e.play import Play
+
+ZONE = "shop.test"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b"ok"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+class Web:
+    """One site's server, which can be closed and opened again at the same address."""
+
+    def __init__(self, address: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self.address, self.port, self._tls = address, port, tls
+        self._server: http.server.ThreadingHTTPServer | None = None
+
+    def open(self) -> None:
+        self._server = http.server.ThreadingHTTPServer((self.address, self.port), _Handler)
+        self._server.daemon_threads = True
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+@contextmanager
+def webs(*sites: Web) -> Iterator[None]:
+    for site in sites:
+        site.open()
+    try:
+        yield
+    finally:
+        for site in sites:
+            site.close()
+
+
+def free_port(*addresses: str) -> int:
+    """A port that is free at all of these addresses."""
+    while True:
+        with socket.create_server((addresses[0], 0)) as trial:
+            port: int = trial.getsockname()[1]
+        try:
+            for address in addresses:
+                socket.create_server((address, port)).close()
+        except OSError:
+            continue
+        return port
+
+
+def name_servers(play: Play, *names: str) -> dict[str, str]:
+    """Real name servers by name, each with its key's secret in a private file; returns their `address:port`."""
+    found = {}
+    for name in names:
+        control.create_dns(play.local, name, (ZONE,))
+    control.start(play.local, names)
+    for name in names:
+        record = read_record(place(play.local, Kind.DNS, name).directory)
+        assert record is not None
+        found[name] = f"{record.address}:{record.port}"
+        secret = play.directory / f"{name}.key"
+        secret.touch(0o600)
+        secret.write_text(read_key(play.local / "dns" / name / "tsig.key").secret + "\n")
+    return found
+
+
+def config(servers: Mapping[str, str], addresses: Mapping[str, str], check: str, more: str = "") -> str:
+    """A config of given sites. `check` is the body of the only check."""
+    sites = "\n".join(f"  {name}: {{provider: {name}, addresses: {{web: [{a}]}}}}" for name, a in addresses.items())
+    hosts = "\n".join(
+        f"    {name}: {{kind: rfc2136, server: '{server}',"
+        f" tsig: {{name: failover-{name}, secret: {{file: {name}.key}}}}}}"
+        for name, server in servers.items()
+    )
+    return f"""\
+version: 1
+service: shop
+runner: {{every: 1s, call_timeout: 3s}}
+sites:
+{sites}
+dns:
+  zones: [{ZONE}]
+  ttl: 1
+  lost_after: 3s
+  hosts:
+{hosts}
+  records: {{www.{ZONE}: {{type: A, nodes: web}}}}
+checks:
+  main: {{{check}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
+policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s, retry_after: 0s, ask_expires: 1h}}
+{more}
+"""
+
+
+def directory(path: Path) -> Play:
+    path.mkdir()
+    return Play(path)
