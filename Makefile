@@ -2,18 +2,26 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 WORKERS ?= auto
 
-.PHONY: setup run test servers lint bench lock clean
+.PHONY: setup develop run test servers lint bench lock clean
 
-## .venv/bin/failover, with everything that developing needs, pinned and hashed
+## .venv/bin/failover, and no more than running it needs; pinned and hashed
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/setup.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
 	@test -x $(BIN)/pip || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV) 2>/dev/null; } || sh requirements/install-venv.sh $(PYTHON) $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes --requirement requirements/setup.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+## what tests and checks need besides
+develop: $(VENV)/.develop
+
+$(VENV)/.develop: $(VENV)/.ready requirements/dev.txt
+	$(PIP) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
 ## the main job on the embedded default: lose a provider under load, and come back
@@ -21,7 +29,7 @@ run: setup
 	$(BIN)/failover demo
 
 ## everything that is checked: style, types, floors, tests with coverage; installs the real servers when root
-test: setup servers lint
+test: develop servers lint
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest -n $(WORKERS) --cov=failover --cov-branch --cov-report=
 	$(BIN)/python -m coverage report --include='failover/core/*' --fail-under=100 --show-missing --skip-covered
@@ -29,7 +37,7 @@ test: setup servers lint
 servers:
 	@sh tests/servers/install.sh
 
-lint: setup
+lint: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,7 +49,7 @@ bench: setup
 
 ## renew the pinned dependencies (needs `uv`)
 lock:
-	for name in run dev bench; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	for name in run setup dev bench; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean:
