@@ -5,11 +5,11 @@
     1       none: refused, reset, timed out, no such name, TLS        TRANSPORT
     2       2xx: with an account state, or without                    by STATES; OK
     3       429, or a throttling code whatever its status             THROTTLED
-    4       5xx (511: a captive portal)                               OUTAGE (NETWORK_SUSPECT)
+    4       5xx but 501 (511: a captive portal)                       OUTAGE (NETWORK_SUSPECT)
     5       a listed code, a listed sentence                          by CODES, by SENTENCES
-    6       407, 3xx; 403 as a web page without a code                NETWORK_SUSPECT
+    6       407; 3xx or 403 without a code, as a web page             NETWORK_SUSPECT
     7       any other 401, 402, 403                                   AUTH_AMBIGUOUS
-    8       any other 4xx                                             REQUEST_BUG
+    8       any other 4xx, 501                                        REQUEST_BUG
     9       anything else                                             UNKNOWN
 
 One refusal proves nothing; see `failover.core.evidence` for what does.
@@ -30,6 +30,9 @@ from failover.core.signals import Transport as Transport
 from failover.core.signals import reading_of as reading_of
 
 _AUTH = (401, 402, 403)
+_NOT_IMPLEMENTED = 501
+_PAID_PLAN = ("health", "support", "bedrock-agentcore", "bedrock-agentcore-control")
+"""AWS services that need a subscription of their own."""
 _UNDOCUMENTED = frozenset({Signal.AUTH_AMBIGUOUS, Signal.UNKNOWN, Signal.NETWORK_SUSPECT, Signal.ACCOUNT_SUSPECT})
 _WEIGHT = {
     Signal.ACCOUNT_CLOSED: 9,
@@ -53,7 +56,7 @@ def classify(answer: Answer) -> Signal:
         return _state(answer.provider, code)
     if status == 429 or code in THROTTLING:
         return Signal.THROTTLED
-    if status is not None and status >= 500:
+    if status is not None and status >= 500 and status != _NOT_IMPLEMENTED:
         return Signal.NETWORK_SUSPECT if status == 511 else Signal.OUTAGE
     return _listed(answer) or _by_status(answer)
 
@@ -81,6 +84,8 @@ def _exception(answer: Answer) -> Signal | None:
     """Codes that mean something else in one operation, or for one kind of consumer."""
     if answer.provider == "aws" and answer.code == "AccessDenied" and "AssumeRole" in answer.operation:
         return Signal.AUTH_AMBIGUOUS  # a suspended account has answered exactly this
+    if answer.provider == "aws" and answer.code == "SubscriptionRequiredException" and answer.service in _PAID_PLAN:
+        return Signal.FEATURE_MISSING
     if answer.provider == "google" and answer.code == "CONSUMER_SUSPENDED" and "projects/" not in answer.message:
         return Signal.AUTH_AMBIGUOUS  # the API key alone may be suspended
     return None
@@ -90,10 +95,17 @@ def _by_status(answer: Answer) -> Signal:
     status = answer.status
     if status is None or status < 300:
         return Signal.UNKNOWN
-    nameless = not answer.code and (answer.html or answer.provider == "aws")
-    if status < 400 or status == 407 or (status == 403 and nameless):
+    if status == 407 or (status not in (401, 402) and status <= 403 and _nameless(answer)):
         return Signal.NETWORK_SUSPECT
+    if status < 400:
+        return Signal.UNKNOWN
     return Signal.AUTH_AMBIGUOUS if status in _AUTH else Signal.REQUEST_BUG
+
+
+def _nameless(answer: Answer) -> bool:
+    """Not the API's own words. AWS always names a code, but for HEAD, whose answer has no body."""
+    by_aws = answer.provider == "aws" and "Head" not in answer.operation
+    return not answer.code and (answer.html or by_aws)
 
 
 def service_reading(answer: Answer, *, region: str = "", credential: str = "") -> ServiceReading:

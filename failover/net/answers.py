@@ -79,19 +79,20 @@ def from_botocore(error: Exception, provider: str, operation: str) -> Answer:
 
 def _from_client_error(error: "ClientError", provider: str, operation: str) -> Answer:
     response: Mapping[str, Any] = error.response
-    problem = response.get("Error", {})
-    metadata = response.get("ResponseMetadata", {})
+    problem = response.get("Error") or {}
+    metadata = response.get("ResponseMetadata") or {}
     headers = {str(k).lower(): str(v) for k, v in metadata.get("HTTPHeaders", {}).items()}
     status = metadata.get("HTTPStatusCode")
     code, message = str(problem.get("Code") or ""), str(problem.get("Message") or "")
-    html = is_web_page(headers.get("content-type", ""), message)
+    if code == str(status):  # botocore's own, where it found none; the whole body may stand as the message
+        code, message = code_and_message(message)
     return from_parts(
         provider,
         operation,
         status=status if isinstance(status, int) else None,
-        code="" if code == str(status) else code,  # botocore's own, where the body named none
+        code=code,
         message=message,
-        html=html,
+        html=not code and is_web_page(headers.get("content-type", ""), message),
         retry_after_s=retry_after_s(headers),
         body=json.dumps({"Error": problem}, default=str),
     )
@@ -113,7 +114,7 @@ def from_response(response: Response | None, error: BaseException | None, provid
         status=response.status_code,
         code=code,
         message=message,
-        html=is_web_page(headers.get("content-type", ""), text),
+        html=not code and is_web_page(headers.get("content-type", ""), text),
         retry_after_s=retry_after_s(headers),
         body=text,
     )
@@ -146,10 +147,14 @@ def from_parts(
 
 
 def _without_answer(error: BaseException | None, provider: str, operation: str) -> Answer:
+    code, message = getattr(error, "code", None), str(error or "")
+    if isinstance(code, str | int) and hasattr(error, "message"):  # hcloud: its own code, or the status instead
+        status = code if isinstance(code, int) else None
+        return from_parts(provider, operation, status=status, code="" if status else str(code), message=message)
     transport = transport_of(error)
     name = type(error).__name__ if error is not None else ""
     code = name if transport is Transport.ANSWERED else ""  # it never left: a missing credential, a bad parameter
-    return from_parts(provider, operation, transport=transport, code=code, message=str(error or ""))
+    return from_parts(provider, operation, transport=transport, code=code, message=message)
 
 
 def transport_of(error: BaseException | None) -> Transport:
