@@ -67,11 +67,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How many ticks after its creation a node is listed, has its addresses, and runs."""
+    """How many ticks after its creation a node is listed, has its addresses, and runs; and how long lists still show
+    one after its deletion.
+    """
 
     listed: int = 0
     addressed: int = 1
     running: int = 2
+    gone: int = 1
 
 
 @dataclass(slots=True, kw_only=True)

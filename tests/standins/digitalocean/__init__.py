@@ -1,0 +1,29 @@
+"""A stand-in for DigitalOcean, written from its OpenAPI document (`openapi.json.gz`, Apache-2.0).
+
+Every request that the document does not allow is refused, and every answer is held against it. What the document does
+not say comes from reports of users, named where it is used. The reply of a locked account to anything but its own state
+is documented nowhere: here it is the document's example of a 403.
+"""
+
+from tests.standins.digitalocean.firewalls import FirewallsPart
+
+
+class DigitalOcean(FirewallsPart):
+    """`droplets`, `actions`, `firewalls`, `keys` and `tags` are the account's contents, for tests to look at."""
+
+    # ------------------------------------------------------------------------------------------ what a test plays
+
+    def node_ids(self) -> tuple[str, ...]:
+        return tuple(str(droplet.id) for droplet in self.droplets.values() if droplet.deleted is None)
+
+    def halt(self, id: str) -> None:
+        self.droplets[int(id)].off = True
+
+    def foreign(self, name: str) -> str:
+        droplet = self._made(name, region="fra1", size="s-1vcpu-1gb", image="ubuntu-24-04-x64")
+        droplet.made -= 1000
+        return str(droplet.id)
+
+    def empty(self) -> None:
+        for contents in (self.droplets, self.actions, self.firewalls, self.keys, self.tags):
+            contents.clear()
