@@ -233,10 +233,24 @@ def _commit(stage: Stage, *, term: int) -> State:
 
 
 def _close(stage: Stage, result: str, *, term: int) -> State:
-    """A plan that ends without being committed. Its target is left alone for a while."""
+    """A plan that ends without being committed. A target that failed it is left alone for a while."""
     plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
     closed = Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason=result)
     watch = dict(state.watch)
-    if plan.kind is PlanKind.CUTOVER and result == "unwound":
-        watch[plan.target] = replace(watch.get(plan.target, Watch()), failed_at=now)
+    for site in _to_blame(stage) if result == "unwound" else ():
+        watch[site] = replace(watch.get(site, Watch()), failed_at=now)
     return stage.context.store.swap(replace(state, open_plan=None, watch=watch), term=term, events=[closed])
+
+
+def _to_blame(stage: Stage) -> tuple[str, ...]:
+    """Sites that no cutover shall try again for a while: the target, unless the source came back.
+
+    All of them after a person's abort: who stops one cutover does not want the next one to start at once.
+    """
+    context, plan = stage.context, stage.plan
+    if plan.kind is not PlanKind.CUTOVER:
+        return ()
+    if plan.id in context.store.orders().aborted:
+        return tuple(s.name for s in context.service.sites if s.name != plan.source)
+    failed_at = [e.step for e in context.store.journal(plan.id) if e.kind is EventKind.FAILED]
+    return () if failed_at[-1:] == [Step.RECONFIRM] else (plan.target,)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from failover.core.budget import gap_s
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
-from failover.core.judge import Observation, controls_ok, judge
+from failover.core.judge import Observation, controls_ok, judge, site_addresses
 from failover.core.model import Instant
 from failover.core.safety import check_plan
 from failover.core.saga import EventKind
@@ -110,6 +110,9 @@ def _cut_over(
     context: Context, state: State, world: World, decision: Decision, *, term: int
 ) -> tuple[State, Decision, CutoverPlan | None]:
     """Make the plan, let the rules look at it, carry it out as far as it goes now."""
+    back = _answers_again(context, state) if decision.automatic else None
+    if back is not None:
+        return state, replace(decision, kind=DecisionKind.HOLD, reasons=(*decision.reasons, back)), None
     try:
         plan = make_plan(
             context,
@@ -129,6 +132,16 @@ def _cut_over(
         return state, replace(decision, kind=DecisionKind.PAGE, reasons=reasons), None
     state = open_plan(context, state, plan, term=term)
     return run(context, state, term=term), decision, plan
+
+
+def _answers_again(context: Context, state: State) -> str | None:
+    """A sentence when the active site passed this very round, although its streak is not yet good again."""
+    site = context.service.site(state.active_site or "")
+    watch = state.watch[site.name]
+    known = {a for found in site_addresses(site, state).values() for a in found}
+    if watch.details or not known or not known <= set(watch.addresses):
+        return None
+    return f"{site.name} answered in this round: waiting whether it lasts"
 
 
 def _propose(context: Context, state: State, world: World, decision: Decision, *, term: int) -> State:
