@@ -122,10 +122,15 @@ class MemoryStore:
         return self._write("append", change)
 
     def journal(self, plan: str) -> tuple[Event, ...]:
-        return tuple(event for event in self._read("journal", _events) if event.plan == plan)
+        def find(now: Contents) -> tuple[Event, ...]:
+            mentions = [(sequence, body) for sequence, body, _ in now.events if plan in body]
+            found = (codec.decode_event(body, f"event {sequence}") for sequence, body in mentions)
+            return tuple(event for event in found if event.plan == plan)
+
+        return self._read("journal", find)
 
     def events(self, limit: int = 100) -> tuple[Event, ...]:
-        return self._read("events", _events)[-limit:] if limit > 0 else ()
+        return self._read("events", lambda now: _decoded(now.events[-limit:])) if limit > 0 else ()
 
     def save_plan(self, plan: CutoverPlan, *, term: int) -> None:
         body = codec.encode(plan)
@@ -143,7 +148,7 @@ class MemoryStore:
         return found[-limit:] if limit > 0 else ()
 
     def verify(self) -> None:
-        self._read("verify", _events)
+        self._read("verify", _verified)
 
     def orders(self) -> Orders:
         return self._read("orders", lambda now: codec.decode_orders(now.orders))
@@ -242,6 +247,10 @@ def _appended(now: Contents, event: Event) -> tuple[Contents, Event]:
     return replace(now, events=(*now.events, (head.sequence, body, head.hash)), head=head), numbered
 
 
-def _events(now: Contents) -> tuple[Event, ...]:
+def _decoded(events: Sequence[tuple[int, str, str]]) -> tuple[Event, ...]:
+    return tuple(codec.decode_event(body, f"event {sequence}") for sequence, body, _ in events)
+
+
+def _verified(now: Contents) -> tuple[Event, ...]:
     chain.check(Link(), now.events, now.head)
-    return tuple(codec.decode_event(body, f"event {sequence}") for sequence, body, _ in now.events)
+    return _decoded(now.events)
