@@ -5,7 +5,7 @@ it sees what ports tell.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from failover.core.model import (
     AccountReport,
@@ -17,6 +17,7 @@ from failover.core.model import (
     Node,
     NodeGroup,
     NodeSpec,
+    NodeState,
     Outcome,
     Policy,
     Reaction,
@@ -114,6 +115,12 @@ class SimCloud(MemoryCloud):
         found = super().nodes(service, site)
         return () if self.empty_lists else found
 
+    def revive(self) -> None:
+        """Every node whose program ended runs again by itself."""
+        for machine in self._machines.values():
+            if machine.node.state is NodeState.STOPPED:
+                machine.node = replace(machine.node, state=NodeState.RUNNING)
+
     def ensure(self, spec: NodeSpec) -> Node:
         self.onlooker("ensure", spec.name)
         return super().ensure(spec)
@@ -173,8 +180,8 @@ class Outside:
         """Sites whose data plane cannot be reached, from anywhere; their accounts are fine."""
         self.sick: set[str] = set()
         """Sites whose program answers 500."""
-        self.unprobed = False
-        """Our probes cannot run (no file descriptors): they know nothing."""
+        self.blind: set[str] = set()
+        """Sites that our probes cannot ask (no route, no file descriptor): they know nothing of them."""
         self.api = {site: Wire() for site in SITES}
         self.dns = {host: Wire() for host in service.hosts}
         self.dark: set[str] = set()
@@ -265,8 +272,8 @@ class Outside:
         return self.isolated or self.controls_lost
 
     def _answer(self, target: Target) -> Answer:
-        if self.unprobed:
-            return Outcome.UNKNOWN, Failure.LOCAL, "no file descriptor is left"
+        if target.site in self.blind:
+            return Outcome.UNKNOWN, Failure.LOCAL, "no file descriptor is left for it"
         if self.isolated or target.site in self.cut:
             return Outcome.FAIL, Failure.CONNECT_TIMEOUT, f"{target.address} does not answer"
         if target.site in self.sick:
@@ -337,7 +344,8 @@ class Outside:
 
     def heal(self) -> None:
         """Every fault ends, but what is closed stays closed and what is gone stays gone."""
-        self.isolated = self.controls_lost = self.unprobed = False
+        self.isolated = self.controls_lost = False
+        self.blind.clear()
         self.cut.clear()
         self.sick.clear()
         self.dark.clear()

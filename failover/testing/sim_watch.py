@@ -1,0 +1,291 @@
+"""What must never happen in a simulation, looked at after every event. Names as in `docs` (S1 …, L1 …).
+
+S1   each epoch stands for one plan; the epochs that a host accepts strictly increase
+S2   addresses and epoch at a host are always one accepted batch
+S3   an address set is never empty, and holds inventoried or configured addresses only
+S4   a change of an older epoch is never accepted, however late (seen as S1 at a host that compares)
+S5   no automatic cutover away from a site that could be reached all through the confirm window
+S7   at the pivot of a cutover the target serves the right release
+S9   intent is durable before DNS is touched
+S10  after any crash: before or after, never a third state
+S11  one automatic cutover per cooldown, so many per day; only a closed account may move on, forward
+S14  a controller whose state is behind DNS only observes
+S16  timeouts, refusals, throttling and empty lists alone are no evidence; neither is our own isolation
+S18  every change at a cloud has an entry in the audit log before it, and the log is whole
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step, record_sets
+from failover.core.health import serving_needed
+from failover.core.judge import accepted_releases, site_addresses
+from failover.core.model import Site
+from failover.core.saga import Event, EventKind
+from failover.core.verdict import VerdictKind
+from failover.core.world import State
+from failover.errors import StateError
+from failover.stores import codec
+from failover.testing.memory_store import Contents, MemoryDisk, MemoryStore
+from failover.testing.sim_world import Outside
+
+DAY_S = 86400.0
+
+
+class Ledger(MemoryDisk):
+    """A disk that shows every event to an onlooker as soon as it is durable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.onlooker: Watcher | None = None
+
+    def keep(self, contents: Contents) -> None:
+        known = len(self.contents.events)
+        try:
+            super().keep(contents)
+        finally:
+            if self.contents is contents and self.onlooker is not None:
+                for _, body, _ in contents.events[known:]:
+                    self.onlooker.written(codec.decode_event(body, "event"))
+
+
+class Watcher:
+    """Looks on, from outside and from the disk, never through the engine. `violations` is what it saw."""
+
+    def __init__(self, outside: Outside, disk: Ledger) -> None:
+        self.outside = outside
+        self.disk = disk
+        self.violations: list[str] = []
+        self.late: Counter[str] = Counter()
+        """By DNS host: changes that may still arrive from calls that hung."""
+        self.foreign = False
+        """A stale controller is at work: whatever changes is its doing."""
+        self.changed_s: dict[str, float] = {}
+        """By DNS host: when it last accepted something."""
+        self.ended_s = 0.0
+        """When the last plan was committed."""
+        self._accepted: dict[str, int] = {}
+        self._plan_of: dict[int, str] = {}
+        self._known: set[str] = set()
+        self._up: dict[str, list[bool]] = {s.name: [] for s in outside.service.sites}
+        self._closed_s: dict[str, float] = {}
+        """When the account of a site was last closed for certain."""
+        self._probes: list[dict[str, bool]] = []
+        """Which sites really served at each probing since the round or the newest plan began."""
+        self._controls_lost = False
+        """When the controls were last asked."""
+        self.told: Callable[[Event], None] = lambda _: None
+        """Is told of every event when it has become durable."""
+        self._pivots: list[tuple[float, CutoverPlan]] = []
+        outside.watcher = self.dns_changed
+        outside.onlooker = self.cloud_changes
+        disk.onlooker = self
+
+    def say(self, invariant: str, sentence: str) -> None:
+        self.violations.append(f"{invariant}: {sentence}")
+
+    # ------------------------------------------------------------------------------------ from the disk
+
+    def store(self) -> MemoryStore:
+        """A reader of its own, whom no crash concerns."""
+        reader = MemoryDisk()
+        reader.contents = self.disk.contents
+        return MemoryStore(reader)
+
+    def state(self) -> State:
+        return self.store().load()
+
+    def _plan(self, id: str) -> CutoverPlan:
+        return next(p for p in self.store().plans(10_000) if p.id == id)
+
+    # ------------------------------------------------------------------------------------ DNS
+
+    def dns_changed(self, host: str) -> None:
+        addresses, epoch = self.outside.addresses(host), self.outside.epoch(host)
+        if self.foreign:
+            self.say("S14", f"{host} was changed by a controller whose state is old: {epoch}")
+            return
+        if epoch is None:
+            self.say("S2", f"{host} holds no epoch any more")
+            return
+        before = self._accepted.get(host, 0)
+        if epoch.number <= before:
+            self.say("S1", f"{host} accepted epoch {epoch.number} after {before} (S4)")
+        self._accepted[host] = epoch.number
+        self.changed_s[host] = self.outside.clock.seconds()
+        if self._plan_of.setdefault(epoch.number, epoch.plan) != epoch.plan:
+            self.say("S1", f"epoch {epoch.number} stands for plan {self._plan_of[epoch.number]} and {epoch.plan}")
+        self._addresses(host, addresses)
+        plan = next((p for p in self.store().plans(10_000) if p.digest == epoch.plan), None)
+        if plan is None:
+            self.say("S9", f"{host} holds plan {epoch.plan}, which is not on disk")
+            return
+        wanted = self._bound(plan)
+        if addresses != wanted:
+            self.say("S2", f"{host} holds {sorted(addresses)} at epoch {epoch.number}, the plan says {sorted(wanted)}")
+        self._intended(host, plan)
+
+    def _addresses(self, host: str, addresses: frozenset[str]) -> None:
+        state = self.state()
+        for site in self.outside.service.sites:
+            self._known |= {a for found in site_addresses(site, state).values() for a in found}
+        if not addresses:
+            self.say("S3", f"the record at {host} is empty")
+        if strange := addresses - self._known:
+            self.say("S3", f"{host} holds {sorted(strange)}, which no inventory knows")
+
+    def _bound(self, plan: CutoverPlan) -> frozenset[str]:
+        """The addresses that the plan means, from its own words and its journal."""
+        sets = plan.rrsets
+        if Step.SCALE in plan.steps:
+            outputs = [
+                e.output for e in self.store().journal(plan.id) if e.step == Step.SCALE and "addresses" in e.output
+            ]
+            found = outputs[-1]["addresses"] if outputs else {}
+            groups = found if isinstance(found, dict) else {}
+            bound = {g: tuple(str(a) for a in v) for g, v in groups.items() if isinstance(v, list)}
+            sets = record_sets(self.outside.service, bound) if bound else ()
+        return frozenset(value for rrset in sets for value in rrset.values)
+
+    def _intended(self, host: str, plan: CutoverPlan) -> None:
+        journal = self.store().journal(plan.id)
+        if not any(e.step == PIVOT and e.kind is EventKind.STARTED for e in journal):
+            self.say("S9", f"{host} was changed by {plan.id}, whose journal does not say so before")
+        closed = any(e.kind is EventKind.CLOSED for e in journal)
+        if closed and not self.late[host]:
+            notes = [e.reason for e in self.store().events(10_000) if e.step == "settle"]
+            if not any(host in reason for reason in notes):
+                self.say("S18", f"{host} was changed after {plan.id} had ended, without a note")
+
+    # ------------------------------------------------------------------------------------ clouds
+
+    def cloud_changes(self, operation: str, object: str) -> None:
+        if self.foreign:
+            self.say("S14", f"{operation} {object} by a controller whose state is old")
+            return
+        try:
+            events = self.store().events(10_000)
+        except StateError:
+            self.say("S18", f"{operation} {object} before there is any state")
+            return
+        scales = {e.plan for e in events if e.step == Step.SCALE}
+        scaling = any(p.id in scales and f"-{p.target}-" in object for p in self.store().plans(10_000))
+        place = object.rsplit("-", 1)[0] if operation in ("ensure", "destroy") else operation
+        words = {"put": "upload"}.get(place, place)
+        noted = any(e.kind is EventKind.NOTE and e.step.startswith("mirror ") and words in e.reason for e in events)
+        if not scaling and not noted:
+            self.say("S18", f"{operation} {object} without an entry in the audit log before it")
+
+    # ------------------------------------------------------------------------------------ decisions
+
+    def written(self, event: Event) -> None:
+        """An event has just become durable."""
+        if self.foreign:
+            return
+        if event.kind is EventKind.CLOSED and event.reason == "committed":
+            self.ended_s = event.at.boottime_s
+        claimed = event.step == Step.CLAIM and event.kind is EventKind.OK
+        pivots = event.step == PIVOT and event.kind is EventKind.STARTED
+        if claimed or pivots:
+            plan = self._plan(event.plan)
+            if plan.kind is PlanKind.CUTOVER and not any(plan.id == p.id for _, p in self._pivots):
+                (self._claimed if claimed else self._pivoting)(plan)
+        self.told(event)
+
+    def asked(self, what: str) -> None:
+        """The engine is about to make this call."""
+        if what == "probe":
+            self._probes.append({s.name: self._serving(s) for s in self.outside.service.sites})
+        elif what == "controls":
+            self._controls_lost = self.outside.controls_lost or self.outside.isolated
+
+    def _claimed(self, plan: CutoverPlan) -> None:
+        self._probes.clear()
+        if plan.automatic:
+            self._needed(plan)
+
+    def _pivoting(self, plan: CutoverPlan) -> None:
+        self._proven(plan)
+        if plan.automatic:
+            if self._probes and all(probe.get(plan.source or "") for probe in self._probes):
+                self.say("S5", f"{plan.id} leaves {plan.source}, which serves again")
+            if self._controls_lost:
+                self.say("S16", f"{plan.id} moves while our controls do not answer")
+            self._allowed(plan)
+        self._pivots.append((self.outside.clock.seconds(), plan))
+
+    def _proven(self, plan: CutoverPlan) -> None:
+        releases = accepted_releases(self.state(), plan.target)
+        addresses = self._bound(plan)
+        good = [a for a in addresses if self.outside.serves(plan.target, a, releases)]
+        if len(good) < serving_needed(len(addresses)):
+            self.say("S7", f"{plan.id}: {plan.target} serves at {len(good)} of {len(addresses)} addresses at the pivot")
+
+    def _needed(self, plan: CutoverPlan) -> None:
+        source, outside = plan.source or "", self.outside
+        rounds = self._up[source][-outside.service.checks[0].fall :] if source in self._up else []
+        if rounds and all(rounds):
+            self.say("S5", f"{plan.id} leaves {source}, which served all the time")
+        if self._controls_lost:
+            self.say("S16", f"{plan.id} is made while our controls do not answer")
+        made_s = plan.at.boottime_s - outside.service.every_s
+        if plan.verdict == VerdictKind.ACCOUNT_CLOSED and self._closed_s.get(source, 0.0) < made_s:
+            self.say("S16", f"{plan.id} takes the account of {source} for closed")
+
+    def _allowed(self, plan: CutoverPlan) -> None:
+        now_s, policy = self.outside.clock.seconds(), self.outside.service.policy
+        recent = [p for at_s, p in self._pivots if now_s - at_s < policy.cooldown_s]
+        today = [p for at_s, p in self._pivots if now_s - at_s < DAY_S and p.automatic]
+        if not recent and len(today) < policy.daily_limit:
+            return
+        used = {name for p in (*recent, *today) for name in (p.source, p.target)}
+        forward = plan.verdict == VerdictKind.ACCOUNT_CLOSED and plan.target not in used
+        if not forward:
+            self.say(
+                "S11", f"{plan.id} ({plan.verdict}) moves again after {[p.id for p in recent]}, today {len(today)}"
+            )
+
+    # ------------------------------------------------------------------------------------ rounds
+
+    def round_begins(self) -> None:
+        """Remembers which sites really serve, as clients see it."""
+        self._probes.clear()
+        for site in self.outside.service.sites:
+            if self.outside.closed(site.name):
+                self._closed_s[site.name] = self.outside.clock.seconds()
+            self._up[site.name].append(self._serving(site))
+
+    def _serving(self, site: Site) -> bool:
+        state = self.state()
+        addresses = [a for found in site_addresses(site, state).values() for a in found]
+        releases = accepted_releases(state, site.name)
+        good = [a for a in addresses if self.outside.serves(site.name, a, releases)]
+        return bool(addresses) and len(good) >= serving_needed(len(addresses))
+
+    def round_ends(self) -> None:
+        state = self.state()
+        epochs = {host: epoch.number for host in self.outside.hosts if (epoch := self.outside.epoch(host))}
+        highest = max(epochs.values(), default=0)
+        if highest > state.epoch:
+            self.say("S9", f"DNS holds epoch {highest}, the state has spent {state.epoch} only")
+        if state.open_plan is None and state.published is not None and highest != state.published.epoch:
+            self.say("S10", f"no plan is under way, DNS holds epoch {highest}, published is {state.published.epoch}")
+
+    def at_rest(self) -> None:
+        """No fault, no plan, no debt is left: everything agrees."""
+        try:
+            self.store().verify()
+        except StateError as error:
+            self.say("S18", str(error))
+        state = self.state()
+        published = state.published
+        if published is None or state.active_site != published.target:
+            self.say("S10", f"active is {state.active_site}, published {published.target if published else None}")
+            return
+        for host in self.outside.hosts:
+            epoch = self.outside.epoch(host)
+            if epoch is None or (epoch.number, epoch.site) != (published.epoch, state.active_site):
+                self.say("S10", f"{host} holds {epoch}, the state says epoch {published.epoch} at {state.active_site}")
+            wanted = {value for rrset in published.rrsets for value in rrset.values}
+            if self.outside.addresses(host) != wanted:
+                self.say("S10", f"{host} holds {sorted(self.outside.addresses(host))}, published is {sorted(wanted)}")
