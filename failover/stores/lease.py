@@ -32,11 +32,12 @@ class FileLease:
         self._held: dict[str, int] = {}
 
     def acquire(self, role: str, *, wait_s: float = 0.0, urgent: bool = False) -> int:
-        """Raises LockedError naming the holder, StateMissing, StateError. Polls about every 50 ms."""
+        """Raises LockedError naming the holder, StateMissing, StateError. Polls about every 50 ms.
+
+        Threads of one run keep each other out just as processes do: sites are mirrored in parallel.
+        """
         if not _ROLE.fullmatch(role):
             raise ValueError(f"not a role: {role!r}")
-        if role in self._held:
-            raise LockedError("take the lock", role, "this run holds it already")
         if self._may_create:
             private_directory(self.path.parent)
         with contextlib.ExitStack() as stack:
