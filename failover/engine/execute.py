@@ -73,9 +73,12 @@ def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> str:
 
 
 def last_reason(context: Context, plan: CutoverPlan) -> str:
-    """The newest reason that a step of the plan gave."""
+    """Why the plan stands as it does: what made it fail, else the newest reason that a step of it gave."""
     events = [e for e in context.store.journal(plan.id) if e.kind is not EventKind.CLOSED and e.reason]
-    return events[-1].reason if events else ""
+    against = [e for e in events if e.kind in (EventKind.FAILED, EventKind.REFUSED)]
+    unwound = any(e.kind is EventKind.UNDO_STARTED for e in context.store.journal(plan.id))
+    said = against if unwound and against else events
+    return said[-1].reason if said else ""
 
 
 # ------------------------------------------------------------------------------------ one step
