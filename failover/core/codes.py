@@ -95,6 +95,9 @@ _GOOGLE = {
     "USER_PROJECT_DENIED": S.PERMISSION,
     "SERVICE_DISABLED": S.CONFIGURATION,
     "API_KEY_INVALID": S.AUTH_AMBIGUOUS,
+    "API_KEY_SERVICE_BLOCKED": S.PERMISSION,
+    "API_KEY_IP_ADDRESS_BLOCKED": S.PERMISSION,
+    "SECURITY_POLICY_VIOLATED": S.PERMISSION,
     "RESOURCE_QUOTA_EXCEEDED": S.REQUEST_BUG,
     "LOCATION_TAX_POLICY_VIOLATED": S.CONFIGURATION,
 }
@@ -134,7 +137,11 @@ _SCALEWAY = {
     "denied_authentication": S.AUTH_AMBIGUOUS,
     "permissions_denied": S.PERMISSION,
     "locked": S.REQUEST_BUG,
+    "invalid_arguments": S.REQUEST_BUG,
     "quotas_exceeded": S.REQUEST_BUG,
+    "transient_state": S.REQUEST_BUG,
+    "not_found": S.REQUEST_BUG,
+    "out_of_stock": S.REQUEST_BUG,
 }
 _OVH = {
     "NOT_CREDENTIAL": S.AUTH_AMBIGUOUS,
@@ -144,7 +151,7 @@ _OVH = {
     "NOT_GRANTED_CALL": S.PERMISSION,
 }
 _CLOUDFLARE = {"9103": S.AUTH_AMBIGUOUS, "9109": S.AUTH_AMBIGUOUS, "10000": S.AUTH_AMBIGUOUS}
-_LOCAL = {"account_closed": S.ACCOUNT_CLOSED}
+_LOCAL = {"account_closed": S.ACCOUNT_CLOSED, "forbidden": S.PERMISSION, "quota_exceeded": S.REQUEST_BUG}
 
 CODES: Mapping[str, Mapping[str, Signal]] = {
     "aws": _AWS,
@@ -200,7 +207,21 @@ STATES: Mapping[str, Mapping[str, Signal]] = {
         "deleting": S.ACCOUNT_CLOSED,
         "deleted": S.ACCOUNT_CLOSED,
     },
-    "linode": {"billing_suspension": S.ACCOUNT_BLOCKED},
+    "linode": {
+        "billing_suspension": S.ACCOUNT_BLOCKED,
+        "booting": S.OK,
+        "cloning": S.OK,
+        "deleting": S.OK,
+        "migrating": S.OK,
+        "offline": S.OK,
+        "provisioning": S.OK,
+        "rebooting": S.OK,
+        "rebuilding": S.OK,
+        "restoring": S.OK,
+        "running": S.OK,
+        "shutting_down": S.OK,
+        "stopped": S.OK,
+    },
     "local": {"active": S.ACTIVE, "warned": S.WARNED, "suspended": S.ACCOUNT_BLOCKED, "closed": S.ACCOUNT_CLOSED},
 }
 """By provider: account states that its oracle tells in an answer that is fine."""

@@ -33,7 +33,7 @@ _AUTH = (401, 402, 403)
 _NOT_IMPLEMENTED = 501
 _PAID_PLAN = ("health", "support", "bedrock-agentcore", "bedrock-agentcore-control")
 """AWS services that need a subscription of their own."""
-_UNDOCUMENTED = frozenset({Signal.AUTH_AMBIGUOUS, Signal.UNKNOWN, Signal.NETWORK_SUSPECT, Signal.ACCOUNT_SUSPECT})
+_CLEAR = frozenset({Signal.TRANSPORT, Signal.OK, Signal.THROTTLED, Signal.OUTAGE})
 _WEIGHT = {
     Signal.ACCOUNT_CLOSED: 9,
     Signal.ACCOUNT_BLOCKED: 8,
@@ -119,7 +119,7 @@ def service_reading(answer: Answer, *, region: str = "", credential: str = "") -
         status=answer.status,
         code=answer.code,
         message=answer.message,
-        raw=answer.body if signal in _UNDOCUMENTED else "",
+        raw="" if signal in _CLEAR or _listed(answer) else answer.body,
     )
 
 
