@@ -79,9 +79,11 @@ def test_two_checks_at_once(play: Play) -> None:
 
 def test_watch_and_check_together_and_an_end_by_sigterm(play: Play) -> None:
     watch = play.start("watch", "--every", "0.5")
-    before = play.status()["last_check_age_s"]
-    until(lambda: play.run("check", code=(0, 75)).code == 0 or play.status()["last_check_age_s"] < before)
-    play.run("check", code=(0, 75))
+    assert watch.stderr is not None
+    assert watch.stderr.readline() == "watching guestbook every 0.5 s\n"
+    assert "active aurora" in watch.stderr.readline(), "each change of the line is told"
+    for _ in range(3):
+        play.run("check", code=(0, 75))
     watch.send_signal(signal.SIGTERM)
     ended = play.end(watch, "watch")
     assert ended.code == 0, str(ended)
@@ -165,10 +167,11 @@ def test_the_provider_is_down(play: Play) -> None:
         "committed",
         True,
     )
-    shown = play.run("show", plan["id"]).out
-    steps = ["claim", "reconfirm", "preflight", "verify", "swap", "confirm", "commit"]
-    assert sorted(steps, key=shown.index) == steps
-    assert play.ask("show", plan["id"])["events"][-1]["reason"] == "committed"
+    assert "reconfirm" in play.run("show", plan["id"]).out
+    events = play.ask("show", plan["id"])["events"]
+    steps = ["claim", "reconfirm", "preflight", "verify", "swap", "confirm", "commit", ""]
+    assert list(dict.fromkeys(e["step"] for e in events)) == steps
+    assert events[-1]["reason"] == "committed"
     play.run("local", "start", "aurora")
     play.check_until(lambda c: c["verdicts"]["aurora"] == "UP")
     assert play.status()["active_site"] == "boreas", "nothing goes back by itself"
@@ -340,20 +343,16 @@ def test_a_hook_vetoes(play: Play) -> None:
     assert play.ask("show", refused["plan"])["result"] == "unwound"
 
 
-def test_a_hook_hangs_and_a_person_aborts(play: Play) -> None:
+def test_a_hook_hangs(play: Play) -> None:
+    """Its outcome is unknown; it is tried again for a while, and then the plan is unwound."""
     with play.config.open("a") as config:
         config.write("\nhooks: {before: [[sleep, '1000']], timeout: 1s}\n")
     before = _holds(play, "ns1")
-    waiting = play.ask("cutover", "boreas", "--yes", "--timeout", "1", code=1)
-    assert waiting["result"] == "waiting"
-    events = play.ask("show", waiting["plan"])["events"]
-    assert [e["kind"] for e in events if e["step"] == "before-hooks"][1] == "unknown"
-    assert play.check()["decision"] == "continue"
-    play.run("cutover", "cirrus", "--yes", code=1)
-    play.run("abort", waiting["plan"])
-    play.run("check", code=1)  # a plan that was unwound is a failure
+    ended = play.ask("cutover", "boreas", "--yes", code=1)
+    events = play.ask("show", ended["plan"])["events"]
+    assert [e["kind"] for e in events if e["step"] == "before-hooks"][:2] == ["started", "unknown"]
     play.check_until(lambda c: c["decision"] == "hold")
-    assert play.ask("show", waiting["plan"])["result"] == "unwound"
+    assert play.ask("show", ended["plan"])["result"] == "unwound"
     assert _holds(play, "ns1") == before
 
 
