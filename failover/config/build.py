@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from failover.config import schema
+from pydantic import ValidationError
+
+from failover.config import providers, schema, shapes
 from failover.config.model import (
     LOCAL_CONTROL,
     Config,
+    DepotConfig,
     HooksConfig,
     HostConfig,
     NotifyConfig,
@@ -31,6 +34,9 @@ from failover.core.model import (
 )
 from failover.net.secret import SecretRef
 
+NODE_HERE_S, NODE_ELSEWHERE_S = 120.0, 300.0
+"""How long a new node may take until it serves."""
+
 
 def build(file: schema.File, path: Path) -> Config:
     """Relative paths stand against the directory of `path` (as it is named, links not followed)."""
@@ -38,13 +44,11 @@ def build(file: schema.File, path: Path) -> Config:
     return Config(
         path=path,
         service=_service(file, base),
-        providers={
-            name: ProviderConfig(name=name, kind=provider.kind, options=provider.model_dump(exclude={"kind"}))
-            for name, provider in file.providers.items()
-        },
+        providers={name: _provider(name, provider, base) for name, provider in file.providers.items()},
         hosts={name: _host(name, host, base) for name, host in file.dns.hosts.items()},
         release=_release(file.release, base) if file.release else None,
         state_path=base / file.state.removeprefix("sqlite:"),
+        user_data={name: base / group.user_data for name, group in file.nodes.items() if group.user_data},
         local_root=base / file.local.root,
         notify=tuple(_notify(notify, base) for notify in file.notify),
         hooks=HooksConfig(
@@ -56,7 +60,7 @@ def build(file: schema.File, path: Path) -> Config:
     )
 
 
-def _secret(reference: schema.SecretReference, base: Path) -> SecretRef:
+def _secret(reference: shapes.SecretReference, base: Path) -> SecretRef:
     return SecretRef(
         env=reference.env,
         file=base / reference.file if reference.file else None,
@@ -64,10 +68,75 @@ def _secret(reference: schema.SecretReference, base: Path) -> SecretRef:
     )
 
 
+# ---------------------------------------------------------------------------------------------- providers
+
+
+def _provider(name: str, provider: providers.Provider, base: Path) -> ProviderConfig:
+    if isinstance(provider, providers.LocalProvider):
+        return ProviderConfig(name=name, kind=provider.kind, options={"nodes_max": provider.nodes_max})
+    if isinstance(provider, providers.OtherProvider):
+        found = _with_references(provider.model_extra, base)
+        return ProviderConfig(name=name, kind=provider.kind, options=found if isinstance(found, dict) else {})
+    options: dict[str, object] = {}
+    if isinstance(provider, providers.OpenStackProvider):
+        options = provider.model_dump(include={"auth_url", "project", "domain", "network"})
+    return ProviderConfig(
+        name=name,
+        kind=provider.kind,
+        credentials=_credentials(provider.credentials, base),
+        endpoint=provider.endpoint,
+        images=base / provider.images if provider.images else None,
+        depot=_depot(provider.depot, base) if provider.depot else None,
+        options=options,
+    )
+
+
+def _credentials(found: shapes.Model, base: Path) -> dict[str, dict[str, str | SecretRef]]:
+    """By role; one for both where the file does not tell them apart."""
+    if isinstance(found, providers.AwsRoles | providers.TokenRoles | providers.PasswordRoles):
+        return {"watch": _parts(found.watch, base), "mirror": _parts(found.mirror, base)}
+    return dict.fromkeys(("watch", "mirror"), _parts(found, base))
+
+
+def _parts(credential: shapes.Model, base: Path) -> dict[str, str | SecretRef]:
+    parts = ((name, getattr(credential, name)) for name in type(credential).model_fields)
+    return {
+        name: _secret(part, base) if isinstance(part, shapes.SecretReference) else part
+        for name, part in parts
+        if part is not None
+    }
+
+
+def _depot(depot: providers.Depot, base: Path) -> DepotConfig:
+    return DepotConfig(
+        bucket=depot.bucket,
+        endpoint=depot.endpoint,
+        region=depot.region,
+        access_key=_secret(depot.access_key, base) if depot.access_key else None,
+        secret_key=_secret(depot.secret_key, base) if depot.secret_key else None,
+    )
+
+
+def _with_references(value: object, base: Path) -> object:
+    """What another package's provider says; whatever has the form of a reference to a secret is one."""
+    if isinstance(value, list):
+        return [_with_references(item, base) for item in value]
+    if not isinstance(value, dict):
+        return value
+    try:
+        return _secret(shapes.SecretReference.model_validate(value), base)
+    except ValidationError:
+        return {key: _with_references(inner, base) for key, inner in value.items()}
+
+
+# ---------------------------------------------------------------------------------------------- release, notices
+
+
 def _release(release: schema.Release, base: Path) -> ReleaseConfig:
     return ReleaseConfig(
         path=base / release.path,
         command=release.run,
+        url=release.url,
         environment=dict(release.env),
         secrets={name: _secret(reference, base) for name, reference in release.secrets.items()},
     )
@@ -102,8 +171,9 @@ def _service(file: schema.File, base: Path) -> Service:
         groups=groups,
         release=None,
         records=tuple(
-            Record(name=name, zone=zone_of(name, file.dns.zones) or "", type=record.type, group=record.nodes)
+            Record(name=name, zone=zone_of(name, file.dns.zones) or "", type=type, group=record.nodes)
             for name, record in file.dns.records.items()
+            for type in record.type
         ),
         zones=tuple(file.dns.zones),
         ttl_s=file.dns.ttl,
@@ -116,7 +186,15 @@ def _service(file: schema.File, base: Path) -> Service:
         call_s=file.runner.call_timeout,
         runner_provider=file.runner.provider,
         host_deadline_s=file.dns.lost_after,
+        node_deadline_s=file.runner.node_timeout or _node_deadline_s(file),
     )
+
+
+def _node_deadline_s(file: schema.File) -> float:
+    """A machine elsewhere boots for minutes; a node on this one starts at once."""
+    used = {site.provider for site in file.sites.values() if site.addresses is None}
+    here = all(provider.kind == "local" for name, provider in file.providers.items() if name in used)
+    return NODE_HERE_S if here else NODE_ELSEWHERE_S
 
 
 def _site(name: str, site: schema.Site) -> Site:
@@ -139,6 +217,7 @@ def _groups(file: schema.File) -> tuple[NodeGroup, ...]:
             disk_gib=group.disk,
             image=group.image,
             ports=tuple(group.ports),
+            ssh_keys=tuple(group.ssh_keys),
         )
         for name, group in file.nodes.items()
     )

@@ -18,7 +18,7 @@ NODES_MAX = 50_000
 """Values in one document, aliases unfolded."""
 DEPTH_MAX = 40
 _SECRET_WORDS = re.compile(
-    r"secret|passw|token|credential|private|webhook|api[-_]?key|tsig|notify|hooks", re.IGNORECASE
+    r"secret|passw|token|credential|private|webhook|a(?:pi|ccess)[-_]?key|tsig|notify|hooks", re.IGNORECASE
 )
 _SECRET_LINE = re.compile(rf"{_SECRET_WORDS.pattern}|\benv\b", re.IGNORECASE)
 _REFERENCE = ("env", "file", "command")
@@ -51,6 +51,11 @@ class Document:
     def hide(self, loc: Loc) -> None:
         """Do not show the value at this place."""
         self.hidden.append(self.values[loc])
+
+    def hide_beside(self, loc: Loc) -> None:
+        """Do not show the values that stand beside this one."""
+        for other in [place for place in self.values if place[:-1] == loc[:-1] and place != loc]:
+            self.hide(other)
 
     def place(self, loc: Loc, *, key: bool = False) -> Mark:
         """Where the value (or its key) at `loc` stands; of what is not there, the nearest parent's key."""

@@ -5,15 +5,17 @@ from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 
 from failover.config.document import Document
 from failover.config.findings import Finding, Loc, listed, quoted, suggestion
+from failover.config.providers import OTHER
 from failover.config.schema import File
 
 _KEY = "[key]"
 """How pydantic marks an error about a key of a mapping."""
 _REFERENCE = "must be a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM, …]}; never the secret itself"
+_CREDENTIALS = ("token", "username", "password", "access_key", "secret_key", "session_token")
 _TYPES = {
     "string_type": "must be text: write it in quotes",
     "int_type": "must be a whole number",
@@ -38,6 +40,8 @@ def explain(errors: list[Any], document: Document) -> Iterator[Finding]:
         at_key = at_key or kind in ("extra_forbidden", "missing", "union_tag_not_found")
         if kind == "extra_forbidden":
             document.hide(loc)
+        if OTHER in error["loc"]:  # of a kind that nobody knows, any key may hold a secret
+            document.hide_beside(loc if loc[-1:] == ("kind",) else (*loc, "kind"))
         yield Finding(document.place(loc, key=at_key), _message(error, kind, loc, context))
 
 
@@ -68,7 +72,8 @@ def _under(data: object, part: str | int) -> object:
 def _message(error: Any, kind: str, loc: Loc, context: Mapping[str, Any]) -> str:
     secret = _is_secret(loc)
     if kind == "extra_forbidden":
-        return _unknown_key(error["loc"], secret)
+        bare = "credentials" in loc and error["input"] is None  # {hunter2} is a key without a value
+        return _unknown_key(error["loc"], secret or bare)
     if kind == "missing":
         return f"{quoted(str(error['loc'][-1]))} is missing"
     if secret and kind in ("model_type", "string_type", "dict_type"):
@@ -101,7 +106,8 @@ def _is_predicate(text: str) -> bool:
 
 def _is_secret(loc: Loc) -> bool:
     """Whether a secret reference stands here, or something in one."""
-    return "secret" in loc or loc[:2] == ("release", "secrets")
+    at_provider = loc[:1] == ("providers",) and any(part in _CREDENTIALS for part in loc[2:])
+    return "secret" in loc or loc[:2] == ("release", "secrets") or at_provider
 
 
 def _type(kind: str, value: object) -> str:
@@ -170,7 +176,9 @@ def _inside(kind: Any, part: str | int) -> list[Any]:
 
 
 def _tags(kind: Any) -> tuple[Any, ...]:
-    """The words in `kind: …` that choose this member of a union."""
+    """What chooses this member of a union in a place: its mark, or the word in its `kind: …`."""
+    if get_origin(kind) is Annotated:
+        return tuple(mark.tag for mark in get_args(kind) if isinstance(mark, Tag))
     if not (isinstance(kind, type) and issubclass(kind, BaseModel) and "kind" in kind.model_fields):
         return ()
     literal = kind.model_fields["kind"].annotation

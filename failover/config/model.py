@@ -9,11 +9,31 @@ from failover.net.secret import SecretRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DepotConfig:
+    """An S3-compatible bucket. Without keys the provider's own credentials open it."""
+
+    bucket: str
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: SecretRef | None = None
+    secret_key: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """One account at one provider. `options` by kind: local → `nodes_max` (int)."""
+    """One account at one provider.
+
+    `credentials` by role (`watch`, `mirror`): names as in the file, values that are text or references. `options` by
+    kind: local → `nodes_max` (int); openstack → `auth_url`, `project`, `domain`, `network` (or None); a kind of another
+    package → all that the file says, with references as SecretRef.
+    """
 
     name: str
     kind: str
+    credentials: Mapping[str, Mapping[str, str | SecretRef]] = field(default_factory=dict)
+    endpoint: str | None = None
+    images: Path | None = None
+    depot: DepotConfig | None = None
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -38,10 +58,14 @@ class HostConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseConfig:
-    """What runs on the nodes: the directory, the command, its environment, and secrets by variable name."""
+    """What runs on the nodes: the directory, the command, its environment, and secrets by variable name.
+
+    `url`: where the packed directory lies for providers without a depot; `{release}` in it is the digest's hex part.
+    """
 
     path: Path
     command: str
+    url: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
 
@@ -72,7 +96,8 @@ class Config:
 
     `path` is the file as it was named. All other paths are absolute: relative ones stand against the file's directory.
     `service.release` is None; its digest is filled in by whoever packs `release`. A control of the local cloud has the
-    target `local:NAME`, whose address is only known at run time.
+    target `local:NAME`, whose address is only known at run time. `boot_digest` of a group is filled in by whoever reads
+    the template of its user-data.
     """
 
     path: Path
@@ -82,6 +107,8 @@ class Config:
     """In the order of the config, as `service.hosts`."""
     release: ReleaseConfig | None
     state_path: Path
+    user_data: Mapping[str, Path]
+    """By group its own template for cloud-init; the others use the shipped one."""
     local_root: Path
     notify: tuple[NotifyConfig, ...] = ()
     hooks: HooksConfig = HooksConfig()

@@ -13,6 +13,8 @@ from failover.config.findings import Finding, Loc, listed, quoted, suggestion
 from failover.core.rrsets import epoch_name, normal_name
 
 _RESERVED = ("PORT", "HOME", "PATH", "LANG")
+REGIONAL = ("aws", "digitalocean", "linode", "vultr", "hetzner", "openstack")
+"""Kinds whose sites name a region, and whose nodes fetch the release themselves."""
 _VERSIONS = {"A": 4, "AAAA": 6}
 
 
@@ -22,6 +24,7 @@ def check(document: Document) -> list[Finding]:
     _check_sites(book)
     _check_addresses(book)
     _check_release(book)
+    _check_delivery(book)
     _check_zones(book)
     _check_records(book)
     _check_hosts(book)
@@ -74,6 +77,10 @@ class _Book:
     def managed(self) -> list[str]:
         return [name for name in self.names("sites") if self.get("sites", name, "addresses") is None]
 
+    def kind(self, site: str) -> str | None:
+        """The kind of a managed site's provider."""
+        return self.text("providers", self.text("sites", site, "provider") or "", "kind")
+
     def groups(self) -> list[str]:
         """Groups of nodes. When every site is given, and no nodes are described, those that addresses are given for."""
         names = self.names("nodes")
@@ -101,6 +108,9 @@ def _check_sites(book: _Book) -> None:
         book.say(f"`release` is missing: site {quoted(managed[0])} is managed", "sites", managed[0], key=True)
     if managed and not groups:
         book.say(f"`nodes` is missing: site {quoted(managed[0])} is managed", "sites", managed[0], key=True)
+    for site in managed:
+        if book.kind(site) in REGIONAL and book.get("sites", site, "region") is None:
+            book.say(f"`region` is missing: {book.kind(site)} has several", "sites", site, key=True)
     for site in book.names("sites"):
         for group in book.names("sites", site, "addresses"):
             if group not in groups:
@@ -139,6 +149,24 @@ def _check_release(book: _Book) -> None:
             book.say("this variable stands in `secrets` too", "release", "env", name, key=True)
 
 
+def _check_delivery(book: _Book) -> None:
+    """Whether nodes elsewhere can fetch the release, and the secrets with it."""
+    told: set[str] = set()
+    for site in book.managed():
+        provider = book.text("sites", site, "provider") or ""
+        if book.kind(site) not in REGIONAL or provider in told:
+            continue
+        told.add(provider)
+        if book.get("providers", provider, "depot") is not None:
+            continue
+        if book.get("release", "url") is None and "release" in book.names():
+            message = "`depot` is missing (or `url` in `release`): nodes there fetch the release from it"
+            book.say(message, "providers", provider, key=True)
+        elif book.names("release", "secrets"):
+            message = "`depot` is missing: the secrets of `release` reach nodes through it only"
+            book.say(message, "providers", provider, key=True)
+
+
 # ---------------------------------------------------------------------------------------------- dns
 
 
@@ -167,6 +195,7 @@ def _check_records(book: _Book) -> None:
         book.refers(book.groups(), "group of nodes", "dns", "records", record, "nodes")
     for record, group in book.published():
         _check_fit(book, record, group)
+    _check_families(book)
 
 
 def zone_of(name: str, zones: Iterable[str]) -> str | None:
@@ -175,21 +204,43 @@ def zone_of(name: str, zones: Iterable[str]) -> str | None:
     return max(fitting, key=len, default=None)
 
 
+def _types(book: _Book, record: str) -> list[str]:
+    """The types of a record that are known ones."""
+    found = book.get("dns", "records", record, "type")
+    return [
+        type for type in (found if isinstance(found, list) else [found]) if isinstance(type, str) and type in _VERSIONS
+    ]
+
+
 def _check_fit(book: _Book, record: str, group: str) -> None:
-    """Whether every site can fill the record."""
-    type = book.text("dns", "records", record, "type") or ""
-    version = _VERSIONS.get(type)
+    """Whether every site can fill the record, for each of its types."""
+    name, versions = quoted(normal_name(record)), [_VERSIONS[type] for type in _types(book, record)]
     for site in book.names("sites"):
         if site in book.managed():
-            kind = book.text("providers", book.text("sites", site, "provider") or "", "kind")
-            if version == 6 and kind == "local":
+            if book.kind(site) == "local" and 6 in versions:
                 book.say("nodes of the local cloud have IPv4 addresses only", "dns", "records", record, "type")
-        elif group not in book.names("sites", site, "addresses"):
-            message = f"has no addresses for group {quoted(group)}, which {quoted(normal_name(record))} publishes"
+            continue
+        if group not in book.names("sites", site, "addresses"):
+            message = f"has no addresses for group {quoted(group)}, which {name} publishes"
             book.say(f"{quoted(site)} {message}", "sites", site, "addresses", key=True)
+            continue
+        there = {ipaddress.ip_address(text).version for loc, text in _addresses(book) if loc[1:4:2] == (site, group)}
+        for version in versions if len(versions) > 1 else ():
+            if there and version not in there:
+                message = f"has no IPv{version} address, which {name} publishes"
+                book.say(message, "sites", site, "addresses", group)
+
+
+def _check_families(book: _Book) -> None:
+    """Whether every given address can stand in a record of its group."""
+    groups: dict[str, list[str]] = {}
+    for record, group in book.published():
+        groups.setdefault(group, []).append(record)
     for loc, address in _addresses(book):
-        if loc[3] == group and version is not None and ipaddress.ip_address(address).version != version:
-            book.say(f"does not fit {quoted(normal_name(record))}, whose type is {type}", *loc)
+        records = groups.get(str(loc[3]), [])
+        types = {type for record in records for type in _types(book, record)}
+        if types and ipaddress.ip_address(address).version not in {_VERSIONS[type] for type in types}:
+            book.say(f"does not fit {quoted(normal_name(records[0]))}, whose type is {listed(sorted(types))}", *loc)
 
 
 def _check_hosts(book: _Book) -> None:

@@ -1,116 +1,46 @@
-"""The shape of `failover.yaml`: the one place with pydantic. What refers to something else is checked in `references`.
+"""The shape of `failover.yaml`. With `shapes` and `providers` the one place with pydantic.
 
-To add a kind of provider or DNS host, write its model with a `kind` of its own and add it to the union.
+What refers to something else is checked in `references`. To add a kind of DNS host, write its model with a `kind` of
+its own and add it to the union.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from failover.config import units
-
-# ---------------------------------------------------------------------------------------------- texts
-
-
-_DURATION = WithJsonSchema({"type": "string", "pattern": units.DURATION_PATTERN, "examples": ["500ms", "60s", "1h"]})
-_SIZE = WithJsonSchema({"type": "string", "pattern": units.SIZE_PATTERN, "examples": ["512MiB", "4GiB"]})
-
-Duration = Annotated[float, PlainValidator(units.duration_s), _DURATION]
-DurationAboveZero = Annotated[float, PlainValidator(units.duration_above_zero_s), _DURATION]
-Mebibytes = Annotated[int, PlainValidator(units.size_mib), _SIZE]
-Gibibytes = Annotated[int, PlainValidator(units.size_gib), _SIZE]
-Label = Annotated[str, AfterValidator(units.label), WithJsonSchema({"type": "string", "pattern": units.LABEL_PATTERN})]
-Variable = Annotated[
-    str, AfterValidator(units.variable), WithJsonSchema({"type": "string", "pattern": units.VARIABLE_PATTERN})
-]
-Domain = Annotated[str, AfterValidator(units.domain)]
-Address = Annotated[str, AfterValidator(units.address)]
-HostPort = Annotated[str, AfterValidator(units.host_port)]
-Url = Annotated[str, AfterValidator(units.http_url)]
-CommandLine = Annotated[str, AfterValidator(units.command_line)]
-Word = Annotated[str, AfterValidator(units.word)]
-Filled = Annotated[str, AfterValidator(units.filled)]
-HeaderName = Annotated[str, AfterValidator(units.header_name)]
-HeaderValue = Annotated[str, AfterValidator(units.header_value)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Argv = Annotated[list[Filled], Field(min_length=1)]
-CheckUrl = Annotated[
-    units.CheckUrl,
-    PlainValidator(units.check_url),
-    WithJsonSchema({"type": "string", "examples": ["http://{address}:8080/healthz"]}),
-]
-CheckTcp = Annotated[
-    int, PlainValidator(units.check_tcp), WithJsonSchema({"type": "string", "examples": ["{address}:5432"]})
-]
-StatusRange = Annotated[
-    tuple[int, int],
-    PlainValidator(units.status_range),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string"}],
-            "examples": [200, "200-299"],
-        }
-    ),
-]
-
-
-class Model(BaseModel):
-    """No unknown keys, no silent conversions, no values in errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-def _wrong(field: str, message: str) -> PydanticCustomError:
-    """An error about one field of a model, found when looking at several."""
-    return PydanticCustomError("failover", "{message}", {"message": message, "field": field})
-
-
-def _one_of(model: Model, names: tuple[str, ...]) -> str:
-    """The one of these fields that is set."""
-    found = [name for name in names if getattr(model, name) is not None]
-    if len(found) != 1:
-        raise ValueError(f"needs exactly one of {', '.join(names)}")
-    return found[0]
-
-
-# ---------------------------------------------------------------------------------------------- secrets
-
-
-class SecretReference(Model):
-    """Where a secret is; never the secret itself."""
-
-    env: Variable | None = Field(default=None, description="the environment variable that holds it")
-    file: Filled | None = Field(default=None, description="a file that only its owner can read")
-    command: Argv | None = Field(default=None, description="a program that prints it")
-
-    @model_validator(mode="after")
-    def _check(self) -> "SecretReference":
-        _one_of(self, ("env", "file", "command"))
-        return self
-
+from failover.config.providers import Provider
+from failover.config.shapes import (
+    Address,
+    Argv,
+    CheckTcp,
+    CheckUrl,
+    CommandLine,
+    Domain,
+    Duration,
+    DurationAboveZero,
+    Filled,
+    Gibibytes,
+    HeaderName,
+    HeaderValue,
+    HostPort,
+    Label,
+    Mebibytes,
+    Model,
+    Port,
+    RecordTypes,
+    ReleaseUrl,
+    SecretReference,
+    SshKey,
+    StatusRange,
+    Url,
+    Variable,
+    Word,
+    one_of,
+    wrong,
+)
 
 # ---------------------------------------------------------------------------------------------- where it runs
-
-
-class LocalProvider(Model):
-    """A cloud on this machine."""
-
-    kind: Literal["local"]
-    nodes_max: int = Field(default=20, ge=1, le=1000, description="quota: how many nodes the account may have")
-
-
-Provider = LocalProvider
-"""With a second kind: Annotated[LocalProvider | Other, Field(discriminator="kind")]."""
 
 
 class Runner(Model):
@@ -120,6 +50,9 @@ class Runner(Model):
     provider: Label | None = None
     call_timeout: DurationAboveZero = Field(
         default="5s", validate_default=True, description="for each call to a provider or DNS host within a check"
+    )
+    node_timeout: DurationAboveZero | None = Field(
+        default=None, description="until a new node must serve; default: 2m, at providers elsewhere 5m"
     )
 
 
@@ -140,7 +73,7 @@ class Site(Model):
         if self.addresses is None and self.provider is None:
             raise ValueError("needs a provider, or addresses if somebody else provisions it")
         if self.addresses is not None and self.standby != "hot":
-            raise _wrong("standby", "must be hot where addresses are given")
+            raise wrong("standby", "must be hot where addresses are given")
         return self
 
 
@@ -148,9 +81,12 @@ class Release(Model):
     """What runs on the nodes."""
 
     path: Filled = Field(description="the directory that is sent to the nodes, relative to this file")
+    url: ReleaseUrl | None = Field(
+        default=None, description="a tar.gz of that directory, for providers without a depot; {release} is its digest"
+    )
     run: CommandLine = Field(description="the command that serves it; no shell runs it")
-    env: dict[Variable, str] = {}
-    secrets: dict[Variable, SecretReference] = {}
+    env: dict[Variable, str] = Field(default={})
+    secrets: dict[Variable, SecretReference] = Field(default={})
 
 
 class NodeGroup(Model):
@@ -162,12 +98,16 @@ class NodeGroup(Model):
     memory: Mebibytes = Field(default="512MiB", validate_default=True)
     disk: Gibibytes = Field(default="1GiB", validate_default=True)
     image: Word = "debian-12"
-    ports: list[Port] = []
+    ports: list[Port] = Field(default=[])
+    ssh_keys: list[SshKey] = Field(default=[], description="public keys, as they stand in authorized_keys")
+    user_data: Filled | None = Field(
+        default=None, description="a template for cloud-init, relative to this file; default: the shipped one"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "NodeGroup":
         if "warm_count" in self.model_fields_set and self.warm_count > self.count:
-            raise _wrong("warm_count", f"is more than count ({self.count})")
+            raise wrong("warm_count", f"is more than count ({self.count})")
         return self
 
 
@@ -205,7 +145,7 @@ Host = Annotated[LocalHost | Rfc2136Host, Field(discriminator="kind")]
 class Record(Model):
     """A name that follows the active site."""
 
-    type: Literal["A", "AAAA"]
+    type: RecordTypes = Field(description="A, AAAA, or both: [A, AAAA]")
     nodes: Label = Field(description="the group whose addresses it holds")
 
 
@@ -258,10 +198,10 @@ class Check(Model):
     @model_validator(mode="after")
     def _check(self) -> "Check":
         if self.timeout > self.interval and "timeout" in self.model_fields_set:
-            raise _wrong("timeout", f"is longer than interval ({self.interval:g}s)")
+            raise wrong("timeout", f"is longer than interval ({self.interval:g}s)")
         if self.timeout > self.interval:
-            raise _wrong("interval", f"is shorter than timeout ({self.timeout:g}s)")
-        if _one_of(self, ("url", "tcp")) == "tcp":
+            raise wrong("interval", f"is shorter than timeout ({self.timeout:g}s)")
+        if one_of(self, ("url", "tcp")) == "tcp":
             self._check_tcp()
         else:
             self._check_http()
@@ -270,16 +210,16 @@ class Check(Model):
     def _check_tcp(self) -> None:
         for name in ("host", "method", "expect", "tls"):
             if name in self.model_fields_set:
-                raise _wrong(name, "has no meaning for a tcp check")
+                raise wrong(name, "has no meaning for a tcp check")
 
     def _check_http(self) -> None:
         https = self.url is not None and self.url.scheme == "https"
         if self.tls is not None and not https:
-            raise _wrong("tls", "has no meaning without https")
+            raise wrong("tls", "has no meaning without https")
         if https and self.host is None and (self.tls is None or self.tls.verify):
-            raise _wrong("url", "needs `host` beside it: the name that the certificate must be good for")
+            raise wrong("url", "needs `host` beside it: the name that the certificate must be good for")
         if self.method == "HEAD" and self.expect is not None and self.expect.body is not None:
-            raise _wrong("method", "must be GET: an answer to HEAD has no body")
+            raise wrong("method", "must be GET: an answer to HEAD has no body")
 
 
 class Control(Model):
@@ -295,11 +235,11 @@ class Control(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "Control":
-        kind = _one_of(self, ("tcp", "http", "dns", "local"))
+        kind = one_of(self, ("tcp", "http", "dns", "local"))
         if kind == "dns" and self.name is None:
-            raise _wrong("dns", "needs `name` beside it: what to ask for")
+            raise wrong("dns", "needs `name` beside it: what to ask for")
         if kind != "dns" and self.name is not None:
-            raise _wrong("name", "has a meaning for a dns control only")
+            raise wrong("name", "has a meaning for a dns control only")
         return self
 
 
@@ -321,7 +261,7 @@ class Quorum(Model):
     single: Literal["accept"] | None = Field(
         default=None, description="accept: one vantage may act alone, and the owner takes the risk"
     )
-    vantages: dict[Label, Vantage] = {}
+    vantages: dict[Label, Vantage] = Field(default={})
     need: Annotated[int, AfterValidator(_alone)] = Field(default=1, ge=1)
 
 
@@ -363,8 +303,8 @@ class Notify(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "Notify":
-        if _one_of(self, ("command", "webhook")) == "command" and self.secret is not None:
-            raise _wrong("secret", "has a meaning for a webhook only")
+        if one_of(self, ("command", "webhook")) == "command" and self.secret is not None:
+            raise wrong("secret", "has a meaning for a webhook only")
         return self
 
 
@@ -372,7 +312,7 @@ class Hooks(Model):
     """The user's own commands around a cutover."""
 
     before: list[Argv] = Field(default=[], description="may veto by exiting with another code than 0")
-    after: list[Argv] = []
+    after: list[Argv] = Field(default=[])
     abort: list[Argv] = Field(default=[], description="run when a cutover is unwound")
     timeout: DurationAboveZero = Field(default="30s", validate_default=True)
 
@@ -396,17 +336,17 @@ class File(Model):
     version: Literal[1]
     service: Label
     runner: Runner = Field(default_factory=Runner)
-    providers: dict[Label, Provider] = {}
+    providers: dict[Label, Provider] = Field(default={})
     sites: dict[Label, Site] = Field(min_length=1, description="in order of preference")
     release: Release | None = None
-    nodes: dict[Label, NodeGroup] = {}
+    nodes: dict[Label, NodeGroup] = Field(default={})
     dns: Dns
     checks: dict[Label, Check] = Field(min_length=1)
-    controls: list[Control] = []
+    controls: list[Control] = Field(default=[])
     quorum: Quorum | None = None
     policy: Policy = Policy()
     state: Annotated[str, AfterValidator(_sqlite)] = "sqlite:.failover/state.db"
-    notify: list[Notify] = []
+    notify: list[Notify] = Field(default=[])
     hooks: Hooks = Field(default_factory=Hooks)
     local: Local = Local()
 

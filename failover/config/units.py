@@ -14,6 +14,7 @@ DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h)$"
 SIZE_PATTERN = r"^[0-9]{1,9}(MiB|GiB|TiB)$"
 LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+RECORD_TYPES = ("A", "AAAA")
 DURATION_MAX_S = 365 * 86400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MEBIBYTES = {"MiB": 1, "GiB": 1024, "TiB": 1024 * 1024}
@@ -25,6 +26,7 @@ _CHECK_TCP = re.compile(r"\{address\}:([0-9]{1,5})")
 _STATUS = re.compile(r"([1-5][0-9][0-9])(?:-([1-5][0-9][0-9]))?")
 _HTTP_URL = re.compile(r"https?://[^/?#\s@]+([/?][!-~]*)?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SSH_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]{20,}={0,3}( [^\x00-\x1f\x7f]*)?")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
@@ -179,6 +181,32 @@ def http_url(value: str) -> str:
     """An absolute URL without user and password in it."""
     if _HTTP_URL.fullmatch(value) is None:
         raise ValueError("must be a URL such as https://example.net/path, without a user or password in it")
+    return value
+
+
+def release_url(value: str) -> str:
+    """A URL as above; `{release}` in it is the digest's hexadecimal part."""
+    if set(_PLACEHOLDER.findall(value)) - {"release"}:
+        raise ValueError("knows the placeholder {release} only")
+    return http_url(value)
+
+
+def record_types(value: object) -> tuple[str, ...]:
+    """`A`, `AAAA` or `[A, AAAA]`, as a tuple without doubles."""
+    found = value if isinstance(value, list) else [value]
+    for word in found:
+        if word not in RECORD_TYPES:
+            close = f"; did you mean `{str(word).upper()}`?" if str(word).upper() in RECORD_TYPES else ""
+            raise ValueError(f"must be one of {', '.join(RECORD_TYPES)}{close}")
+    if not found:
+        raise ValueError("must not be empty")
+    return tuple(dict.fromkeys(found))
+
+
+def ssh_key(value: str) -> str:
+    """One line of `authorized_keys`: the kind, the key in base64, perhaps a comment."""
+    if _SSH_KEY.fullmatch(value) is None:
+        raise ValueError("must be a public key, such as `ssh-ed25519 AAAA… me@example.org`")
     return value
 
 

@@ -327,7 +327,12 @@ MANAGED_WRONG: dict[str, tuple[Any, ...]] = {
         "6:20",
         "there is no provider `aurorra`; did you mean `aurora`?",
     ),
-    "provider-kind": ("{kind: local}", "{kind: loca}", "4:18", "`kind` must be local"),
+    "provider-kind": (
+        "{kind: local}",
+        "{kind: loca}",
+        "4:18",
+        "`kind` must be one of local, aws, digitalocean, linode, vultr, hetzner, openstack; did you mean `local`?",
+    ),
     "no-provider": (
         "{provider: aurora}",
         "{}",
