@@ -219,6 +219,18 @@ def show(
     command(config, output, plan)
 
 
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is fine, too.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Look for everything that would make a cutover fail. Exits with 1 if one would."""
+    from failover.cli.doctor import doctor as command
+
+    return command(config, output, verbose=verbose)
+
+
 # ------------------------------------------------------------------------------------ operating
 
 

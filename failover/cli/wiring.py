@@ -2,8 +2,9 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from failover.config.load import find, load
@@ -144,6 +145,39 @@ class _LazyAuthority:
 
         authority: Authority = DnsAuthority(timeout_s=self._timeout_s)
         return authority.ask(server, name, type)
+
+
+API_BASES = {
+    "aws": "https://sts.amazonaws.com",
+    "digitalocean": "https://api.digitalocean.com",
+    "hetzner": "https://api.hetzner.cloud",
+    "linode": "https://api.linode.com",
+    "vultr": "https://api.vultr.com",
+}
+"""Where a provider's clock can be read, unless the config names an endpoint."""
+
+
+def clocks_of(config: Config) -> dict[str, Callable[[], float]]:
+    """By managed site: its provider's own clock, where there is one to ask."""
+    from failover.net.clock import utc_of
+
+    found: dict[str, Callable[[], float]] = {}
+    for site in config.service.sites:
+        url = None if site.given else _api_base(config, site.provider or "")
+        if url is not None:
+            found[site.name] = partial(utc_of, url, timeout_s=config.service.call_s)
+    return found
+
+
+def _api_base(config: Config, name: str) -> str | None:
+    provider = config.providers[name]
+    if provider.kind == "local":
+        from failover.local.registry import Kind, place, read_record
+
+        record = read_record(place(config.local_root, Kind.CLOUD, name).directory)
+        return f"http://{record.address}:{record.port}" if record is not None else None
+    named = provider.options.get("endpoint") or provider.options.get("auth_url")
+    return str(named) if named else API_BASES.get(provider.kind)
 
 
 # ------------------------------------------------------------------------------------ release, hooks, notices

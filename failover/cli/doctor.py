@@ -1,0 +1,44 @@
+"""failover doctor: what would make a cutover fail, and how to mend it."""
+
+from pathlib import Path
+
+from failover.cli.output import Output, emit, emit_json, table
+from failover.cli.wiring import clocks_of, config_of, context_of
+from failover.core.doctor import Finding, Severity, diagnose, would_fail
+from failover.engine.doctor import examine
+
+GOOD, FAILED = 0, 1
+
+
+def doctor(config: Path | None, output: Output, *, verbose: bool) -> int:
+    found = config_of(config)
+    watch, mirror = context_of(found), context_of(found, mirror=True)
+    facts = examine(watch, mirror, clocks=clocks_of(found))
+    findings = diagnose(watch.service, facts)
+    fails = would_fail(watch.service, facts, findings)
+    if output is Output.JSON:
+        emit_json({"service": watch.service.name, "cutover_would_fail": fails, "findings": _documents(findings)})
+    else:
+        emit(_text(findings, fails=fails, verbose=verbose))
+    return FAILED if fails else GOOD
+
+
+def _documents(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
+    return [
+        {"area": f.area, "subject": f.subject, "severity": f.severity.value, "says": f.says, "remedy": f.remedy}
+        for f in findings
+    ]
+
+
+def _text(findings: tuple[Finding, ...], *, fails: bool, verbose: bool) -> str:
+    shown = [f for f in findings if verbose or f.severity is not Severity.FINE]
+    rows = [[f.severity.value.upper(), f.area, f.subject, f.says] for f in shown]
+    rows = [row for row, f in zip(rows, shown, strict=True) for row in _with_remedy(row, f)]
+    fine = sum(f.severity is Severity.FINE for f in findings)
+    verdict = "a cutover would FAIL" if fails else "a cutover would go through"
+    head = f"{fine} of {len(findings)} findings are fine; {verdict}"
+    return f"{table(['SEVERITY', 'AREA', 'WHERE', 'WHAT'], rows)}\n\n{head}" if rows else head
+
+
+def _with_remedy(row: list[str], finding: Finding) -> list[list[str]]:
+    return [row, ["", "", "", f"→ {finding.remedy}"]] if finding.remedy else [row]

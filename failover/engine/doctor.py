@@ -1,0 +1,140 @@
+"""Asks everything that `core.doctor` judges, in parallel and to deadlines. Changes nothing."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from failover.core.budget import observe_s
+from failover.core.doctor import DoctorFacts, SiteFacts
+from failover.core.model import ControlSample, Outcome, Sample, Site
+from failover.core.world import State
+from failover.engine.context import Context
+from failover.engine.observe import MARGIN_S, problem_of, targets_of
+from failover.engine.publish import read_hosts
+from failover.errors import FailoverError, StateMissing
+from failover.ports import Call, Done
+
+T = TypeVar("T")
+
+ASK_S = 20.0
+"""Lists of sizes and images are long at some providers."""
+
+Clock = Callable[[], float]
+"""A provider's own clock, in seconds of UTC; raises AdapterError when it does not tell."""
+
+
+def examine(
+    context: Context,
+    mirror: Context,
+    *,
+    clocks: Mapping[str, Clock],
+) -> DoctorFacts:
+    """`context` asks with the credentials that watch, `mirror` with those that create. Never raises for an answer."""
+    state, state_problem = _state(context)
+    chain_problem = _chain(context) if state is not None else None
+    sites = [s for s in context.service.sites if not s.given]
+    calls = {
+        s.name: Call(
+            what=f"ask {s.name}", do=partial(_site, context, mirror, state, s, clocks.get(s.name)), deadline_s=3 * ASK_S
+        )
+        for s in sites
+    }
+    done = dict(zip(calls, context.runtime.together(list(calls.values())), strict=True))
+    return DoctorFacts(
+        now=context.runtime.now(),
+        state=state,
+        state_problem=state_problem,
+        chain_problem=chain_problem,
+        sites={name: _facts(answer) for name, answer in done.items()},
+        samples=_samples(context, state),
+        hosts=read_hosts(context, context.service.hosts),
+        controls=_controls(context),
+    )
+
+
+def _state(context: Context) -> tuple[State | None, str | None]:
+    try:
+        return context.store.load(), None
+    except StateMissing:
+        return None, "there is none yet"
+    except FailoverError as error:
+        return None, str(error)
+
+
+def _chain(context: Context) -> str | None:
+    try:
+        context.store.verify()
+    except FailoverError as error:
+        return str(error)
+    return None
+
+
+def _facts(done: Done) -> SiteFacts:
+    if isinstance(done.value, SiteFacts):
+        return done.value
+    problem = problem_of(done) or ""
+    return SiteFacts(problems={"watch": problem, "mirror": problem, "stock": problem})
+
+
+def _site(context: Context, mirror: Context, state: State | None, site: Site, clock: Clock | None) -> SiteFacts:
+    """All questions of one site. What could not be answered is None, with its problem."""
+    problems: dict[str, str] = {}
+
+    def ask(what: str, do: Callable[[], T]) -> T | None:
+        try:
+            return context.runtime.call(f"{what} of {site.name}", do, deadline_s=ASK_S)
+        except FailoverError as error:
+            problems[what] = str(error)
+            return None
+
+    watcher, compute, depot = context.accounts[site.name], mirror.compute[site.name], mirror.depots[site.name]
+    release = state.release if state is not None else None
+    started = context.runtime.now().utc_s
+    clock_utc_s = ask("clock", clock) if clock is not None else None
+    problems.pop("clock", None)  # a provider that does not tell the time is no finding
+    return SiteFacts(
+        clock_utc_s=clock_utc_s,
+        asked_utc_s=started,
+        watch=ask("watch", watcher.state),
+        mirror=ask("mirror", compute.state),
+        quota=ask("quota", compute.quota),
+        images=ask("images", compute.images),
+        sizes=ask("sizes", compute.sizes),
+        nodes=ask("nodes", partial(watcher.nodes, context.service.name, site.name)),
+        archive=ask("archive", partial(depot.has, release)) if release is not None else None,
+        problems=problems,
+    )
+
+
+def _samples(context: Context, state: State | None) -> tuple[Sample, ...]:
+    """One round of every check at every address of every site."""
+    empty = State(service=context.service.name)
+    targets = targets_of(context, state or empty, context.service.sites)
+    deadline_s = observe_s(context.service)
+    try:
+        return context.runtime.call(
+            "probe", lambda: context.probe.run(targets, deadline_s), deadline_s=deadline_s + MARGIN_S
+        )
+    except FailoverError as error:
+        at = context.runtime.now()
+        return tuple(
+            Sample(
+                site=t.site, check=t.check.name, address=t.address, at=at, outcome=Outcome.UNKNOWN, detail=str(error)
+            )
+            for t in targets
+        )
+
+
+def _controls(context: Context) -> tuple[ControlSample, ...]:
+    deadline_s = observe_s(context.service)
+    try:
+        return context.runtime.call(
+            "controls",
+            lambda: context.probe.controls(context.service.controls, deadline_s),
+            deadline_s=deadline_s + MARGIN_S,
+        )
+    except FailoverError as error:
+        return tuple(
+            ControlSample(target=c.target, provider=c.provider, ok=False, detail=str(error))
+            for c in context.service.controls
+        )
