@@ -28,7 +28,7 @@ def confirmed(question: str, *, yes: bool) -> None:
 
 
 def plan(config: Path | None, output: Output) -> int:
-    found = look_ahead(context_of(config_of(config), mirror=True))
+    found = look_ahead(context_of(config_of(config), mirror=True, preview=True))
     if output is Output.JSON:
         emit_json(_plan_document(found))
     else:

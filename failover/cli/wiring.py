@@ -33,11 +33,16 @@ def store_of(config: Config) -> SqliteStore:
     return SqliteStore(config.state_path, config.service.name)
 
 
-def context_of(config: Config, *, mirror: bool = False, vantage: str | None = None) -> Context:
-    """Everything that a check needs; with `mirror` also what apply and destroy need (other credentials)."""
+def context_of(config: Config, *, mirror: bool = False, preview: bool = False, vantage: str | None = None) -> Context:
+    """Everything that a check needs; with `mirror` also what apply and destroy need (other credentials).
+
+    `preview`: what of the local cloud was never opened reads as empty, for `apply` opens it.
+    """
     runtime = RealRuntime()
     service = replace(config.service, controls=tuple(_control(config, c) for c in config.service.controls))
-    clouds = {s.name: _cloud(config, s.provider or "", mirror=mirror) for s in service.sites if not s.given}
+    clouds = {
+        s.name: _cloud(config, s.provider or "", mirror=mirror, preview=preview) for s in service.sites if not s.given
+    }
     compute: dict[str, Compute] = {name: cloud for name, (cloud, _) in clouds.items()}
     depots: dict[str, Depot] = {name: depot for name, (_, depot) in clouds.items()}
     name = vantage or os.environ.get("FAILOVER_VANTAGE") or socket.gethostname()
@@ -51,7 +56,7 @@ def context_of(config: Config, *, mirror: bool = False, vantage: str | None = No
         accounts=compute,
         compute=compute,
         depots=depots,
-        hosts={host.name: _host(config, host) for host in config.hosts.values()},
+        hosts={host.name: _host(config, host, preview=preview) for host in config.hosts.values()},
         package=lambda: _package(config),
         release=lambda digest: _release(_managed(config), digest),
         notifiers=tuple(_notifier(config, n) for n in config.notify),
@@ -64,10 +69,16 @@ def context_of(config: Config, *, mirror: bool = False, vantage: str | None = No
 # ------------------------------------------------------------------------------------ clouds and DNS hosts
 
 
-def _cloud(config: Config, name: str, *, mirror: bool) -> tuple[Compute, Depot]:
+def _cloud(config: Config, name: str, *, mirror: bool, preview: bool) -> tuple[Compute, Depot]:
     from failover.clouds.table import factory
 
     provider = config.providers[name]
+    if preview and provider.kind == "local":
+        from failover.clouds.unopened import UnopenedCloud, never_opened
+
+        if never_opened(config.local_root, name):
+            empty = UnopenedCloud(config.local_root, name, _nodes_max(provider.options))
+            return empty, empty
     role = "mirror" if mirror or _may_scale(config.service) else "watch"
     deadline_s = MIRROR_DEADLINE_S if mirror else config.service.call_s
     options: Mapping[str, object] = {} if provider.kind == "local" else provider.options
@@ -82,10 +93,15 @@ def _may_scale(service: Service) -> bool:
     return any(not s.given and s.standby != "hot" for s in service.sites)
 
 
-def _host(config: Config, host: HostConfig) -> Dns:
+def _host(config: Config, host: HostConfig, *, preview: bool) -> Dns:
     from failover.dns.table import factory
 
     call_s = config.service.call_s
+    if preview and host.kind == "local":
+        from failover.dns.unopened import UnopenedHost, never_opened
+
+        if never_opened(config.local_root, host.name):
+            return UnopenedHost(root=config.local_root, name=host.name)
     if host.kind == "local":
         return factory(host.kind)(root=config.local_root, name=host.name, timeout_s=call_s, deadline_s=call_s)
     options = dict(host.options)

@@ -325,6 +325,19 @@ def test_a_directory_that_cannot_be_written(here: Path) -> None:
         assert not done.stderr or "failover: " in done.stderr, done.stderr
 
 
+def test_a_plan_before_the_first_apply(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    """What apply would open first is there, and empty; nothing is made by looking."""
+    code, out, err = said(capsys, "plan")
+    assert (code, err) == (2, "")
+    assert len([line for line in out.splitlines() if " create " in line]) == 6
+    assert "PROBLEM" not in out
+    assert not (here / ".failover").exists()
+    config = here / "failover.yaml"
+    config.write_text(config.read_text().replace("nodes_max: 20", "nodes_max: 1"))
+    code, out, _ = said(capsys, "plan", "-o", "json")
+    assert (code, out.count("quota") >= 3) == (1, True)
+
+
 def test_state_missing_is_an_error_of_its_own(here: Path) -> None:
     with pytest.raises(StateMissing):
         SqliteStore(here / ".failover" / "state.db").load()

@@ -1,0 +1,43 @@
+"""A local cloud that `apply` would open first, as `plan` sees it: there, and empty. Nothing is made by looking."""
+
+from pathlib import Path
+
+import msgspec
+
+from failover.clouds.local import LocalCloud
+from failover.core.model import Node, Quota, Size
+from failover.local.registry import Kind, place, read_record
+from failover.local.wish import IMAGES, SIZES
+
+
+def never_opened(root: Path, name: str) -> bool:
+    """Whether its daemon never ran."""
+    return read_record(place(root, Kind.CLOUD, name).directory) is None
+
+
+class UnopenedCloud(LocalCloud):
+    """Reads as a cloud that was opened a moment ago. It takes no changes: there is nobody who could."""
+
+    def __init__(self, root: Path, name: str, nodes_max: int) -> None:
+        super().__init__(root, name)
+        self._nodes_max = nodes_max
+
+    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
+        del service, site
+        return ()
+
+    def images(self) -> frozenset[str]:
+        return frozenset(IMAGES)
+
+    def sizes(self) -> tuple[Size, ...]:
+        return msgspec.convert(SIZES, tuple[Size, ...])
+
+    def quota(self) -> Quota:
+        return Quota(nodes_max=self._nodes_max, nodes_used=0)
+
+    def has(self, digest: str) -> bool:
+        del digest
+        return False
+
+    def list(self) -> frozenset[str]:
+        return frozenset()
