@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from tests.standins.base import Refused, route
-from tests.standins.hetzner.catalog import good_labels, location
+from tests.standins.hetzner.catalog import LOCATIONS, good_labels, location
 from tests.standins.hetzner.project import Document, Machine, invalid, of
 from tests.standins.hetzner.walls import Walls, applies
 from tests.standins.wire import Call, Reply
