@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from failover.core.budget import gap_s
+from failover.core.evidence import Memory, corroborated, remember
 from failover.core.health import Health, HealthState, advance, data_plane, round_outcome, vote
 from failover.core.model import (
     AccountReport,
@@ -114,14 +115,25 @@ def _watch(
 ) -> Watch:
     before = state.watch.get(site.name, Watch())
     gone = _gone_streak(state, site, before, facts.nodes)
+    nodes = _nodes_seen(state, site, facts.nodes, gone)
+    memory = before.memory if cut_off else _remember(before.memory, facts, nodes, at)
+    closed, signs = corroborated(
+        memory,
+        now=at,
+        data_plane=facts.data_plane,
+        explicit=facts.report.reading is Reading.CLOSED,
+        confirm_s=service.policy.account_closed.confirm_s,
+    )
     verdict = judge_site(
         now=at,
         before=before.verdict,
         data_plane=facts.data_plane,
         report=facts.report,
-        nodes=_nodes_seen(state, site, facts.nodes, gone),
+        nodes=nodes,
         isolated=cut_off,
         details=facts.details,
+        corroborated=closed,
+        signs=signs,
     )
     return replace(
         before,
@@ -131,7 +143,16 @@ def _watch(
         readiness=readiness(service, site, facts, accepted_releases(state, site.name), fresh=fresh),
         addresses=facts.passing,
         details=facts.details,
+        memory=memory,
     )
+
+
+def _remember(memory: Memory, facts: Facts, nodes: NodesSeen, at: Instant) -> Memory:
+    """An unreadable list neither starts nor ends what complete ones have shown."""
+    stopped = memory.stopped_since
+    if facts.nodes is not None or nodes is NodesSeen.GONE:
+        stopped = (stopped or at) if nodes is NodesSeen.GONE else None
+    return remember(replace(memory, stopped_since=stopped), facts.report.signals, at)
 
 
 def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample], plane: HealthState) -> Facts:

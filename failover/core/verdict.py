@@ -3,7 +3,7 @@
 data plane   control plane               our nodes    verdict
 ----------   -------------------------   ----------   -----------------
 DOWN         CLOSED (explicit)           any          ACCOUNT_CLOSED
-DOWN         REFUSED, UNCLEAR            any          PROVIDER_DOWN
+DOWN         REFUSED, UNCLEAR            any          PROVIDER_DOWN; corroborated: ACCOUNT_CLOSED
 DOWN         ACTIVE, WARNED              gone         RESOURCES_GONE
 DOWN         ACTIVE, WARNED              running      APP_DOWN
 DOWN         ACTIVE, WARNED              not known    DOWN_UNEXPLAINED
@@ -14,6 +14,8 @@ UP           REFUSED                     any          ACCESS_REFUSED
 UP           ACTIVE, UNCLEAR, NONE       any          UP
 undecided    any                         any          UNKNOWN
 our controls do not answer: any of these is OBSERVER_ISOLATED
+
+What corroborates a closed account that does not say so: `failover.core.evidence`.
 """
 
 from dataclasses import dataclass
@@ -60,6 +62,7 @@ class Verdict:
 
 
 _ALIVE = (Reading.ACTIVE, Reading.WARNED)
+_SILENT = (Reading.REFUSED, Reading.UNCLEAR)
 _NODES = {
     NodesSeen.GONE: VerdictKind.RESOURCES_GONE,
     NodesSeen.RUNNING: VerdictKind.APP_DOWN,
@@ -109,18 +112,28 @@ def judge_site(
     nodes: NodesSeen,
     isolated: bool,
     details: tuple[str, ...] = (),
+    corroborated: bool = False,
+    signs: tuple[str, ...] = (),
 ) -> Verdict:
-    """The verdict of one site; `since` is kept while the same row of the table holds."""
-    kind = VerdictKind.OBSERVER_ISOLATED if isolated else TABLE[data_plane, report.reading, nodes]
+    """The verdict of one site; `since` is kept while the same row of the table holds.
+
+    `corroborated`: signs that have held over the confirm window say that the account is closed. `signs`: all that hold.
+    """
+    silent = report.reading in _SILENT
+    reading = Reading.CLOSED if corroborated and silent and data_plane is HealthState.DOWN else report.reading
+    kind = VerdictKind.OBSERVER_ISOLATED if isolated else TABLE[data_plane, reading, nodes]
     said = _ACCOUNT[report.reading]
     if report.code or report.message:
         said += f" ({': '.join(filter(None, (report.code, report.message)))})"
     evidence = [_PLANE[data_plane] + (f" ({'; '.join(details)})" if details else ""), said]
     if nodes is NodesSeen.GONE:
         evidence.append(f"{GONE_LISTS} complete lists in a row show none of our nodes running")
+    if silent:
+        evidence += signs
     if isolated:
         evidence.insert(0, "our own controls do not answer")
-    stands = before is not None and before.kind is kind and (isolated or before.data_plane is data_plane)
+    same = before is not None and (before.kind is kind or (reading is not report.reading and _recognised(before, kind)))
+    stands = same and before is not None and (isolated or before.data_plane is data_plane)
     return Verdict(
         kind=kind,
         since=before.since if before is not None and stands else now,
@@ -128,3 +141,8 @@ def judge_site(
         explicit=report.reading is Reading.CLOSED and not isolated,
         data_plane=data_plane,
     )
+
+
+def _recognised(before: Verdict, kind: VerdictKind) -> bool:
+    """Signs that corroborate have held already: what was PROVIDER_DOWN until now need not begin its wait anew."""
+    return before.kind is VerdictKind.PROVIDER_DOWN and kind is VerdictKind.ACCOUNT_CLOSED

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from failover.core.cutover import CutoverPlan
+from failover.core.evidence import Memory
 from failover.core.health import Health
 from failover.core.model import AccountReport, HostReading, Instant, Node
 from failover.core.rrsets import RRset
@@ -95,6 +96,8 @@ class Watch:
     """Why checks failed in the last round, one sentence each."""
     failed_at: Instant | None = None
     """When a cutover to this site last failed before its pivot."""
+    memory: Memory = field(default_factory=Memory)
+    """What its account's services said over time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

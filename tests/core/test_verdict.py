@@ -48,6 +48,8 @@ def judged(
     before: Verdict | None = None,
     now_s: float = 0.0,
     details: tuple[str, ...] = (),
+    corroborated: bool = False,
+    signs: tuple[str, ...] = (),
 ) -> Verdict:
     return judge_site(
         now=at(now_s),
@@ -57,6 +59,8 @@ def judged(
         nodes=nodes,
         isolated=isolated,
         details=details,
+        corroborated=corroborated,
+        signs=signs,
     )
 
 
@@ -68,6 +72,21 @@ def test_every_cell(plane: HealthState, reading: Reading, nodes: NodesSeen, isol
     assert verdict.explicit == (reading.value == "closed" and not isolated)
     assert verdict.data_plane is plane
     assert verdict.evidence
+
+
+@pytest.mark.parametrize(("plane", "reading", "nodes", "isolated"), EVERYTHING)
+def test_every_cell_with_signs_that_corroborate(
+    plane: HealthState, reading: Reading, nodes: NodesSeen, isolated: bool
+) -> None:
+    """They change the two rows of a provider that is down and does not say why, and no other."""
+    without = judged(plane, reading, nodes, isolated=isolated)
+    verdict = judged(plane, reading, nodes, isolated=isolated, corroborated=True)
+    silent_and_down = plane is HealthState.DOWN and reading in (Reading.REFUSED, Reading.UNCLEAR)
+    if silent_and_down and not isolated:
+        assert (without.kind, verdict.kind) == (VerdictKind.PROVIDER_DOWN, VerdictKind.ACCOUNT_CLOSED)
+        assert not verdict.explicit
+    else:
+        assert verdict == without
 
 
 def test_the_table_above_has_no_cell_too_many() -> None:
@@ -103,6 +122,35 @@ def test_3_a_closed_account_whose_service_goes_down_later_begins_its_window_then
 def test_4_isolation_lasts_whatever_the_service_seems_to_do() -> None:
     first = judged(HealthState.UP, Reading.ACTIVE, isolated=True)
     assert judged(HealthState.UNKNOWN, Reading.ACTIVE, isolated=True, before=first, now_s=30).since == first.since
+
+
+def test_5_better_evidence_does_not_lengthen_the_wait() -> None:
+    first = judged(HealthState.DOWN, Reading.REFUSED)
+    closed = judged(HealthState.DOWN, Reading.REFUSED, before=first, now_s=60, corroborated=True)
+    assert (closed.kind, closed.since) == (VerdictKind.ACCOUNT_CLOSED, first.since)
+    dark = judged(HealthState.DOWN, Reading.UNCLEAR, before=closed, now_s=90, corroborated=True)
+    assert (dark.kind, dark.since) == (VerdictKind.ACCOUNT_CLOSED, first.since)
+    said = judged(HealthState.DOWN, Reading.CLOSED, before=dark, now_s=120)
+    assert (said.since, said.explicit) == (first.since, True)
+
+
+def test_6_signs_that_held_before_the_service_went_down_begin_the_window_then() -> None:
+    up = judged(HealthState.UP, Reading.REFUSED, corroborated=True)
+    assert up.kind is VerdictKind.ACCESS_REFUSED
+    assert judged(HealthState.DOWN, Reading.REFUSED, before=up, now_s=600, corroborated=True).since == at(600)
+
+
+def test_7_signs_that_fall_away_begin_anew() -> None:
+    closed = judged(HealthState.DOWN, Reading.REFUSED, corroborated=True)
+    fallen = judged(HealthState.DOWN, Reading.REFUSED, before=closed, now_s=30)
+    assert (fallen.kind, fallen.since) == (VerdictKind.PROVIDER_DOWN, at(30))
+
+
+def test_the_signs_are_told_where_the_provider_does_not_say_why() -> None:
+    signs = ("a, b, c began to refuse us",)
+    assert judged(HealthState.DOWN, Reading.REFUSED, signs=signs).evidence[-1:] == signs
+    assert judged(HealthState.UP, Reading.UNCLEAR, signs=signs).evidence[-1:] == signs
+    assert signs[0] not in judged(HealthState.DOWN, Reading.CLOSED, signs=signs).evidence
 
 
 def test_the_evidence_is_told_in_sentences() -> None:
