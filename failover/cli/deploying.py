@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from failover.cli.output import Output, emit, emit_json, progress, site_progress, table
+from failover.cli.output import Output, asked, emit, emit_json, progress, site_progress, table
 from failover.cli.wiring import config_of, context_of, open_local, store_of
 from failover.core.mirror import SitePlan
 from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead, tear_down
@@ -21,7 +21,8 @@ def confirmed(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("ask", f'"{question}"', "there is no terminal to ask at", "add --yes")
-    typer.confirm(question, abort=True, err=True)
+    if asked(f"{question} [y/N]:").lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 # ------------------------------------------------------------------------------------ plan

@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-import typer
-
 from failover.cli.deploying import confirmed
-from failover.cli.output import Output, emit, emit_json, progress
+from failover.cli.output import Output, asked, emit, emit_json, progress
 from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
 from failover.core.world import Pause
@@ -47,7 +45,7 @@ def _ask(config: Config, question: str, *, yes: bool, force: bool) -> None:
     if not force or yes or not sys.stdin.isatty():
         confirmed(question, yes=yes)
         return
-    name = typer.prompt(f"{question} Its target is not proven. Type the service's name to go on", err=True)
+    name = asked(f"{question} Its target is not proven. Type the service's name to go on:")
     if name != config.service.name:
         raise UsageError("force", question, f"{name!r} is not the name of the service")
 

@@ -33,6 +33,13 @@ def progress(text: str) -> None:
     sys.stderr.flush()
 
 
+def asked(question: str) -> str:
+    """What a person types in answer; nothing at the end of input. Standard output stays free for data."""
+    sys.stderr.write(redact(question) + " ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
 def site_progress(site: str, text: str) -> None:
     progress(f"{site:<12} {text}")
 
