@@ -377,6 +377,29 @@ def test_an_abort_while_a_hook_works(play: Play) -> None:
     assert _holds(play, "ns1") == before
 
 
+# ------------------------------------------------------------------------------------ the machine
+
+
+def test_everything_is_stopped_and_comes_back_as_it_was(play: Play) -> None:
+    before = {cloud: _serving(play, cloud) for cloud in ("aurora", "boreas", "cirrus")}
+    play.run("local", "stop")
+    found = play.check()
+    assert set(found["verdicts"].values()) == {"OBSERVER_ISOLATED"}
+    assert (found["decision"], found["active_site"]) == ("hold", "aurora")
+    play.run("local", "start")
+    play.check_until(lambda c: set(c["verdicts"].values()) == {"UP"})
+    assert {cloud: _serving(play, cloud) for cloud in before} == before
+    assert _holds(play, "ns1") == _holds(play, "ns2") == before["aurora"]
+
+
+def test_from_another_directory_as_cron_does(play: Play) -> None:
+    found = play.run("-c", str(play.config), "check", "-o", "json", cwd=Path("/")).document
+    assert found["active_site"] == "aurora"
+    named = play.run("check", "-o", "json", cwd=Path("/"), env={"FAILOVER_CONFIG": str(play.config)}).document
+    assert named["epoch"] == found["epoch"]
+    assert play.ask("plan", "-c", "../play/failover.yaml")["changes"] is False
+
+
 # ------------------------------------------------------------------------------------ secrets
 
 
