@@ -113,8 +113,12 @@ class StandIn(ABC):
 
     Attributes that a test may set at any time: `pace`, `delay_s` (every request takes that long), `page_max` (no list
     has more items a page, whatever is asked for), `nodes_max` (the account's limit), `closed_status` (what a closed
-    account gets from everything but the provider's own account state).
+    account gets) except from `open_when_closed` (a pattern of `METHOD /path`: what a closed account may still read).
     """
+
+    closed_message = "You do not have access for the attempted action."
+    open_when_closed = r"\Z\A"
+    """Nothing, unless the provider's document has an oracle."""
 
     def __init__(
         self,
@@ -272,7 +276,9 @@ class StandIn(ABC):
 
     def closed(self, call: Call) -> Reply | None:
         """What this request gets in a closed account; None: its usual answer."""
-        return self.refusal(self.closed_status, "You do not have access for the attempted action.")
+        if re.search(self.open_when_closed, f"{call.method} {call.path}"):
+            return None
+        return self.refusal(self.closed_status, self.closed_message)
 
     def throttled(self, retry_after_s: int) -> Reply:
         reply = self.refusal(429, "Too many requests.")
@@ -316,11 +322,12 @@ class StandIn(ABC):
     # ------------------------------------------------------------------------------------------ answering
 
     def _collected(self) -> list[tuple[str, re.Pattern[str], str]]:
-        found = [
+        found = {
             (method, pattern, name)
-            for name in dir(type(self))
-            for method, pattern in getattr(getattr(type(self), name), "routes", ())
-        ]
+            for part in type(self).__mro__
+            for name, member in vars(part).items()
+            for method, pattern in getattr(member, "routes", ())
+        }
         return sorted(found, key=lambda r: r[1].groups)  # /keys/mine before /keys/{id}
 
     def _route(self, call: Call) -> tuple[str, tuple[str, ...]]:
