@@ -1,0 +1,219 @@
+"""AWS as a provider: EC2 instances as nodes, an S3 bucket as the depot, and what AWS says about the account."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network
+from failover.clouds.aws_nodes import Image, node_of
+from failover.clouds.bucket import Bucket, DepotSettings
+from failover.clouds.images import ImageTable
+from failover.core.mirror import choose_size
+from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota, Size
+from failover.errors import NotFound, Rejected
+from failover.net.aws import Asking, AwsClients, AwsCredentials
+from failover.net.calls import Deadline
+
+_CANARY_SIZES = {"x86_64": "t3.micro", "arm64": "t4g.micro"}
+
+T = TypeVar("T")
+
+
+class Aws:
+    """One AWS account in one region: `ports.Account`, `ports.Compute` and `ports.Depot`.
+
+    `endpoint` stands in for every service's own address. `deadline_s` bounds each operation in all, `state_s` that of
+    `state`, `timeout_s` each wait for the network. `subnets`: where nodes stand; none: the default ones of the region.
+    `sizes`: patterns of the instance types that may be used (`t3.*`). `architecture`: x86_64 or arm64, of sizes and
+    images alike. `node_cpus`: what one node needs, to count the quota (of vCPUs) in nodes. `canary`: whether `state`
+    also tries a launch (a dry run); by default only where the role may launch, because refused tries ring alarms.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "aws",
+        region: str,
+        credentials: AwsCredentials,
+        images: ImageTable,
+        endpoint: str | None = None,
+        role: str = "watch",
+        deadline_s: float = 25.0,
+        timeout_s: float = 5.0,
+        state_s: float = 4.0,
+        depot: DepotSettings | None = None,
+        subnets: Sequence[str] = (),
+        sizes: Sequence[str] = (),
+        architecture: str = "x86_64",
+        node_cpus: int = 2,
+        canary: bool | None = None,
+    ) -> None:
+        self.name = name
+        self._clients = AwsClients(credentials, region=region, endpoint=endpoint, timeout_s=timeout_s)
+        self._table = images
+        self._deadline_s = deadline_s
+        self._timeout_s = timeout_s
+        self._state_s = state_s
+        self._subnet_ids = tuple(subnets)
+        self._patterns = tuple(sizes) or aws_catalog.FAMILIES[architecture]
+        self._architecture = architecture
+        self._node_cpus = node_cpus
+        self._canary = role == "mirror" if canary is None else canary
+        self._bucket = self._depot(depot, credentials, region, endpoint)
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def close(self) -> None:
+        """End every connection."""
+        self._clients.close()
+        if self._bucket is not None:
+            self._bucket.close()
+
+    # ------------------------------------------------------------------------------------------ account
+
+    def state(self) -> AccountReport:
+        """See `ports.Account`. Asks several services in two regions at the same time."""
+        questions = aws_account.questions(self._clients)
+        region = self._clients.region
+        if self._canary:
+            size = _CANARY_SIZES[self._architecture]
+            questions.append(
+                ("ec2.RunInstances", region, lambda: aws_account.canary(self._clients, self._some_image, size))
+            )
+        if self._bucket is not None:
+            questions.append(("s3.ListObjectsV2", self._bucket.region, self._bucket.look))
+        return aws_account.report(questions, self._state_s)
+
+    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
+        """See `ports.Account`. Instances that are ending are gone: nothing brings them back."""
+        asking = self._asking("list nodes", f"of {service} at {site}")
+        tags = {"tag:failover-service": service, "tag:failover-site": site}
+        found = (node_of(instance, service, site) for instance in aws_instances.described(asking, tags))
+        return tuple(node for node in found if node is not None)
+
+    # ------------------------------------------------------------------------------------------ compute
+
+    def images(self) -> frozenset[str]:
+        """See `ports.Compute`."""
+        asking = self._asking("list images", self.name)
+        return frozenset(aws_catalog.images(asking, self._table, self._table.names("aws"), self._architecture))
+
+    def sizes(self) -> tuple[Size, ...]:
+        """See `ports.Compute`. Without prices: EC2 does not tell them."""
+        return aws_catalog.sizes(self._asking("list sizes", self.name), self._patterns, self._architecture)
+
+    def quota(self) -> Quota:
+        """See `ports.Compute`. Counted in nodes of `node_cpus` each."""
+        return aws_catalog.quota(self._asking("ask quota", self.name), self._node_cpus)
+
+    def ensure(self, spec: NodeSpec) -> Node:
+        """See `ports.Compute`. Its security group is made, or opened where it is not open enough."""
+        asking = self._asking("create node", f"{spec.name} at {self.name}")
+        return aws_instances.ensured(asking, spec, lambda: self._means(asking, spec))
+
+    def destroy(self, node: Node) -> None:
+        """See `ports.Compute`. What was handed over to the node is withdrawn as well."""
+        aws_instances.destroyed(self._asking("destroy node", f"{node.name} at {self.name}"), node)
+        if self._bucket is not None:
+            self._bucket.withdraw(node.name)
+
+    def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
+        """See `ports.Compute`. Opens; what was open before stays so until `clear`."""
+        asking = self._asking("open ports", f"of {service} at {site}")
+        vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
+        aws_network.open_ports(asking, service, site, vpc, ports)
+
+    def clear(self, service: str, site: str) -> None:
+        """See `ports.Compute`. Waits for instances that are still ending; TimedOut when that takes too long."""
+        aws_network.remove_groups(self._asking("clear", f"{service} at {site}"), service, site)
+
+    # ------------------------------------------------------------------------------------------ depot
+
+    def put(self, digest: str, archive: bytes) -> None:
+        """See `ports.Depot`."""
+        self._at_depot("store release").put(digest, archive)
+
+    def has(self, digest: str) -> bool:
+        """See `ports.Depot`."""
+        return self._at_depot("look for release").has(digest)
+
+    def list(self) -> frozenset[str]:
+        """See `ports.Depot`."""
+        return self._at_depot("list releases").list()
+
+    def remove(self, digest: str) -> None:
+        """See `ports.Depot`."""
+        self._at_depot("remove release").remove(digest)
+
+    def link(self, digest: str, expires_s: float) -> str:
+        """See `ports.Depot`."""
+        return self._at_depot("link release").link(digest, expires_s)
+
+    def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
+        """See `ports.Depot`. Under the node's name, so that `destroy` withdraws it."""
+        return self._at_depot("hand over").hand_over(name, contents, expires_s)
+
+    def _at_depot(self, what: str) -> Bucket:
+        if self._bucket is None:
+            raise Rejected(what, self.name, "this provider has no depot", "add `depot: {bucket: …}` to the provider")
+        return self._bucket
+
+    def _depot(
+        self, depot: DepotSettings | None, credentials: AwsCredentials, region: str, endpoint: str | None
+    ) -> Bucket | None:
+        if depot is None:
+            return None
+        own = AwsCredentials(access_key=depot.access_key, secret_key=depot.secret_key) if depot.access_key else None
+        at, where = depot.endpoint or endpoint, depot.region or region
+        clients = AwsClients(own or credentials, region=where, endpoint=at, timeout_s=self._timeout_s)
+        return Bucket(
+            bucket=depot.bucket, region=where, prefix=depot.prefix, deadline_s=self._deadline_s, clients=clients
+        )
+
+    # ------------------------------------------------------------------------------------------ the means of a node
+
+    def _asking(self, what: str, object: str) -> Asking:
+        return Asking(clients=self._clients, deadline=Deadline(self._deadline_s), what=what, object=object)
+
+    def _means(self, asking: Asking, spec: NodeSpec) -> aws_instances.Means:
+        """All that a launch needs. Raises Rejected and NotFound before anything is made."""
+        image = self._image(asking, spec.image)
+        size = spec.size or self._smallest(spec)
+        subnets = self._looked_up("subnets", "", lambda: aws_network.subnets(asking, self._subnet_ids))
+        zones = self._looked_up("zones", size, lambda: aws_catalog.zones(asking, size))
+        turn = aws_network.in_turn(subnets, zones, spec.ordinal)
+        if not turn:
+            cause = f"no subnet is in a zone that has {size}"
+            raise Rejected(asking.what, asking.object, cause, f"zones with it: {', '.join(sorted(zones))}")
+        if self._bucket is not None and not self._bucket.has(spec.release):
+            raise NotFound(asking.what, asking.object, f"the release {spec.release} is not in the depot")
+        group = aws_network.group_for(asking, spec, turn[0].vpc)
+        return aws_instances.Means(image=image, size=size, subnets=turn, group=group)
+
+    def _image(self, asking: Asking, name: str) -> Image:
+        def find() -> Image:
+            found = aws_catalog.images(asking, self._table, [name], self._architecture).get(name)
+            if found is None:
+                cause = f"no image {name} for {self._architecture} in {self._clients.region}"
+                raise Rejected(asking.what, asking.object, cause, "see `images:`")
+            return found
+
+        return self._looked_up("image", name, find)
+
+    def _some_image(self) -> str:
+        """The id of any image, for a launch that is only tried."""
+        name = self._table.names("aws")[0]
+        return self._image(self._asking("ask account", self.name), name).id
+
+    def _smallest(self, spec: NodeSpec) -> str:
+        """For a wish that names no size."""
+        need = NodeGroup(name=spec.group, count=1, cpus=spec.cpus, memory_mib=spec.memory_mib, disk_gib=spec.disk_gib)
+        size = choose_size(need, self._looked_up("sizes", "", self.sizes))
+        if size is None:
+            raise Rejected("create node", f"{spec.name} at {self.name}", "no size is large enough")
+        return size.name
+
+    def _looked_up(self, kind: str, name: str, find: Callable[[], T]) -> T:
+        """What does not change while a process runs: hundreds of nodes ask for the same."""
+        if (kind, name) not in self._known:
+            self._known[kind, name] = find()
+        found: T = self._known[kind, name]
+        return found

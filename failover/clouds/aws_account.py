@@ -1,0 +1,129 @@
+"""What AWS says about the account: its own account state, and what several services and regions answer."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from failover.core.model import AccountReport
+from failover.core.reading import Answer, ServiceReading, Transport, report_of, service_reading
+from failover.errors import AdapterError
+from failover.net.answers import answer_behind, from_parts
+from failover.net.aws import AwsClients
+
+PROVIDER = "aws"
+_PARTNERS = {
+    "us-east-1": "us-west-2",
+    "cn-north-1": "cn-northwest-1",
+    "cn-northwest-1": "cn-north-1",
+    "us-gov-west-1": "us-gov-east-1",
+    "us-gov-east-1": "us-gov-west-1",
+}
+Question = tuple[str, str, Callable[[], Answer]]
+"""Service and operation, region, and how it is asked."""
+
+
+def other_region(region: str) -> str:
+    """A second region of the same partition."""
+    return _PARTNERS.get(region, "us-east-1")
+
+
+def report(questions: Sequence[Question], deadline_s: float) -> AccountReport:
+    """Ask all of them at once, and fold what they say. What has not answered by the deadline is a timeout."""
+    answers: dict[int, Answer] = {}
+
+    def ask(number: int, question: Callable[[], Answer]) -> None:
+        answers[number] = question()
+
+    # Daemons, because a question that hangs must not keep the process from ending.
+    threads = [
+        threading.Thread(target=ask, args=(number, question), daemon=True)
+        for number, (_, _, question) in enumerate(questions)
+    ]
+    until = time.monotonic() + deadline_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return report_of(
+        _reading(answers.get(number), operation, region) for number, (operation, region, _) in enumerate(questions)
+    )
+
+
+def _reading(answer: Answer | None, operation: str, region: str) -> ServiceReading:
+    late = from_parts(PROVIDER, operation, transport=Transport.TIMEOUT, message="no answer in time")
+    return service_reading(answer or late, region=region)
+
+
+def questions(clients: AwsClients) -> list[Question]:
+    """EC2 in two regions, who we are, and the account's own state. A call each, all of them reads.
+
+    Of several explicit words the first is reported: EC2 gives a reason, the account's state none.
+    """
+    other = other_region(clients.region)
+    return [
+        ("ec2.DescribeInstances", clients.region, lambda: _instances(clients, clients.region)),
+        ("ec2.DescribeInstances", other, lambda: _instances(clients, other)),
+        ("sts.GetCallerIdentity", clients.region, lambda: _identity(clients)),
+        ("account.GetAccountInformation", "", lambda: _state(clients)),
+    ]
+
+
+def _state(clients: AwsClients) -> Answer:
+    operation = "account.GetAccountInformation"
+    return _asked(
+        clients,
+        operation,
+        lambda: clients.account().get_account_information(),
+        "AccountState",
+        code_of=lambda found: str(found["AccountState"]),
+    )
+
+
+def _identity(clients: AwsClients) -> Answer:
+    return _asked(clients, "sts.GetCallerIdentity", lambda: clients.sts().get_caller_identity(), "Account")
+
+
+def _instances(clients: AwsClients, region: str) -> Answer:
+    ec2 = "ec2.DescribeInstances"
+    return _asked(clients, ec2, lambda: clients.ec2(region).describe_instances(MaxResults=5), "Reservations")
+
+
+def canary(clients: AwsClients, image: Callable[[], str], size: str) -> Answer:
+    """A launch that is only tried: EC2 says `Blocked` of an account to launches, while reads still pass."""
+    try:
+        id = image()
+    except AdapterError as error:
+        return answer_behind(error) or from_parts(PROVIDER, "ec2.DescribeImages", message=str(error))
+    answer = _asked(
+        clients,
+        "ec2.RunInstances",
+        lambda: clients.ec2().run_instances(
+            ImageId=id,
+            InstanceType=size,  # type: ignore[arg-type] # one of a long list of literals
+            MinCount=1,
+            MaxCount=1,
+            DryRun=True,
+        ),
+        "",
+    )
+    if answer.code == "DryRunOperation":  # "would have succeeded", as an error
+        return from_parts(PROVIDER, "ec2.RunInstances", status=200)
+    return answer
+
+
+def _asked(
+    clients: AwsClients,
+    operation: str,
+    do: Callable[[], Mapping[str, Any]],
+    key: str,
+    code_of: Callable[[Mapping[str, Any]], str] = lambda _: "",
+) -> Answer:
+    """One attempt. An answer without the key that it must have is something else's: a web page of a captive portal."""
+    try:
+        found = do()
+    except Exception as error:  # noqa: BLE001 - whatever a client raises is a reading here
+        return clients.answer(error, operation)
+    if key and key not in found:
+        return from_parts(PROVIDER, operation, message=f"an answer without {key}", html=True)
+    return from_parts(PROVIDER, operation, status=200, code=code_of(found))

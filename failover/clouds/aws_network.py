@@ -1,0 +1,189 @@
+"""Where nodes stand in EC2, and what may reach them: subnets, and one security group per service and site."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from failover.clouds.aws_nodes import Subnet, as_tags
+from failover.core.model import NodeSpec
+from failover.errors import Conflict, NotFound, Rejected
+from failover.net.aws import Asking
+
+SSH = 22
+_LOOK_EVERY_S = 0.5
+_SETTLE_LOOKS = 10
+"""How often a group that was just created is tried again while EC2 does not know it yet."""
+_EVERYWHERE = {"IpRanges": "0.0.0.0/0", "Ipv6Ranges": "::/0"}
+_CIDRS = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6"}
+
+
+def subnets(asking: Asking, ids: Sequence[str]) -> tuple[Subnet, ...]:
+    """Those subnets, or the default ones of the region, by zone. Raises Rejected when there are none."""
+    options: dict[str, Any] = (
+        {"SubnetIds": list(ids)} if ids else {"Filters": [{"Name": "default-for-az", "Values": ["true"]}]}
+    )
+    hint = "name subnets of the site's region as `subnets` of the provider"
+    try:
+        found = tuple(
+            Subnet(
+                id=item["SubnetId"],
+                zone=item["AvailabilityZone"],
+                vpc=item["VpcId"],
+                ipv6=any(
+                    block.get("Ipv6CidrBlockState", {}).get("State") == "associated"
+                    for block in item.get("Ipv6CidrBlockAssociationSet", ())
+                ),
+            )
+            for item in asking.pages(
+                "ec2.DescribeSubnets",
+                lambda **page: asking.clients.ec2().describe_subnets(**page),
+                "Subnets",
+                **options,
+            )
+        )
+    except NotFound as error:
+        raise Rejected(asking.what, asking.object, error.cause, hint) from error.__cause__
+    if not found:
+        cause = f"{asking.clients.region} has no default subnets"
+        raise Rejected(asking.what, asking.object, cause, f"create a default VPC, or {hint}")
+    if len({subnet.vpc for subnet in found}) > 1:
+        raise Rejected(asking.what, asking.object, "the subnets are in several VPCs", hint)
+    return tuple(sorted(found, key=lambda subnet: (subnet.zone, subnet.id)))
+
+
+def in_turn(found: Sequence[Subnet], zones: frozenset[str], ordinal: int) -> tuple[Subnet, ...]:
+    """The subnets in those zones, in the order in which this node tries them: its neighbours begin elsewhere.
+
+    Where some have IPv6, only those count.
+    """
+    fit = [subnet for subnet in found if subnet.zone in zones]
+    fit = [subnet for subnet in fit if subnet.ipv6] or fit
+    start = ordinal % len(fit) if fit else 0
+    return tuple(fit[start:] + fit[:start])
+
+
+# ------------------------------------------------------------------------------------ the security group
+
+
+def group_for(asking: Asking, spec: NodeSpec, vpc: str) -> str:
+    """The id of the group of the node's service and site, open at what the node needs; made where it is missing."""
+    ports = (*spec.ports, SSH) if spec.ssh_keys else spec.ports
+    return open_ports(asking, spec.service, spec.site, vpc, ports)
+
+
+def open_ports(asking: Asking, service: str, site: str, vpc: str, ports: Sequence[int]) -> str:
+    """The id of the group, with these ports open to everybody over IPv4 and IPv6.
+
+    What was opened before stays open: nodes of an earlier wish may still serve there.
+    """
+    group = _found(asking, service, site, vpc) or _created(asking, service, site, vpc)
+    missing = [rule for port in sorted(set(ports)) if (rule := _missing(group, port)) is not None]
+    for rule in missing:
+        settled(asking, lambda rule=rule: _open(asking, group["GroupId"], rule))  # type: ignore[misc] # bound now
+    return str(group["GroupId"])
+
+
+def settled(asking: Asking, do: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """`do()`, again while EC2 does not know yet what was created a moment ago."""
+    for _ in range(_SETTLE_LOOKS):
+        try:
+            return do()
+        except NotFound:
+            asking.deadline.wait(_LOOK_EVERY_S, asking.what, asking.object)
+    return do()
+
+
+def remove_groups(asking: Asking, service: str, site: str) -> None:
+    """The groups of this service and site are gone. Waits for instances that are still ending, up to the deadline."""
+    for group in _groups(asking, service, site):
+        while not _removed(asking, group["GroupId"]):
+            asking.deadline.wait(_LOOK_EVERY_S, asking.what, f"{asking.object}: its instances are still ending")
+
+
+def _removed(asking: Asking, id: str) -> bool:
+    try:
+        asking.once(
+            "ec2.DeleteSecurityGroup",
+            lambda: asking.clients.ec2().delete_security_group(GroupId=id),
+            "ResponseMetadata",
+        )
+    except NotFound:
+        return True
+    except Conflict:  # DependencyViolation: something still uses it
+        return False
+    return True
+
+
+def _name(service: str, site: str) -> str:
+    return f"failover-{service}-{site}"
+
+
+def _labels(service: str, site: str) -> dict[str, str]:
+    return {"failover-service": service, "failover-site": site}
+
+
+def _groups(asking: Asking, service: str, site: str, vpc: str | None = None) -> list[Mapping[str, Any]]:
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in _labels(service, site).items()]
+    if vpc is not None:
+        filters.append({"Name": "vpc-id", "Values": [vpc]})
+    found = asking.pages(
+        "ec2.DescribeSecurityGroups",
+        lambda **page: asking.clients.ec2().describe_security_groups(**page),
+        "SecurityGroups",
+        Filters=filters,
+    )
+    return sorted(found, key=lambda group: str(group["GroupId"]))
+
+
+def _found(asking: Asking, service: str, site: str, vpc: str) -> Mapping[str, Any] | None:
+    return next(iter(_groups(asking, service, site, vpc)), None)
+
+
+def _created(asking: Asking, service: str, site: str, vpc: str) -> Mapping[str, Any]:
+    """A name can be taken once in a VPC, so of several who create it at the same time one succeeds."""
+    name = _name(service, site)
+    tags = as_tags({"Name": name, **_labels(service, site)})
+    try:
+        return asking.once(
+            "ec2.CreateSecurityGroup",
+            lambda: asking.clients.ec2().create_security_group(
+                GroupName=name,
+                Description=f"nodes of {service} at {site}",
+                VpcId=vpc,
+                TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+            ),
+            "GroupId",
+        )
+    except Conflict:
+        for _ in range(_SETTLE_LOOKS):
+            if (found := _found(asking, service, site, vpc)) is not None:
+                return found
+            asking.deadline.wait(_LOOK_EVERY_S, asking.what, asking.object)
+        raise
+
+
+def _missing(group: Mapping[str, Any], port: int) -> dict[str, Any] | None:
+    """The rule that opens the port to those families to which the group does not open it yet."""
+    rule: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    for ranges, everywhere in _EVERYWHERE.items():
+        if not any(_opens(known, ranges, port) for known in group.get("IpPermissions", ())):
+            rule[ranges] = [{_CIDRS[ranges]: everywhere}]
+    return rule if set(_EVERYWHERE) & set(rule) else None
+
+
+def _opens(known: Mapping[str, Any], ranges: str, port: int) -> bool:
+    same = (known.get("IpProtocol"), known.get("FromPort"), known.get("ToPort")) == ("tcp", port, port)
+    return same and any(found[_CIDRS[ranges]] == _EVERYWHERE[ranges] for found in known.get(ranges, ()))
+
+
+def _open(asking: Asking, group: str, rule: dict[str, Any]) -> Mapping[str, Any]:
+    try:
+        return asking.once(
+            "ec2.AuthorizeSecurityGroupIngress",
+            lambda: asking.clients.ec2().authorize_security_group_ingress(
+                GroupId=group,
+                IpPermissions=[rule],  # type: ignore[list-item] # of the shape that it takes
+            ),
+            "ResponseMetadata",
+        )
+    except Conflict:  # InvalidPermission.Duplicate: somebody else has opened it meanwhile
+        return {}

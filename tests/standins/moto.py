@@ -1,0 +1,511 @@
+"""AWS for tests: moto's server as a process of its own, and in front of it what moto does not do.
+
+moto answers EC2, S3 and STS. The front adds, after AWS's documents: client tokens of RunInstances, the vCPU quota,
+delayed visibility and states on the way, refusals of a blocked account in each service's own shape, the account state
+(Account Management API), Service Quotas, and the faults of every stand-in. Each front has an AWS account of its own in
+the one moto process.
+"""
+
+import base64
+import hashlib
+import http.client
+import itertools
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from tests.standins.base import Fault, Pace, StandIn, _Planned
+from tests.standins.wire import Call, Reply
+
+AMIS = (
+    # owner, name, architecture, created
+    ("136693071363", "debian-12-amd64-20240101-1614", "x86_64", "2024-01-01T00:00:00.000Z"),
+    ("136693071363", "debian-12-amd64-20260901-2222", "x86_64", "2026-09-01T00:00:00.000Z"),
+    ("136693071363", "debian-12-amd64-20250501-2099", "x86_64", "2025-05-01T00:00:00.000Z"),
+    ("136693071363", "debian-12-backports-amd64-20261001-2250", "x86_64", "2026-10-01T00:00:00.000Z"),
+    ("136693071363", "debian-12-arm64-20260901-2222", "arm64", "2026-09-01T00:00:00.000Z"),
+    ("666666666666", "debian-12-amd64-20261101-9999", "x86_64", "2026-11-01T00:00:00.000Z"),
+    ("136693071363", "debian-13-arm64-20260901-2222", "arm64", "2026-09-01T00:00:00.000Z"),
+    ("099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20260815", "x86_64", None),
+)
+REGION = "us-east-1"
+VCPUS = 2
+"""Of every size that the tests use."""
+AT_ONCE = Pace(gone=0)
+_STARTED_S = 30.0
+_LOOK_EVERY_S = 0.02
+_ITEMS = re.compile(rb"(?<=<reservationSet>).*(?=</reservationSet>)|<Contents>.*</Contents>", re.DOTALL)
+_TIMES = re.compile(rb"<(launch|attach)Time>[^<]*</\1Time>")
+PORTAL_PAGE = b"<html><head><title>Welcome</title></head><body><p>Please log in to the network.</p></body></html>"
+_EC2 = "{*}"
+_SCOPE = re.compile(r"Credential=([^/]+)/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_HOP = frozenset({"connection", "content-length", "transfer-encoding", "date", "server", "content-type", "keep-alive"})
+_ids = itertools.count(1)
+
+
+class MotoProcess:
+    """`moto_server` on a free port, with a few machine images of known names. Use as a context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "MotoProcess":
+        amis = self._directory / "amis.json"
+        amis.write_text(json.dumps([_ami(number, *entry) for number, entry in enumerate(AMIS)]), encoding="utf-8")
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        environment = {
+            **os.environ,
+            "MOTO_AMIS_PATH": str(amis),
+            "MOTO_ENABLE_AMI_VALIDATION": "1",
+            "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        program = str(Path(sys.executable).with_name("moto_server"))
+        with (self._directory / "moto.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [program, "-H", "127.0.0.1", "-p", str(self.port)], env=environment, stdout=log, stderr=log
+            )
+        self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + _STARTED_S
+        while time.monotonic() < until:
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(_LOOK_EVERY_S)
+        raise AssertionError((self._directory / "moto.log").read_text(encoding="utf-8"))
+
+    def ask(self, method: str, target: str, headers: dict[str, str], body: bytes) -> http.client.HTTPResponse:
+        """One request; the answer is read whole already."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(method, target, body, headers)
+            answer = connection.getresponse()
+            answer.content = answer.read()  # type: ignore[attr-defined]
+            return answer
+
+    def auth_after(self, requests: str) -> None:
+        """From then on moto knows no credential (`0`), or never asks for one (`inf`): what a closed account shows."""
+        self.ask("POST", "/moto-api/reset-auth", {}, requests.encode())
+
+
+def _ami(number: int, owner: str, name: str, architecture: str, created: str | None) -> dict[str, Any]:
+    ami = {
+        "ami_id": f"ami-{number:08x}",
+        "state": "available",
+        "public": True,
+        "owner_id": owner,
+        "image_location": f"{owner}/{name}",
+        "sriov": "simple",
+        "root_device_type": "ebs",
+        "root_device_name": "/dev/xvda",
+        "description": name,
+        "image_type": "machine",
+        "architecture": architecture,
+        "name": name,
+        "virtualization_type": "hvm",
+        "hypervisor": "xen",
+    }
+    return ami if created is None else {**ami, "creation_date": created}
+
+
+@pytest.fixture(scope="session")
+def moto_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoProcess]:
+    with MotoProcess(tmp_path_factory.mktemp("moto")) as process:
+        yield process
+
+
+# ------------------------------------------------------------------------------------ the front
+
+
+@dataclass(slots=True, kw_only=True)
+class _Launch:
+    """What a client token stands for: valid for at least 24 hours after the instance has ended."""
+
+    wish: str
+    reply: Reply
+    id: str
+
+
+class Moto(StandIn):
+    """One AWS account with one bucket. `pace.gone` is how long an ended instance is `shutting-down`.
+
+    `forgets` is how many ticks after its end an instance is still listed as terminated (about an hour at AWS).
+    `quotas` off: Service Quotas refuse. `oracle` off: so does the Account Management API.
+    """
+
+    def __init__(
+        self,
+        process: MotoProcess,
+        *,
+        pace: Pace = AT_ONCE,
+        forgets: int = 1000,
+        nodes_max: int = 10,
+        **options: Any,
+    ) -> None:
+        super().__init__(pace=pace, nodes_max=nodes_max, **options)
+        self._process = process
+        self.account_id = f"{os.getpid() % 10**6:06d}{next(_ids):06d}"
+        self.bucket = f"depot-{self.account_id}"
+        self.forgets = forgets
+        self.quotas = True
+        self.oracle = True
+        self.portal = False
+        """Something in between answers 200 with a page of its own."""
+        self.capacity: dict[str, bool] = {}
+        """By subnet: False where there is no room."""
+        self._here = threading.local()
+        self._launches: dict[str, _Launch] = {}
+        self._born: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
+        self._page_numbers: dict[str, int] = {}
+
+    def start(self) -> "Moto":
+        super().start()
+        self._aws("s3", "PUT", f"/{self.bucket}")
+        return self
+
+    # ------------------------------------------------------------------------------------------ what a test plays
+
+    def close_silently(self) -> None:
+        """The account is closed, and nothing says so: moto knows no credential any more, as AWS answers then."""
+        self._process.auth_after("0")
+
+    def open_again(self) -> None:
+        self._process.auth_after("inf")
+
+    def launches(self) -> list[dict[str, str]]:
+        """The parameters of each RunInstances that came in, dry runs left out."""
+        calls = [dict(parse_qsl(call.body.decode())) for call in self.requests if b"Action=RunInstances" in call.body]
+        return [call for call in calls if call.get("DryRun") != "true"]
+
+    def ec2(self, action: str, **parameters: str) -> ET.Element:
+        """Ask moto itself, past the front."""
+        body = urlencode({"Action": action, "Version": "2016-11-15", **parameters}).encode()
+        return ET.fromstring(self._aws("ec2", "POST", "/", body).content)
+
+    def objects(self) -> dict[str, bytes]:
+        """What is in the bucket."""
+        listed = ET.fromstring(self._aws("s3", "GET", f"/{self.bucket}?list-type=2").content)
+        keys = [key.text or "" for key in listed.iter() if key.tag.endswith("}Key") or key.tag == "Key"]
+        return {key: self._aws("s3", "GET", f"/{self.bucket}/{key}").content for key in keys}
+
+    def overwrite(self, key: str, contents: bytes) -> None:
+        """Somebody else puts an object there."""
+        self._aws("s3", "PUT", f"/{self.bucket}/{key}", contents)
+
+    # ------------------------------------------------------------------------------------------ as every stand-in
+
+    def node_ids(self) -> tuple[str, ...]:
+        return tuple(id for id, state in self._instances().items() if state not in ("terminated", "shutting-down"))
+
+    def halt(self, id: str) -> None:
+        self.ec2("StopInstances", **{"InstanceId.1": id})
+
+    def foreign(self, name: str) -> str:
+        tags = {"TagSpecification.1.ResourceType": "instance"}
+        for number, (key, value) in enumerate((("Name", name), ("owner", "somebody-else")), 1):
+            tags |= {f"TagSpecification.1.Tag.{number}.Key": key, f"TagSpecification.1.Tag.{number}.Value": value}
+        launch = {"ImageId": "ami-00000001", "InstanceType": "t3.nano", "MinCount": "1", "MaxCount": "1"}
+        return _text(self.ec2("RunInstances", **launch, **tags), ".//instanceId")
+
+    def empty(self) -> None:
+        for id in self.node_ids():
+            self.ec2("TerminateInstances", **{"InstanceId.1": id})
+            self._ended[id] = self.ticks - self.forgets
+        for key in self.objects():
+            self._aws("s3", "DELETE", f"/{self.bucket}/{key}")
+
+    def _instances(self) -> dict[str, str]:
+        found = self.ec2("DescribeInstances").iterfind(f".//{_EC2}instancesSet/{_EC2}item")
+        return {_text(item, "instanceId"): _text(item, "instanceState/name") for item in found}
+
+    def admitted(self, call: Call) -> bool:
+        """A request without a signature gets nothing out of a private bucket."""
+        return "AWS4-HMAC-SHA256" in call.header("Authorization") or bool(call.asked("X-Amz-Signature"))
+
+    def unauthorized(self) -> Reply:
+        code = {"ec2": "AuthFailure", "s3": "InvalidAccessKeyId"}.get(self._service(), "InvalidClientTokenId")
+        status = 401 if self._service() == "ec2" else 403
+        return self.refusal(status, "Credentials were not able to validate the request", code)
+
+    def closed(self, call: Call) -> Reply | None:
+        """EC2 `Blocked`, S3 `AccountProblem`, the state at Account Management; others refuse the credential."""
+        match self._service():
+            case "account":
+                return self._account_information("SUSPENDED")
+            case "ec2":
+                return self.refusal(400, self.reason, "Blocked")
+            case "s3":
+                return self.refusal(403, self.reason, "AccountProblem")
+        return self.refusal(403, "The security token included in the request is invalid.", "InvalidClientTokenId")
+
+    def throttled(self, retry_after_s: int) -> Reply:
+        code = {"ec2": "RequestLimitExceeded", "s3": "SlowDown"}.get(self._service(), "ThrottlingException")
+        reply = self.refusal(429, "Request limit exceeded.", code)
+        return replace(reply, headers={"Retry-After": str(retry_after_s)})
+
+    def refusal(self, status: int, message: str, code: str = "") -> Reply:
+        """The three shapes in which AWS says no."""
+        code = code or "InternalError"
+        match self._service():
+            case "ec2":
+                text = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+                return _xml(status, f"{text}<RequestID>req-1</RequestID></Response>")
+            case "sts":
+                text = (
+                    f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+                )
+                return _xml(status, f"{text}<RequestId>req-1</RequestId></ErrorResponse>")
+            case "s3":
+                return _xml(status, f"<Error><Code>{code}</Code><Message>{message}</Message></Error>")
+        headers = {"x-amzn-errortype": code}
+        return Reply(status=status, document={"__type": code, "message": message}, headers=headers)
+
+    def page_of(self, call: Call) -> int:
+        parameters = {**dict(call.query), **dict(parse_qsl(call.body.decode("utf-8", "replace")))}
+        token = parameters.get("NextToken") or parameters.get("continuation-token") or ""
+        return self._page_numbers.get(token, 1)
+
+    # ------------------------------------------------------------------------------------------ answering
+
+    def _respond(self, call: Call) -> Reply | None:
+        self._here.call = call
+        return super()._respond(call)
+
+    def _spoilt(self, call: Call, planned: _Planned, released: threading.Event) -> Reply | None:
+        if planned.kind is not Fault.EMPTY:
+            return super()._spoilt(call, planned, released)
+        reply = self._answer(call)
+        return replace(reply, raw=_ITEMS.sub(b"", reply.body))
+
+    def _answer(self, call: Call) -> Reply:
+        return super()._answer(call) if not self.portal else Reply(raw=PORTAL_PAGE, type="text/html")
+
+    def _service(self) -> str:
+        return _scope(self._here.call)[1]
+
+    def _route(self, call: Call) -> tuple[str, tuple[str, ...]]:
+        """`service.Operation`, so that faults can name it."""
+        service = _scope(call)[1]
+        if service in ("ec2", "sts"):
+            return f"{service}.{dict(parse_qsl(call.body.decode())).get('Action', '')}", ()
+        if service == "s3":
+            return f"s3.{'List' if call.asked('list-type') else call.method.title()}", ()
+        return f"{service}.{call.header('X-Amz-Target').rpartition('.')[2] or call.path.strip('/')}", ()
+
+    def _handled(self, call: Call) -> Reply:
+        if (wait_s := self._too_many()) is not None:
+            return self.throttled(wait_s)
+        if self.refusing or not self.admitted(call):
+            return self.unauthorized() if self.admitted(call) else self.refusal(403, "Access Denied", "AccessDenied")
+        if self.mood.value == "closed" and (reply := self.closed(call)) is not None:
+            return reply
+        match self._route(call)[0]:
+            case "account.getAccountInformation" if self.oracle:
+                return self._account_information("ACTIVE")
+            case "account.getAccountInformation":
+                return self.refusal(403, "You are not authorized to perform this operation.", "AccessDeniedException")
+            case "servicequotas.GetServiceQuota" if self.quotas:
+                return self._quota(call)
+            case "servicequotas.GetServiceQuota":
+                return self.refusal(403, "You are not authorized to perform this operation.", "AccessDeniedException")
+            case "ec2.RunInstances":
+                return self._run(call)
+            case "ec2.DescribeInstances":
+                return self._described(call)
+            case "ec2.TerminateInstances":
+                return self._terminated(call)
+            case "ec2.DeleteSecurityGroup" if self._ending():
+                message = "resource sg has a dependent object"
+                return self.refusal(400, message, "DependencyViolation")
+        return self._forward(call)
+
+    def _account_information(self, state: str) -> Reply:
+        document = {"AccountId": self.account_id, "AccountName": "tests", "AccountState": state}
+        return Reply(document=document)
+
+    def _quota(self, call: Call) -> Reply:
+        if call.document.get("QuotaCode") != "L-1216C47A":
+            return self.refusal(400, "The request failed because the quota does not exist.", "NoSuchResourceException")
+        return Reply(document={"Quota": {"QuotaCode": "L-1216C47A", "Value": float(self.nodes_max * VCPUS)}})
+
+    # ------------------------------------------------------------------------------------------ instances
+
+    def _run(self, call: Call) -> Reply:
+        parameters = dict(parse_qsl(call.body.decode()))
+        if parameters.get("DryRun") == "true":
+            return self._forward(call)
+        token = parameters.pop("ClientToken", "")
+        wish = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+        if token in self._launches:
+            return self._launched_before(self._launches[token], wish)
+        subnet = parameters.get("NetworkInterface.1.SubnetId", "")
+        if not self.capacity.get(subnet, True):
+            message = "We currently do not have sufficient capacity in the Availability Zone you requested."
+            return self.refusal(500, message, "InsufficientInstanceCapacity")
+        if len(self.node_ids()) >= self.nodes_max:
+            message = f"You have requested more vCPU capacity than your current vCPU limit of {self.nodes_max * VCPUS}"
+            return self.refusal(400, message, "VcpuLimitExceeded")
+        reply = self._forward(call)
+        if reply.status == 200:
+            id = _text(ET.fromstring(reply.body), ".//instanceId")
+            self._born[id] = self.ticks
+            reply = replace(reply, raw=_TIMES.sub(self._born_at(id), reply.body))
+            self._launches[token] = _Launch(wish=wish, reply=reply, id=id)
+        return reply
+
+    def _born_at(self, id: str) -> bytes:
+        """In place of the times of an answer: a second a tick, so that no two instances are of the same age."""
+        return rb"<\1Time>" + self.instant(self._born[id]).encode() + rb"</\1Time>"
+
+    def _launched_before(self, launch: _Launch, wish: str) -> Reply:
+        if launch.wish != wish:
+            message = (
+                "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
+            )
+            return self.refusal(400, message, "IdempotentParameterMismatch")
+        state = self._instances().get(launch.id, "terminated").encode()
+        body = re.sub(rb"(<instanceState>.*?<name>)[a-z-]+", rb"\g<1>" + state, launch.reply.body, flags=re.DOTALL)
+        return replace(launch.reply, raw=body)
+
+    def _terminated(self, call: Call) -> Reply:
+        reply = self._forward(call)
+        if reply.status == 200:
+            for item in ET.fromstring(reply.body).iterfind(f".//{_EC2}instanceId"):
+                self._ended.setdefault(item.text or "", self.ticks)
+        return reply
+
+    def _ending(self) -> bool:
+        return any(self.ticks - at <= self.pace.gone for at in self._ended.values()) and self.pace.gone > 0
+
+    def _described(self, call: Call) -> Reply:
+        """States on the way: not listed yet, pending without an address, shutting down, forgotten."""
+        reply = self._forward(self._shorter(call))
+        if reply.status != 200:
+            return reply
+        document = ET.fromstring(reply.body)
+        ET.register_namespace("", document.tag.partition("}")[0].lstrip("{"))
+        for reservation in document.iterfind(f".//{_EC2}reservationSet/{_EC2}item"):
+            instances = reservation.find(f"{_EC2}instancesSet")
+            assert instances is not None
+            for item in list(instances):
+                if not self._paced(item):
+                    instances.remove(item)
+        self._number_page(call, _text(document, "nextToken"))
+        return replace(reply, raw=ET.tostring(document))
+
+    def _paced(self, item: ET.Element) -> bool:
+        """Whether it is listed; puts it into the state that it would be in."""
+        id = _text(item, "instanceId")
+        if id in self._ended:
+            age = self.ticks - self._ended[id]
+            if age <= self.pace.gone and self.pace.gone:
+                _set_state(item, 32, "shutting-down")
+            return age <= self.forgets
+        age = self.ticks - self._born.get(id, -1000)
+        if id in self._born:
+            for found in item.iter():
+                if found.tag.endswith(("launchTime", "attachTime")):
+                    found.text = self.instant(self._born[id])
+        if _text(item, "instanceState/name") == "running" and age < self.pace.running:
+            _set_state(item, 0, "pending")
+        if age < self.pace.addressed:
+            for parent in item.iter():
+                for name in ("ipAddress", "dnsName", "association", "ipv6AddressesSet"):
+                    for found in parent.findall(f"{_EC2}{name}"):
+                        parent.remove(found)
+        return age >= self.pace.listed
+
+    def _shorter(self, call: Call) -> Call:
+        """The same question with smaller pages."""
+        if self.page_max is None or b"InstanceId.1" in call.body:
+            return call
+        parameters = dict(parse_qsl(call.body.decode()))
+        parameters["MaxResults"] = str(self.page_max)
+        return replace(call, body=urlencode(parameters).encode())
+
+    def _number_page(self, call: Call, token: str) -> None:
+        if token:
+            self._page_numbers[token] = self.page_of(call) + 1
+
+    # ------------------------------------------------------------------------------------------ moto
+
+    def _forward(self, call: Call) -> Reply:
+        headers = {name: value for name, value in call.headers.items() if name not in _HOP or name == "content-type"}
+        headers |= {"x-moto-account-id": self.account_id, "Content-Length": str(len(call.body))}
+        answer = self._process.ask(call.method, call.target, headers, call.body)
+        content: bytes = answer.content  # type: ignore[attr-defined]
+        if self._route(call)[0] == "s3.List" and answer.status == 200:
+            found = re.search(rb"<NextContinuationToken>([^<]+)<", content)
+            self._number_page(call, found[1].decode() if found else "")
+        kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
+        kind = answer.getheader("Content-Type") or "application/octet-stream"
+        return Reply(status=answer.status, raw=content, headers=kept, type=kind)
+
+    def _aws(self, service: str, method: str, target: str, body: bytes = b"") -> Any:
+        scope = f"AKIDTEST/20260101/{REGION}/{service}/aws4_request"
+        headers = {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+            "x-moto-account-id": self.account_id,
+            "Host": f"{service}.{REGION}.amazonaws.com" if service != "s3" else f"127.0.0.1:{self._process.port}",
+        }
+        if service == "ec2":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self._process.ask(method, target, headers, body)
+
+
+def _scope(call: Call) -> tuple[str, str]:
+    """Region and service of the request's signature; S3 where there is none."""
+    found = _SCOPE.search(call.header("Authorization")) or _SCOPE.search(f"Credential={call.asked('X-Amz-Credential')}")
+    return (found[2], found[3]) if found else (REGION, "s3")
+
+
+def _xml(status: int, text: str) -> Reply:
+    return Reply(status=status, raw=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode(), type="text/xml")
+
+
+def _text(element: ET.Element, path: str) -> str:
+    steps = "/".join(f"{_EC2}{step}" if step.isalnum() else step for step in path.split("/"))
+    found = element.find(steps)
+    return (found.text or "") if found is not None else ""
+
+
+def _set_state(item: ET.Element, code: int, name: str) -> None:
+    state = item.find(f"{_EC2}instanceState")
+    assert state is not None
+    state[0].text, state[1].text = str(code), name
+
+
+def decoded_user_data(launch: dict[str, str]) -> str:
+    """What a node would read of its launch."""
+    return base64.b64decode(launch["UserData"]).decode()
+
+
+def query(url: str) -> dict[str, str]:
+    """The parameters of a link."""
+    return dict(parse_qsl(urlsplit(url).query))
