@@ -184,7 +184,7 @@ class CloudConformance:
         assert (listed.id, listed.name, listed.site) == (made.id, wish.name, SITE)
         assert (listed.group, listed.ordinal, listed.spec) == ("web", 1, "spec1")
         assert listed.release in (None, stocked.digest)
-        assert len(listed.addresses) == 1
+        assert listed.addresses
 
     def test_the_same_wish_gives_the_same_node(self, cloud: Cloud, stocked: Packed) -> None:
         first = cloud.ensure(self.spec(stocked))
@@ -240,8 +240,8 @@ class CloudConformance:
         assert {node.id for node in self.running(cloud, 2)} == {again.id, second.id}
 
     def test_a_stopped_node_is_shown_and_started_again(self, cloud: Cloud, operator: Operator, stocked: Packed) -> None:
-        made = cloud.ensure(self.spec(stocked))
-        self.running(cloud, 1)
+        cloud.ensure(self.spec(stocked))
+        (made,) = self.running(cloud, 1)
         operator.stop(made)
         (stopped,) = self.settled(cloud, lambda nodes: nodes[0].state is NodeState.STOPPED)
         assert stopped.id == made.id

@@ -1,0 +1,249 @@
+"""What a provider behind libcloud must be told in its own words: the contract of a dialect, and what all share."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from failover.core.model import NodeSpec, NodeState, Size
+from failover.core.reading import Answer
+from failover.errors import Rejected, Unreadable
+from failover.net.libcloud import Api
+
+PAGES_MAX = 1000
+ANYWHERE_V4, ANYWHERE_V6 = "0.0.0.0/0", "::/0"
+LABEL_PREFIX = "failover-"
+READINGS = 3
+"""How often a list is read whose length is not what the provider says."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A server as the provider lists it, whoever owns it."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    """Those of its tags that have the shape of ours."""
+    state: NodeState | None
+    """None: it is being deleted."""
+    addresses: tuple[str, ...] = ()
+    created_at_s: float = 0.0
+    trouble: str = ""
+    """Why it will never run, in the provider's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One service at one site: what a firewall is for."""
+
+    service: str
+    site: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {"failover-service": self.service, "failover-site": self.site}
+
+    @property
+    def mark(self) -> str:
+        """One word for both; names hold no colon, so no two places share it."""
+        return f"failover-nodes:{self.service}:{self.site}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """An image that the provider has. `created`: any text that sorts by time."""
+
+    id: str
+    name: str
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A server that shall be made: the spec, with image and size by the provider's own names."""
+
+    spec: NodeSpec
+    image: str
+    size: str
+    place: Place = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", Place(service=self.spec.service, site=self.spec.site))
+
+
+class Dialect(Protocol):
+    """One kind of provider. Leaves only: each method asks what it must and returns it; the flow stands elsewhere.
+
+    Lists are whole or raise. All but `api` raise the AdapterErrors of `Api`.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def busy(self) -> tuple[int, str]:
+        """Status and a word (in small letters) of the refusal that passes by itself: the server is in use."""
+        ...
+
+    def api(self, timeout_s: float) -> Api:
+        """A driver of its own, for one thread at a time. Asks nothing yet."""
+        ...
+
+    def machines(self, api: Api) -> tuple[Machine, ...]:
+        """Every server of the account (of the region, where accounts are by region), ours or not."""
+        ...
+
+    def machine(self, api: Api, id: str) -> Machine:
+        """Raises NotFound."""
+        ...
+
+    def create(self, api: Api, wish: Wish) -> Machine:
+        """Sends the request once. Raises Rejected, before anything is sent, for a name or tag that does not fit."""
+        ...
+
+    def start(self, api: Api, id: str) -> None: ...
+
+    def delete(self, api: Api, id: str) -> None:
+        """May raise NotFound, and Rejected or Conflict while the server is busy."""
+        ...
+
+    def offered(self, api: Api) -> tuple[Offered, ...]:
+        """The public images that can be had."""
+        ...
+
+    def sizes(self, api: Api) -> tuple[Size, ...]:
+        """Those that can be had in the region now. Raises Rejected for a region that does not exist."""
+        ...
+
+    def nodes_max(self, api: Api) -> int | None: ...
+
+    def look(self, api: Api) -> Iterator[Answer]:
+        """What the services answer, the one that knows the account's state first."""
+        ...
+
+    def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
+        """A firewall for the place's servers that lets these TCP ports in."""
+        ...
+
+    def clear(self, api: Api, place: Place) -> None:
+        """What `open` and `create` made there besides servers is gone. May raise Conflict while servers are going."""
+        ...
+
+
+# ------------------------------------------------------------------------------------ what dialects share
+
+
+def tags_of(labels: Mapping[str, str]) -> list[str]:
+    """`key:value`, for providers whose tags are plain words."""
+    return [f"{key}:{value}" for key, value in labels.items()]
+
+
+def labels_of(tags: Iterable[str]) -> dict[str, str]:
+    """The other way round; what has another shape is somebody else's."""
+    pairs = (tag.partition(":") for tag in tags)
+    return {key: value for key, colon, value in pairs if colon and key.startswith(LABEL_PREFIX)}
+
+
+def seconds(text: str) -> float:
+    """A time as APIs write it, in seconds since 1970; without a zone it is UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+
+
+def public(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The addresses that others can reach, IPv4 first; none of those that stand for "not yet"."""
+    found = []
+    for text in addresses:
+        if not text:
+            continue
+        address = ipaddress.ip_address(text.partition("/")[0])
+        if not (address.is_unspecified or address.is_link_local or any(address in net for net in _INSIDE)):
+            found.append(address)
+    return tuple(dict.fromkeys(str(address) for address in sorted(found, key=lambda a: a.version)))
+
+
+_INSIDE = tuple(
+    ipaddress.ip_network(net)
+    for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")  # RFC 1918, 6598, 4193
+)
+
+
+def running(addresses: Sequence[str]) -> NodeState:
+    """A server that runs but has no address yet is still on its way."""
+    return NodeState.RUNNING if addresses else NodeState.PENDING
+
+
+def matching(offered: Iterable[Offered], entry: Mapping[str, str]) -> Offered | None:
+    """The image of an entry of the image table: by id where it names one, else the newest whose name fits."""
+    whole = entry.get("slug") or entry.get("id")
+    if whole is not None:
+        return next((image for image in offered if image.id == whole), None)
+    pattern = entry.get("name", "").lower()
+    fitting = [image for image in offered if fnmatchcase(image.name.lower(), pattern)]
+    return max(fitting, key=lambda image: (image.created, image.name), default=None)
+
+
+def shortest(text: str, length_max: int, what: str, kind: str) -> str:
+    """The text if it is short enough. Raises Rejected: what is cut could be mistaken for something else."""
+    if len(text) > length_max:
+        cause = f"{kind} takes {length_max} characters, it has {len(text)}"
+        raise Rejected(f"give a {what}", text, cause, "shorten the names of the service, site or group")
+    return text
+
+
+# ------------------------------------------------------------------------------------ lists
+
+Document = dict[str, msgspec.Raw]
+"""An answer whose parts are read one by one."""
+
+
+def part(api: Api, document: Document, key: str, into: type[T]) -> T:
+    """What stands there. Raises Unreadable where nothing does, or something else: never taken for empty."""
+    if key not in document:
+        raise Unreadable(api.operation, api.object, f"{api.provider} answered without {key}")
+    try:
+        return msgspec.json.decode(document[key], type=into)
+    except msgspec.DecodeError as error:
+        raise Unreadable(api.operation, api.object, f"{api.provider} answered another {key}: {error}") from error
+
+
+def items(api: Api, document: Document, key: str, kind: type[T]) -> list[T]:
+    """The list that stands there. Raises Unreadable as `part` does."""
+    return part(api, document, key, list[kind])  # type: ignore[valid-type] # the type is a variable
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list. `total`: how many items all pages have; `next`: where the next page is, None: nowhere."""
+
+    items: list[T]
+    total: int
+    next: str | None
+
+
+def whole(api: Api, read: Callable[[str | None], Page[T]]) -> list[T]:
+    """Every item of every page, as many as the provider says that there are. `read(None)` reads the first page.
+
+    Things come and go between two pages, so a list of another length is read again.
+    """
+    problem = ""
+    for _ in range(READINGS):
+        found: list[T] = []
+        following: str | None = None
+        for _ in range(PAGES_MAX):
+            page = read(following)
+            found += page.items
+            following = page.next
+            if following is None:
+                break
+        if len(found) == page.total:
+            return found
+        problem = f"{len(found)} items were listed, {page.total} there should be"
+    raise Unreadable(api.operation, api.object, problem)

@@ -1,0 +1,307 @@
+"""DigitalOcean's dialect (API v2, by its OpenAPI document): droplets, tags, firewalls that follow a tag."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+from libcloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+
+from failover.clouds.bucket import DepotSettings
+from failover.clouds.images import ImageTable
+from failover.clouds.libcloud import LibcloudCloud
+from failover.clouds.libcloud_depot import bucket
+from failover.clouds.libcloud_dialect import (
+    ANYWHERE_V4,
+    ANYWHERE_V6,
+    Document,
+    Machine,
+    Offered,
+    Page,
+    Place,
+    Wish,
+    items,
+    labels_of,
+    part,
+    public,
+    running,
+    seconds,
+    tags_of,
+    whole,
+)
+from failover.core.model import NodeState, Size
+from failover.core.reading import Answer
+from failover.errors import Conflict, NotFound, Rejected
+from failover.net.libcloud import Api, Ask, Line, placed
+
+ENDPOINT = "https://api.digitalocean.com"
+_PER_PAGE = 200
+"""The most that the API gives."""
+_STATES = {"new": NodeState.PENDING, "active": NodeState.RUNNING}
+_EVERYWHERE = {"addresses": [ANYWHERE_V4, ANYWHERE_V6]}
+
+T = TypeVar("T")
+
+
+class _Address(msgspec.Struct):
+    ip_address: str
+    type: str
+
+
+class _Networks(msgspec.Struct):
+    v4: list[_Address] = []
+    v6: list[_Address] = []
+
+
+class _Droplet(msgspec.Struct):
+    id: int
+    name: str
+    status: str
+    created_at: str
+    networks: _Networks
+    tags: list[str] = []
+
+
+class _One(msgspec.Struct):
+    droplet: _Droplet
+
+
+class _Size(msgspec.Struct):
+    slug: str
+    memory: int
+    vcpus: int
+    disk: int
+    price_hourly: float
+    regions: list[str]
+    available: bool = True
+
+
+class _Image(msgspec.Struct):
+    slug: str | None
+    name: str
+    created_at: str
+    regions: list[str]
+
+
+class _Rule(msgspec.Struct):
+    ports: str = ""
+
+
+class _Firewall(msgspec.Struct):
+    id: str
+    name: str
+    inbound_rules: list[_Rule] | None = None
+    tags: list[str] | None = None
+
+
+class _Links(msgspec.Struct):
+    next: str | None = None
+
+
+class _Pages(msgspec.Struct):
+    pages: _Links | None = None
+
+
+class _Meta(msgspec.Struct):
+    total: int
+
+
+class _State(msgspec.Struct):
+    status: str
+    status_message: str
+    droplet_limit: int
+
+
+class _Account(msgspec.Struct):
+    account: _State
+
+
+def cloud(
+    *,
+    name: str,
+    region: str,
+    token: str,
+    images: ImageTable,
+    endpoint: str | None = None,
+    ca_file: str | None = None,
+    depot: DepotSettings | None = None,
+    deadline_s: float = 25.0,
+    timeout_s: float = 10.0,
+) -> LibcloudCloud:
+    """A DigitalOcean account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
+    dialect = DigitalOcean(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
+    return LibcloudCloud(
+        dialect,
+        name=name,
+        region=region,
+        images=images,
+        depot=bucket(depot, region, deadline_s, timeout_s),
+        deadline_s=deadline_s,
+        timeout_s=timeout_s,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitalOcean:
+    """See `Dialect`."""
+
+    token: str = field(repr=False)
+    region: str
+    endpoint: str = ENDPOINT
+    ca_file: str | None = None
+    kind: str = "digitalocean"
+    busy: tuple[int, str] = (422, "pending event")
+
+    def api(self, timeout_s: float) -> Api:
+        driver = DigitalOceanNodeDriver(self.token)  # type: ignore[no-untyped-call] # takes no other argument
+        line = Line(timeout_s, self.ca_file)
+        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
+
+    # ------------------------------------------------------------------------------------------ servers
+
+    def machines(self, api: Api) -> tuple[Machine, ...]:
+        return tuple(_machine(d) for d in _listed(api, "droplets.list", "/v2/droplets", "droplets", _Droplet))
+
+    def machine(self, api: Api, id: str) -> Machine:
+        return _machine(api.get(Ask(name="droplets.get", path=f"/v2/droplets/{id}"), _One).droplet)
+
+    def create(self, api: Api, wish: Wish) -> Machine:
+        body = {
+            "name": wish.spec.name,
+            "region": self.region,
+            "size": wish.size,
+            "image": wish.image,
+            "ipv6": True,
+            "tags": [*tags_of(wish.spec.labels), wish.place.mark],
+            "user_data": wish.spec.user_data,
+        }
+        ask = Ask(name="droplets.create", method="POST", path="/v2/droplets", body=body)
+        return _machine(api.once(ask, _One).droplet)
+
+    def start(self, api: Api, id: str) -> None:
+        path, body = f"/v2/droplets/{id}/actions", {"type": "power_on"}
+        api.sent(Ask(name="droplets.power_on", method="POST", path=path, body=body))
+
+    def delete(self, api: Api, id: str) -> None:
+        api.done(Ask(name="droplets.delete", method="DELETE", path=f"/v2/droplets/{id}"))
+
+    # ------------------------------------------------------------------------------------------ what can be had
+
+    def offered(self, api: Api) -> tuple[Offered, ...]:
+        images = _listed(api, "images.list", "/v2/images", "images", _Image, type="distribution")
+        return tuple(
+            Offered(id=i.slug, name=i.name, created=i.created_at)
+            for i in images
+            if i.slug is not None and self.region in i.regions
+        )
+
+    def sizes(self, api: Api) -> tuple[Size, ...]:
+        sizes = [s for s in _listed(api, "sizes.list", "/v2/sizes", "sizes", _Size) if s.available]
+        known = sorted({region for size in sizes for region in size.regions})
+        if self.region not in known:
+            cause = f"nothing can be had in {self.region}, but in {', '.join(known) or 'no region'}"
+            raise Rejected(api.operation, api.object, cause)
+        return tuple(
+            Size(name=s.slug, cpus=s.vcpus, memory_mib=s.memory, disk_gib=s.disk, price_per_hour=s.price_hourly)
+            for s in sizes
+            if self.region in s.regions
+        )
+
+    def nodes_max(self, api: Api) -> int | None:
+        return api.get(Ask(name="account.get", path="/v2/account"), _Account).account.droplet_limit
+
+    # ------------------------------------------------------------------------------------------ account
+
+    def look(self, api: Api) -> Iterator[Answer]:
+        yield api.look(Ask(name="account.get", path="/v2/account"), _state)
+        yield api.look(Ask(name="droplets.list", path="/v2/droplets", query={"per_page": 1}))
+
+    # ------------------------------------------------------------------------------------------ firewall
+
+    def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
+        """A firewall that follows the tag of the place, which must exist before."""
+        found = _firewall(api, place)
+        wanted = {str(port) for port in ports}
+        if found is not None and found.tags == [place.mark] and {r.ports for r in found.inbound_rules or ()} == wanted:
+            return
+        body = {
+            "name": _name(place),
+            "tags": [place.mark],
+            "inbound_rules": [{"protocol": "tcp", "ports": port, "sources": _EVERYWHERE} for port in sorted(wanted)],
+            "outbound_rules": [
+                {"protocol": protocol, "ports": "all", "destinations": _EVERYWHERE}
+                for protocol in ("tcp", "udp", "icmp")
+            ],
+        }
+        self._tag(api, place.mark)
+        if found is None:
+            api.sent(Ask(name="firewalls.create", method="POST", path="/v2/firewalls", body=body))
+        else:
+            api.done(Ask(name="firewalls.update", method="PUT", path=f"/v2/firewalls/{found.id}", body=body))
+
+    def _tag(self, api: Api, name: str) -> None:
+        try:
+            api.get(Ask(name="tags.get", path=f"/v2/tags/{quote(name, safe='')}"), dict)
+        except NotFound:
+            api.sent(Ask(name="tags.create", method="POST", path="/v2/tags", body={"name": name}))
+
+    def clear(self, api: Api, place: Place) -> None:
+        found = _firewall(api, place)
+        if found is not None:
+            _gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{found.id}"))
+        _gone(api, Ask(name="tags.delete", method="DELETE", path=f"/v2/tags/{quote(place.mark, safe='')}"))
+
+
+def _machine(droplet: _Droplet) -> Machine:
+    """By all of its public addresses: libcloud keeps the last IPv4 one only."""
+    networks = droplet.networks
+    addresses = public(a.ip_address for a in (*networks.v4, *networks.v6) if a.type == "public")
+    state = _STATES.get(droplet.status, NodeState.STOPPED)
+    return Machine(
+        id=str(droplet.id),
+        name=droplet.name,
+        labels=labels_of(droplet.tags),
+        state=running(addresses) if state is NodeState.RUNNING else state,
+        addresses=addresses,
+        created_at_s=seconds(droplet.created_at),
+    )
+
+
+def _listed(api: Api, name: str, path: str, key: str, kind: type[T], **query: str) -> list[T]:
+    def read(page: str | None) -> Page[T]:
+        number = page or "1"
+        document = api.get(Ask(name=name, path=path, query={"per_page": _PER_PAGE, "page": number, **query}), Document)
+        links = part(api, document, "links", _Pages).pages if "links" in document else None
+        more = links is not None and links.next is not None
+        total = part(api, document, "meta", _Meta).total
+        return Page(items(api, document, key, kind), total, str(int(number) + 1) if more else None)
+
+    return whole(api, read)
+
+
+def _state(content: bytes) -> tuple[str, str]:
+    account = msgspec.json.decode(content, type=_Account).account
+    return account.status, account.status_message
+
+
+def _name(place: Place) -> str:
+    """Names of firewalls have letters, digits, hyphens and dots; those of places have no dots."""
+    return f"failover.{place.service}.{place.site}"
+
+
+def _firewall(api: Api, place: Place) -> _Firewall | None:
+    """Ours. Raises Conflict where somebody else's has its name."""
+    found = [
+        f for f in _listed(api, "firewalls.list", "/v2/firewalls", "firewalls", _Firewall) if f.name == _name(place)
+    ]
+    if found and place.mark not in (found[0].tags or ()):
+        cause = f"the firewall {_name(place)} is not ours: it does not follow the tag {place.mark}"
+        raise Conflict(api.operation, api.object, cause, "rename or delete it")
+    return found[0] if found else None
+
+
+def _gone(api: Api, ask: Ask) -> None:
+    with contextlib.suppress(NotFound):
+        api.done(ask)
