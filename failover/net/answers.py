@@ -72,7 +72,7 @@ def from_botocore(error: Exception, provider: str, operation: str) -> Answer:
 
     if isinstance(error, ClientError):
         return _from_client_error(error, provider, operation)
-    if isinstance(error, ResponseParserError):  # an unparseable body; botocore parses 5xx and their like only
+    if isinstance(error, ResponseParserError):  # the status is lost with the body
         return from_parts(provider, operation, status=502, message=str(error), html=True)
     return _without_answer(error, provider, operation)
 
@@ -262,20 +262,21 @@ def _kind(answer: Answer) -> type[AdapterError]:
     if answer.transport is not Transport.ANSWERED:
         return TimedOut if answer.transport is Transport.TIMEOUT else Unreachable
     signal = classify(answer)
+    if signal in (Signal.REQUEST_BUG, Signal.OUTAGE) and (named := _by_code(answer.code)) is not None:
+        return named  # also with 5xx: InsufficientInstanceCapacity is one
     if signal is Signal.OUTAGE and answer.status == 504:
         return TimedOut
-    if signal is Signal.REQUEST_BUG:
-        return _request(answer)
-    return _BY_SIGNAL.get(signal, AccessRefused)
+    return _request(answer) if signal is Signal.REQUEST_BUG else _BY_SIGNAL.get(signal, AccessRefused)
+
+
+def _by_code(code: str) -> type[AdapterError] | None:
+    return next((kind for pattern, kind in _CODES if re.fullmatch(pattern, code)), None)
 
 
 def _request(answer: Answer) -> type[AdapterError]:
-    """A plain no: what exactly is missing, in the way, or too much."""
+    """A plain no without a code that we know: what exactly is missing, in the way, or too much."""
     if answer.html:
         return Unreadable  # a web page is never the API's own word that something is absent
-    for pattern, kind in _CODES:
-        if re.fullmatch(pattern, answer.code):
-            return kind
     if answer.status in (400, 403, 422) and _QUOTA_WORDS.search(answer.message):
         return QuotaExceeded  # the providers without codes of their own have no other word for it
     return _BY_STATUS.get(answer.status or 0, Rejected)
