@@ -1,0 +1,41 @@
+"""A stand-in for Vultr (API v2), written from the provider's API reference and its generated client's documents.
+
+Neither says what a suspended account gets, so everything is refused with 403 in it; an instance's `status` would be
+`suspended`, which the reference has (let `open_when_closed` match to see it). The words of most refusals are made up:
+nothing but their shape and status may be relied on.
+"""
+
+from tests.standins.vultr.firewalls import FirewallsPart
+from tests.standins.vultr.instances import Instance
+
+
+class Vultr(FirewallsPart):
+    """`instances`, `groups` (firewalls) and `keys` are the account's contents, for tests to look at."""
+
+    def node_ids(self) -> tuple[str, ...]:
+        return tuple(instance.id for instance in self.instances.values() if instance.deleted is None)
+
+    def halt(self, id: str) -> None:
+        self.instances[id].off = True
+
+    def foreign(self, name: str) -> str:
+        """A running instance without tags."""
+        instance = Instance(
+            id=self._uuid(),
+            label=name,
+            hostname=name,
+            region="fra",
+            plan="vc2-1c-1gb",
+            system=2284,
+            tags=[],
+            made=self.ticks - 1000,
+            v4=next(self.free_v4),
+            v6="",
+            internal=next(self._free_internal),
+        )
+        self.instances[instance.id] = instance
+        return instance.id
+
+    def empty(self) -> None:
+        for contents in (self.instances, self.groups, self.keys):
+            contents.clear()
