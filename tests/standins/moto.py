@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from tests.standins.base import Fault, Pace, StandIn, _Planned
+from tests.standins.base import Fault, Mood, Pace, StandIn, _Planned
 from tests.standins.wire import Call, Reply
 
 AMIS = (
@@ -50,6 +50,8 @@ _STARTED_S = 30.0
 _LOOK_EVERY_S = 0.02
 _ITEMS = re.compile(rb"(?<=<reservationSet>).*(?=</reservationSet>)|<Contents>.*</Contents>", re.DOTALL)
 _TIMES = re.compile(rb"<(launch|attach)Time>[^<]*</\1Time>")
+BLOCKED = "This account is currently blocked and not recognized as a valid account."
+_LISTED = re.compile(rb"<Contents><Key>([^<]+)</Key><LastModified>[^<]+<")
 PORTAL_PAGE = b"<html><head><title>Welcome</title></head><body><p>Please log in to the network.</p></body></html>"
 _EC2 = "{*}"
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
@@ -63,6 +65,8 @@ class MotoProcess:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.port = 0
+        self.static: dict[tuple[str, bytes], Reply] = {}
+        """What is the same for every account, and slow to ask for."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "MotoProcess":
@@ -174,6 +178,11 @@ class Moto(StandIn):
         self.forgets = forgets
         self.quotas = True
         self.oracle = True
+        self.silent = False
+        self.blocked_launches = False
+        """The account may not launch any more, and that is all that shows."""
+        self.aged: set[str] = set()
+        """Objects that have been in the bucket for long."""
         self.portal = False
         """Something in between answers 200 with a page of its own."""
         self.capacity: dict[str, bool] = {}
@@ -193,9 +202,11 @@ class Moto(StandIn):
 
     def close_silently(self) -> None:
         """The account is closed, and nothing says so: moto knows no credential any more, as AWS answers then."""
+        self.silent = True
         self._process.auth_after("0")
 
     def open_again(self) -> None:
+        self.silent = False
         self._process.auth_after("inf")
 
     def launches(self) -> list[dict[str, str]]:
@@ -321,35 +332,44 @@ class Moto(StandIn):
     def _handled(self, call: Call) -> Reply:
         if (wait_s := self._too_many()) is not None:
             return self.throttled(wait_s)
-        if self.refusing or not self.admitted(call):
-            return self.unauthorized() if self.admitted(call) else self.refusal(403, "Access Denied", "AccessDenied")
-        if self.mood.value == "closed" and (reply := self.closed(call)) is not None:
+        if not self.admitted(call):
+            return self.refusal(403, "Access Denied", "AccessDenied")
+        if self.refusing:
+            return self.unauthorized()
+        if self.mood is Mood.CLOSED and (reply := self.closed(call)) is not None:
             return reply
-        match self._route(call)[0]:
-            case "account.getAccountInformation" if self.oracle:
-                return self._account_information("ACTIVE")
-            case "account.getAccountInformation":
-                return self.refusal(403, "You are not authorized to perform this operation.", "AccessDeniedException")
-            case "servicequotas.GetServiceQuota" if self.quotas:
-                return self._quota(call)
-            case "servicequotas.GetServiceQuota":
-                return self.refusal(403, "You are not authorized to perform this operation.", "AccessDeniedException")
-            case "ec2.RunInstances":
-                return self._run(call)
-            case "ec2.DescribeInstances":
-                return self._described(call)
-            case "ec2.TerminateInstances":
-                return self._terminated(call)
-            case "ec2.DeleteSecurityGroup" if self._ending():
-                message = "resource sg has a dependent object"
-                return self.refusal(400, message, "DependencyViolation")
-        return self._forward(call)
+        own: dict[str, Callable[[Call], Reply]] = {
+            "account.getAccountInformation": self._account,
+            "servicequotas.GetServiceQuota": self._quota,
+            "ec2.DescribeInstanceTypeOfferings": self._static,
+            "ec2.DescribeInstanceTypes": self._static,
+            "ec2.DescribeInstances": self._described,
+            "ec2.RunInstances": self._run,
+            "ec2.TerminateInstances": self._terminated,
+            "ec2.DeleteSecurityGroup": self._ungrouped,
+        }
+        name = self._route(call)[0]
+        return self._forward(call) if self.silent or name not in own else own[name](call)
+
+    def _static(self, call: Call) -> Reply:
+        key = (_scope(call)[0], call.body)
+        if key not in self._process.static:
+            self._process.static[key] = self._forward(call)
+        return self._process.static[key]
+
+    def _account(self, call: Call) -> Reply:
+        return self._account_information("ACTIVE") if self.oracle else self._not_allowed()
 
     def _account_information(self, state: str) -> Reply:
         document = {"AccountId": self.account_id, "AccountName": "tests", "AccountState": state}
         return Reply(document=document)
 
+    def _not_allowed(self) -> Reply:
+        return self.refusal(403, "You are not authorized to perform this operation.", "AccessDeniedException")
+
     def _quota(self, call: Call) -> Reply:
+        if not self.quotas:
+            return self._not_allowed()
         if call.document.get("QuotaCode") != "L-1216C47A":
             return self.refusal(400, "The request failed because the quota does not exist.", "NoSuchResourceException")
         return Reply(document={"Quota": {"QuotaCode": "L-1216C47A", "Value": float(self.nodes_max * VCPUS)}})
@@ -358,6 +378,8 @@ class Moto(StandIn):
 
     def _run(self, call: Call) -> Reply:
         parameters = dict(parse_qsl(call.body.decode()))
+        if self.blocked_launches:
+            return self.refusal(400, BLOCKED, "Blocked")
         if parameters.get("DryRun") == "true":
             return self._forward(call)
         token = parameters.pop("ClientToken", "")
@@ -399,6 +421,11 @@ class Moto(StandIn):
             for item in ET.fromstring(reply.body).iterfind(f".//{_EC2}instanceId"):
                 self._ended.setdefault(item.text or "", self.ticks)
         return reply
+
+    def _ungrouped(self, call: Call) -> Reply:
+        if self._ending():
+            return self.refusal(400, "resource sg has a dependent object", "DependencyViolation")
+        return self._forward(call)
 
     def _ending(self) -> bool:
         return any(self.ticks - at <= self.pace.gone for at in self._ended.values()) and self.pace.gone > 0
@@ -463,9 +490,15 @@ class Moto(StandIn):
         if self._route(call)[0] == "s3.List" and answer.status == 200:
             found = re.search(rb"<NextContinuationToken>([^<]+)<", content)
             self._number_page(call, found[1].decode() if found else "")
+            content = _LISTED.sub(self._aging, content)
         kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
         kind = answer.getheader("Content-Type") or "application/octet-stream"
         return Reply(status=answer.status, raw=content, headers=kept, type=kind)
+
+    def _aging(self, found: re.Match[bytes]) -> bytes:
+        if found[1].decode() not in self.aged:
+            return found[0]
+        return b"<Contents><Key>" + found[1] + b"</Key><LastModified>2020-01-01T00:00:00.000Z<"
 
     def _aws(self, service: str, method: str, target: str, body: bytes = b"") -> Any:
         scope = f"AKIDTEST/20260101/{REGION}/{service}/aws4_request"
