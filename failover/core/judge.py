@@ -137,7 +137,7 @@ def _watch(
     )
     return replace(
         before,
-        report=facts.report,
+        report=_without_bodies(facts.report),
         verdict=verdict,
         gone_streak=gone,
         readiness=readiness(service, site, facts, accepted_releases(state, site.name), fresh=fresh),
@@ -145,6 +145,11 @@ def _watch(
         details=facts.details,
         memory=memory,
     )
+
+
+def _without_bodies(report: AccountReport) -> AccountReport:
+    """Bodies of unknown answers belong in the audit log, once, not in the state of each round."""
+    return replace(report, signals=tuple(replace(r, raw="") for r in report.signals))
 
 
 def _remember(memory: Memory, facts: Facts, nodes: NodesSeen, at: Instant) -> Memory:

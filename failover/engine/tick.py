@@ -14,6 +14,7 @@ from failover.core.world import Proposal, State, World
 from failover.engine.context import Context
 from failover.engine.debts import changed_by_others, settle
 from failover.engine.execute import last_reason, open_plan, run
+from failover.engine.learning import learn
 from failover.engine.notify import TOLD, note, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
@@ -56,7 +57,8 @@ def tick(context: Context, *, term: int) -> TickReport:
         state = _propose(context, state, world, decision, term=term)
     state = _remember(state, decision, seen)
     notices += _notices(context, state, world, decision, worked)
-    state = context.store.swap(state, term=term)
+    state, learned = learn(state, seen)
+    state = context.store.swap(state, term=term, events=learned)
     state = _tell(context, state, decision, notices, term=term)
     failed = decision.kind is DecisionKind.REFUSE or any(_failed(context, p) for p in worked)
     return TickReport(world=replace(world, state=state), decision=decision, plans=tuple(worked), failed=failed)
