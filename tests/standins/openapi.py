@@ -113,13 +113,15 @@ class Document:
     # ------------------------------------------------------------------------------------------ one request
 
     def _find(self, call: Call) -> tuple[Operation, Mapping[str, str]]:
-        there = False
+        found: tuple[str, re.Match[str]] | None = None
         for pattern, template in self._paths:
+            if found is not None and template.count("{") > found[0].count("{"):
+                break  # a path without placeholders is meant before one with them ("Path Templating Matching")
             if match := pattern.fullmatch(call.path):
-                there = True
+                found = template, match
                 if call.method.lower() in self._contents["paths"][template]:
                     return self._operation(call.method.lower(), template), match.groupdict()
-        raise NotAllowed(405 if there else 404, f"{call.method} {call.path} is not in the document")
+        raise NotAllowed(404 if found is None else 405, f"{call.method} {call.path} is not in the document")
 
     def _allow_parameter(self, parameter: Parameter, call: Call, found: Mapping[str, str]) -> None:
         values = {
