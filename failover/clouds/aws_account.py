@@ -105,7 +105,7 @@ def canary(clients: AwsClients, image: Callable[[], str], size: str) -> Answer:
             MaxCount=1,
             DryRun=True,
         ),
-        "",
+        "Instances",
     )
     if answer.code == "DryRunOperation":  # "would have succeeded", as an error
         return from_parts(PROVIDER, "ec2.RunInstances", status=200)
@@ -124,6 +124,6 @@ def _asked(
         found = do()
     except Exception as error:  # noqa: BLE001 - whatever a client raises is a reading here
         return clients.answer(error, operation)
-    if key and key not in found:
+    if key not in found:
         return from_parts(PROVIDER, operation, message=f"an answer without {key}", html=True)
     return from_parts(PROVIDER, operation, status=200, code=code_of(found))

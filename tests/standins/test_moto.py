@@ -135,7 +135,7 @@ def test_a_closed_account_is_refused_in_each_service_s_own_words(user: User, sta
     made = run(user.client("ec2"))["InstanceId"]
     user.client("s3").put_object(Bucket=standin.bucket, Key="k", Body=b"1")
     standin.close("unpaid")
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "Blocked": lambda: user.client("ec2").describe_instances(),
         "AccountProblem": lambda: user.client("s3").list_objects_v2(Bucket=standin.bucket),
         "InvalidClientTokenId": lambda: user.client("sts").get_caller_identity(),
