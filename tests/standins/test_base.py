@@ -163,6 +163,10 @@ def test_what_is_wrong_with_the_stand_in_itself_is_told_in_the_end() -> None:
         toy.stop()
 
 
+def test_a_stand_in_that_was_never_started_can_be_stopped() -> None:
+    Toy(token="t").stop()
+
+
 def test_nothing_is_left_behind() -> None:
     before = threading.active_count()
     with Toy(token="t") as toy, urllib3.PoolManager(retries=False, timeout=0.2) as pool:

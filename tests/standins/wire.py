@@ -75,8 +75,9 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def end(self) -> None:
-        self.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():  # otherwise it was never started
+            self.shutdown()
+            self._thread.join()
         with self._guard:
             for connection in self._open:
                 with contextlib.suppress(OSError):
