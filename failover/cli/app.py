@@ -321,6 +321,21 @@ def unpause(config: ConfigOption = None) -> None:
     command(config)
 
 
+@app.command()
+def account(
+    site: Annotated[str, typer.Argument(help="The site at whose provider it is.")],
+    word: Annotated[
+        str, typer.Argument(metavar="WORD", help="closed, open, or rotated (the credential was replaced).")
+    ],
+    config: ConfigOption = None,
+    wait: WaitOption = 60.0,
+) -> None:
+    """Say what you know about a provider's account: evidence among other evidence."""
+    from failover.cli.operating import account as command
+
+    command(config, site, word, lease_wait_s=wait)
+
+
 # ------------------------------------------------------------------------------------ local cloud and demo
 
 

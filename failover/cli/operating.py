@@ -9,6 +9,7 @@ from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
 from failover.core.world import Pause
 from failover.engine import operate
+from failover.engine.account import Word, say
 from failover.engine.operate import Outcome
 from failover.errors import UsageError
 
@@ -79,6 +80,15 @@ def go_on(
 ) -> int:
     context = context_of(config_of(config))
     return _print(operate.go_on(context, plan, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+
+
+def account(config: Path | None, site: str, word: str, *, lease_wait_s: float) -> None:
+    if word not in set(Word):
+        raise UsageError("account", f"{site} {word}", f"the word is one of {', '.join(Word)}")
+    say(context_of(config_of(config)), site, Word(word), lease_wait_s=lease_wait_s)
+    progress(
+        f"remembered of the account of {site}: {word}. Alone it moves nothing; `failover status` shows the evidence"
+    )
 
 
 # ------------------------------------------------------------------------------------ orders: no lock is needed
