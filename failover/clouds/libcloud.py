@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
-from failover.clouds.libcloud_depot import NodeDepot, WithDepot
+from failover.clouds.libcloud_depot import NodeDepot, WithDepot, bucket
 from failover.clouds.libcloud_dialect import Dialect, Machine, Place, Wish, matching
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, NodeState, Quota, Size
@@ -272,6 +273,28 @@ class LibcloudCloud(WithDepot):
                 if answer is None or answer.status != status or word not in answer.message.lower():
                     raise
             api.deadline.wait(self._poll_s, api.operation, api.object)
+
+
+def built(
+    dialect: Dialect,
+    *,
+    name: str,
+    region: str,
+    images: ImageTable,
+    depot: DepotSettings | None,
+    deadline_s: float,
+    timeout_s: float,
+) -> LibcloudCloud:
+    """The cloud of this dialect, with its bucket."""
+    return LibcloudCloud(
+        dialect,
+        name=name,
+        region=region,
+        images=images,
+        depot=bucket(depot, region, deadline_s, timeout_s),
+        deadline_s=deadline_s,
+        timeout_s=timeout_s,
+    )
 
 
 # ------------------------------------------------------------------------------------ what is ours

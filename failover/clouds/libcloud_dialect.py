@@ -1,5 +1,6 @@
 """What a provider behind libcloud must be told in its own words: the contract of a dialect, and what all share."""
 
+import contextlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ import msgspec
 
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
-from failover.errors import Rejected, Unreadable
-from failover.net.libcloud import Api
+from failover.errors import NotFound, Rejected, Unreadable
+from failover.net.libcloud import Api, Ask
 
 PAGES_MAX = 1000
 ANYWHERE_V4, ANYWHERE_V6 = "0.0.0.0/0", "::/0"
@@ -188,6 +189,12 @@ def matching(offered: Iterable[Offered], entry: Mapping[str, str]) -> Offered | 
     pattern = entry.get("name", "").lower()
     fitting = [image for image in offered if fnmatchcase(image.name.lower(), pattern)]
     return max(fitting, key=lambda image: (image.created, image.name), default=None)
+
+
+def gone(api: Api, ask: Ask) -> None:
+    """What a DELETE removes is not there, whoever removed it."""
+    with contextlib.suppress(NotFound):
+        api.done(ask)
 
 
 def shortest(text: str, length_max: int, what: str, kind: str) -> str:

@@ -1,6 +1,5 @@
 """DigitalOcean's dialect (API v2, by its OpenAPI document): droplets, tags, firewalls that follow a tag."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,8 +10,7 @@ from libcloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 
 from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
-from failover.clouds.libcloud import LibcloudCloud
-from failover.clouds.libcloud_depot import bucket
+from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
     ANYWHERE_V4,
     ANYWHERE_V6,
@@ -22,6 +20,7 @@ from failover.clouds.libcloud_dialect import (
     Page,
     Place,
     Wish,
+    gone,
     items,
     labels_of,
     part,
@@ -132,14 +131,8 @@ def cloud(
 ) -> LibcloudCloud:
     """A DigitalOcean account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
     dialect = DigitalOcean(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
-    return LibcloudCloud(
-        dialect,
-        name=name,
-        region=region,
-        images=images,
-        depot=bucket(depot, region, deadline_s, timeout_s),
-        deadline_s=deadline_s,
-        timeout_s=timeout_s,
+    return built(
+        dialect, name=name, region=region, images=images, depot=depot, deadline_s=deadline_s, timeout_s=timeout_s
     )
 
 
@@ -250,8 +243,8 @@ class DigitalOcean:
     def clear(self, api: Api, place: Place) -> None:
         found = _firewall(api, place)
         if found is not None:
-            _gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{found.id}"))
-        _gone(api, Ask(name="tags.delete", method="DELETE", path=f"/v2/tags/{quote(place.mark, safe='')}"))
+            gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{found.id}"))
+        gone(api, Ask(name="tags.delete", method="DELETE", path=f"/v2/tags/{quote(place.mark, safe='')}"))
 
 
 def _machine(droplet: _Droplet) -> Machine:
@@ -300,8 +293,3 @@ def _firewall(api: Api, place: Place) -> _Firewall | None:
         cause = f"the firewall {_name(place)} is not ours: it does not follow the tag {place.mark}"
         raise Conflict(api.operation, api.object, cause, "rename or delete it")
     return found[0] if found else None
-
-
-def _gone(api: Api, ask: Ask) -> None:
-    with contextlib.suppress(NotFound):
-        api.done(ask)

@@ -221,6 +221,8 @@ STATES: Mapping[str, Mapping[str, Signal]] = {
         "running": S.OK,
         "shutting_down": S.OK,
         "stopped": S.OK,
+        "payment_due": S.WARNED,
+        "ticket_abuse": S.WARNED,
     },
     "local": {"active": S.ACTIVE, "warned": S.WARNED, "suspended": S.ACCOUNT_BLOCKED, "closed": S.ACCOUNT_CLOSED},
 }

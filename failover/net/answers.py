@@ -255,7 +255,9 @@ _CODES: tuple[tuple[str, type[AdapterError]], ...] = (
     (r"InsufficientInstanceCapacity|resource_unavailable|placement_error", QuotaExceeded),
 )
 """Codes that say more than their status; whole, by pattern."""
-_QUOTA_WORDS = re.compile(r"quota|limit (?:reached|exceeded)|exceed\w* .*limit|droplet limit", re.IGNORECASE)
+_QUOTA_WORDS = re.compile(
+    r"quota|limit (?:reached|exceeded)|exceed\w* .*limit|droplet limit|maximum number of", re.IGNORECASE
+)
 
 
 def _kind(answer: Answer) -> type[AdapterError]:

@@ -1,0 +1,318 @@
+"""Linode's dialect (API v4, by its OpenAPI document): unique labels, tags, Cloud Firewalls given at creation."""
+
+import secrets
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TypeVar
+
+import msgspec
+from libcloud.compute.drivers.linode import LinodeNodeDriver
+
+from failover.clouds.bucket import DepotSettings
+from failover.clouds.images import ImageTable
+from failover.clouds.libcloud import LibcloudCloud, built
+from failover.clouds.libcloud_dialect import (
+    ANYWHERE_V4,
+    ANYWHERE_V6,
+    Document,
+    Machine,
+    Offered,
+    Page,
+    Place,
+    Wish,
+    gone,
+    items,
+    labels_of,
+    part,
+    public,
+    running,
+    seconds,
+    shortest,
+    tags_of,
+    whole,
+)
+from failover.core.model import NodeState, Size
+from failover.core.reading import Answer
+from failover.errors import NotFound, Rejected
+from failover.net.libcloud import Api, Ask, Line, placed
+
+ENDPOINT = "https://api.linode.com"
+_PAGE_SIZE = 500
+"""The most that the API gives; libcloud would always ask for 25."""
+_LABEL_MAX, _TAG_MAX, _FIREWALL_LABEL_MAX = 64, 50, 32
+_PORTS_MAX = 15
+"""In one rule of a firewall."""
+_SUSPENDED = "billing_suspension"
+_STATES = {
+    "running": NodeState.RUNNING,
+    "offline": NodeState.STOPPED,
+    "stopped": NodeState.STOPPED,
+    "shutting_down": NodeState.STOPPED,
+    _SUSPENDED: NodeState.STOPPED,
+    "deleting": None,
+}
+_WALL = {"ipv4": [ANYWHERE_V4], "ipv6": [ANYWHERE_V6]}
+
+T = TypeVar("T")
+
+
+class _Linode(msgspec.Struct):
+    id: int
+    label: str
+    status: str
+    created: str
+    ipv4: list[str]
+    ipv6: str | None
+    tags: list[str]
+
+
+class _Price(msgspec.Struct):
+    hourly: float | None
+
+
+class _RegionPrice(_Price):
+    id: str
+
+
+class _Type(msgspec.Struct):
+    id: str
+    memory: int
+    disk: int
+    vcpus: int
+    price: _Price
+    region_prices: list[_RegionPrice] = []
+
+
+class _Availability(msgspec.Struct):
+    plan: str
+    available: bool
+
+
+class _Image(msgspec.Struct):
+    id: str
+    label: str
+    created: str
+    is_public: bool
+    deprecated: bool = False
+
+
+class _Rule(msgspec.Struct):
+    ports: str | None = None
+
+
+class _Rules(msgspec.Struct):
+    inbound: list[_Rule]
+    inbound_policy: str
+
+
+class _Firewall(msgspec.Struct):
+    id: int
+    tags: list[str]
+    rules: _Rules
+
+
+class _Notification(msgspec.Struct):
+    type: str
+    message: str | None
+
+
+class _Linodes(msgspec.Struct):
+    data: list[_Linode]
+
+
+class _Notifications(msgspec.Struct):
+    data: list[_Notification]
+
+
+def cloud(
+    *,
+    name: str,
+    region: str,
+    token: str,
+    images: ImageTable,
+    endpoint: str | None = None,
+    ca_file: str | None = None,
+    depot: DepotSettings | None = None,
+    deadline_s: float = 25.0,
+    timeout_s: float = 10.0,
+) -> LibcloudCloud:
+    """A Linode account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
+    dialect = Linode(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
+    return built(
+        dialect, name=name, region=region, images=images, depot=depot, deadline_s=deadline_s, timeout_s=timeout_s
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linode:
+    """See `Dialect`."""
+
+    token: str = field(repr=False)
+    region: str
+    endpoint: str = ENDPOINT
+    ca_file: str | None = None
+    kind: str = "linode"
+    busy: tuple[int, str] = (400, "busy")
+
+    def api(self, timeout_s: float) -> Api:
+        driver = LinodeNodeDriver(self.token)  # type: ignore[no-untyped-call]
+        line = Line(timeout_s, self.ca_file)
+        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
+
+    # ------------------------------------------------------------------------------------------ servers
+
+    def machines(self, api: Api) -> tuple[Machine, ...]:
+        return tuple(_machine(one) for one in _listed(api, "instances.list", "/v4/linode/instances", _Linode))
+
+    def machine(self, api: Api, id: str) -> Machine:
+        return _machine(api.get(Ask(name="instances.get", path=f"/v4/linode/instances/{id}"), _Linode))
+
+    def create(self, api: Api, wish: Wish) -> Machine:
+        """The root password, which the API demands with an image, is known to nobody."""
+        firewalls = _firewalls(api, wish.place)
+        body: dict[str, object] = {
+            "label": shortest(wish.spec.name, _LABEL_MAX, "label", self.kind),
+            "region": self.region,
+            "type": wish.size,
+            "image": wish.image,
+            "root_pass": f"Aa1-{secrets.token_urlsafe(48)}",
+            "tags": [shortest(tag, _TAG_MAX, "tag", self.kind) for tag in tags_of(wish.spec.labels)],
+        }
+        if wish.spec.user_data:
+            body["metadata"] = {"user_data": b64encode(wish.spec.user_data.encode()).decode()}
+        if firewalls:
+            body["firewall_id"] = firewalls[0].id
+        return _machine(
+            api.once(Ask(name="instances.create", method="POST", path="/v4/linode/instances", body=body), _Linode)
+        )
+
+    def start(self, api: Api, id: str) -> None:
+        api.sent(Ask(name="instances.boot", method="POST", path=f"/v4/linode/instances/{id}/boot"))
+
+    def delete(self, api: Api, id: str) -> None:
+        api.done(Ask(name="instances.delete", method="DELETE", path=f"/v4/linode/instances/{id}"))
+
+    # ------------------------------------------------------------------------------------------ what can be had
+
+    def offered(self, api: Api) -> tuple[Offered, ...]:
+        images = _listed(api, "images.list", "/v4/images", _Image)
+        return tuple(
+            Offered(id=i.id, name=i.label, created=i.created) for i in images if i.is_public and not i.deprecated
+        )
+
+    def sizes(self, api: Api) -> tuple[Size, ...]:
+        """Disks are in MB here. Prices differ by region."""
+        try:
+            path = f"/v4/regions/{self.region}/availability"
+            told = api.get(Ask(name="regions.availability", path=path), list[_Availability])
+        except NotFound as error:
+            raise Rejected(api.operation, api.object, f"there is no region {self.region}") from error
+        missing = {one.plan for one in told if not one.available}
+        types = _listed(api, "types.list", "/v4/linode/types", _Type)
+        return tuple(
+            Size(
+                name=t.id,
+                cpus=t.vcpus,
+                memory_mib=t.memory,
+                disk_gib=t.disk // 1024,
+                price_per_hour=next((p.hourly for p in t.region_prices if p.id == self.region), t.price.hourly),
+            )
+            for t in types
+            if t.id not in missing
+        )
+
+    def nodes_max(self, api: Api) -> int | None:  # noqa: ARG002
+        """The API tells no limit: only the refusal does."""
+        return None
+
+    # ------------------------------------------------------------------------------------------ account
+
+    def look(self, api: Api) -> Iterator[Answer]:
+        yield api.look(
+            Ask(name="instances.list", path="/v4/linode/instances", query={"page_size": _PAGE_SIZE}), _suspension
+        )
+        yield api.look(Ask(name="notifications.list", path="/v4/account/notifications"), _notice)
+        yield api.look(Ask(name="profile.get", path="/v4/profile"))
+
+    # ------------------------------------------------------------------------------------------ firewall
+
+    def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
+        """A firewall that `create` gives to the place's Linodes."""
+        found = next(iter(_firewalls(api, place)), None)
+        texts = [",".join(map(str, some)) for some in _some(sorted(set(ports)), _PORTS_MAX)]
+        rules = {
+            "inbound": [{"action": "ACCEPT", "protocol": "TCP", "ports": text, "addresses": _WALL} for text in texts],
+            "inbound_policy": "DROP",
+            "outbound": [],
+            "outbound_policy": "ACCEPT",
+        }
+        if found is None:
+            tags = [shortest(tag, _TAG_MAX, "tag", self.kind) for tag in tags_of(place.labels)]
+            body = {"label": _label(place), "tags": tags, "rules": rules}
+            api.sent(Ask(name="firewalls.create", method="POST", path="/v4/networking/firewalls", body=body))
+        elif found.rules.inbound_policy != "DROP" or [r.ports for r in found.rules.inbound] != texts:
+            path = f"/v4/networking/firewalls/{found.id}/rules"
+            api.done(Ask(name="firewalls.rules", method="PUT", path=path, body=rules))
+
+    def clear(self, api: Api, place: Place) -> None:
+        for found in _firewalls(api, place):
+            gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v4/networking/firewalls/{found.id}"))
+
+
+def _machine(linode: _Linode) -> Machine:
+    addresses = public((*linode.ipv4, linode.ipv6 or ""))
+    state = _STATES.get(linode.status, NodeState.PENDING)
+    return Machine(
+        id=str(linode.id),
+        name=linode.label,
+        labels=labels_of(linode.tags),
+        state=running(addresses) if state is NodeState.RUNNING else state,
+        addresses=addresses,
+        created_at_s=seconds(linode.created),
+    )
+
+
+def _listed(api: Api, name: str, path: str, kind: type[T]) -> list[T]:
+    def read(page: str | None) -> Page[T]:
+        number = int(page or "1")
+        document = api.get(Ask(name=name, path=path, query={"page": number, "page_size": _PAGE_SIZE}), Document)
+        more = number < part(api, document, "pages", int)
+        return Page(
+            items(api, document, "data", kind), part(api, document, "results", int), str(number + 1) if more else None
+        )
+
+    return whole(api, read)
+
+
+def _suspension(content: bytes) -> tuple[str, str]:
+    """The only place where Linode says that an account is suspended: the status of its servers."""
+    linodes = msgspec.json.decode(content, type=_Linodes).data
+    found = next((linode for linode in linodes if linode.status == _SUSPENDED), None)
+    return (_SUSPENDED, f"the Linode {found.label} is suspended") if found is not None else ("", "")
+
+
+def _notice(content: bytes) -> tuple[str, str]:
+    """What Linode wants to be answered or paid, before worse comes."""
+    found = msgspec.json.decode(content, type=_Notifications).data
+    told = next((n for n in found if n.type in ("ticket_abuse", "payment_due")), None)
+    return (told.type, told.message or "") if told is not None else ("", "")
+
+
+def _firewalls(api: Api, place: Place) -> list[_Firewall]:
+    """Ours, by their tags: labels are too short to be told apart by. One, unless a reply was lost."""
+    wanted = place.labels.items()
+    firewalls = _listed(api, "firewalls.list", "/v4/networking/firewalls", _Firewall)
+    return [f for f in firewalls if wanted <= labels_of(f.tags).items()]
+
+
+def _label(place: Place) -> str:
+    """Unique in the account, and readable as far as there is room."""
+    mark = sha256(place.mark.encode()).hexdigest()[:8]
+    readable = f"{place.service}-{place.site}".replace("--", "-")[: _FIREWALL_LABEL_MAX - len(mark) - 1].rstrip("-")
+    return f"{readable}-{mark}"
+
+
+def _some(ports: Sequence[int], most: int) -> list[Sequence[int]]:
+    return [ports[at : at + most] for at in range(0, len(ports), most)]

@@ -1,0 +1,269 @@
+"""Vultr's dialect (API v2, by its reference): tags, firewall groups, addresses that are pending as 0.0.0.0."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+from libcloud.compute.drivers.vultr import VultrNodeDriver
+
+from failover.clouds.bucket import DepotSettings
+from failover.clouds.images import ImageTable
+from failover.clouds.libcloud import LibcloudCloud, built
+from failover.clouds.libcloud_dialect import (
+    Document,
+    Machine,
+    Offered,
+    Page,
+    Place,
+    Wish,
+    gone,
+    items,
+    labels_of,
+    part,
+    public,
+    running,
+    seconds,
+    tags_of,
+    whole,
+)
+from failover.core.model import NodeState, Size
+from failover.core.reading import Answer
+from failover.errors import Rejected
+from failover.net.libcloud import Api, Ask, Line, placed
+
+ENDPOINT = "https://api.vultr.com"
+_PER_PAGE = 500
+"""The most that the API gives."""
+_HOURS_PER_MONTH = 730
+_HOST_NAME_MAX = 63
+_NOT_FOR_US = ("-v6", "-free")
+"""Endings of the cheapest sizes: without an IPv4 address, and for chosen accounts only."""
+_FAMILIES = (("v4", "0.0.0.0"), ("v6", "::"))
+
+T = TypeVar("T")
+
+
+class _Instance(msgspec.Struct):
+    id: str
+    label: str
+    status: str
+    power_status: str
+    server_status: str
+    main_ip: str
+    v6_main_ip: str
+    date_created: str
+    tags: list[str]
+
+
+class _One(msgspec.Struct):
+    instance: _Instance
+
+
+class _Plan(msgspec.Struct):
+    id: str
+    vcpu_count: int
+    ram: int
+    disk: int
+    monthly_cost: float
+    locations: list[str]
+    hourly_cost: float | None = None
+
+
+class _System(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Group(msgspec.Struct):
+    id: str
+    description: str
+
+
+class _OneGroup(msgspec.Struct):
+    firewall_group: _Group
+
+
+class _Rule(msgspec.Struct):
+    id: int
+    ip_type: str
+    protocol: str
+    port: str
+    subnet: str
+    subnet_size: int
+
+
+class _Links(msgspec.Struct):
+    next: str
+
+
+class _Meta(msgspec.Struct):
+    total: int
+    links: _Links
+
+
+def cloud(
+    *,
+    name: str,
+    region: str,
+    token: str,
+    images: ImageTable,
+    endpoint: str | None = None,
+    ca_file: str | None = None,
+    depot: DepotSettings | None = None,
+    deadline_s: float = 25.0,
+    timeout_s: float = 10.0,
+) -> LibcloudCloud:
+    """A Vultr account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
+    dialect = Vultr(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
+    return built(
+        dialect, name=name, region=region, images=images, depot=depot, deadline_s=deadline_s, timeout_s=timeout_s
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vultr:
+    """See `Dialect`. Bare metal is left out: it has lists of its own."""
+
+    token: str = field(repr=False)
+    region: str
+    endpoint: str = ENDPOINT
+    ca_file: str | None = None
+    kind: str = "vultr"
+    busy: tuple[int, str] = (400, "locked")
+
+    def api(self, timeout_s: float) -> Api:
+        driver = VultrNodeDriver(self.token)  # type: ignore[no-untyped-call]
+        line = Line(timeout_s, self.ca_file)
+        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
+
+    # ------------------------------------------------------------------------------------------ servers
+
+    def machines(self, api: Api) -> tuple[Machine, ...]:
+        return tuple(_machine(i) for i in _listed(api, "instances.list", "/v2/instances", "instances", _Instance))
+
+    def machine(self, api: Api, id: str) -> Machine:
+        return _machine(api.get(Ask(name="instances.get", path=f"/v2/instances/{id}"), _One).instance)
+
+    def create(self, api: Api, wish: Wish) -> Machine:
+        groups = _groups(api, wish.place)
+        body: dict[str, object] = {
+            "label": wish.spec.name,
+            "hostname": wish.spec.name[:_HOST_NAME_MAX].rstrip("-"),
+            "region": self.region,
+            "plan": wish.size,
+            "os_id": int(wish.image),
+            "enable_ipv6": True,
+            "activation_email": False,
+            "tags": tags_of(wish.spec.labels),
+        }
+        if wish.spec.user_data:
+            body["user_data"] = b64encode(wish.spec.user_data.encode()).decode()
+        if groups:
+            body["firewall_group_id"] = groups[0].id
+        return _machine(
+            api.once(Ask(name="instances.create", method="POST", path="/v2/instances", body=body), _One).instance
+        )
+
+    def start(self, api: Api, id: str) -> None:
+        api.sent(Ask(name="instances.start", method="POST", path=f"/v2/instances/{id}/start"))
+
+    def delete(self, api: Api, id: str) -> None:
+        api.done(Ask(name="instances.delete", method="DELETE", path=f"/v2/instances/{id}"))
+
+    # ------------------------------------------------------------------------------------------ what can be had
+
+    def offered(self, api: Api) -> tuple[Offered, ...]:
+        return tuple(Offered(id=str(s.id), name=s.name) for s in _listed(api, "os.list", "/v2/os", "os", _System))
+
+    def sizes(self, api: Api) -> tuple[Size, ...]:
+        plans = _listed(api, "plans.list", "/v2/plans", "plans", _Plan)
+        known = sorted({region for plan in plans for region in plan.locations})
+        if self.region not in known:
+            cause = f"nothing can be had in {self.region}, but in {', '.join(known) or 'no region'}"
+            raise Rejected(api.operation, api.object, cause)
+        return tuple(
+            Size(
+                name=p.id,
+                cpus=p.vcpu_count,
+                memory_mib=p.ram,
+                disk_gib=p.disk,
+                price_per_hour=p.monthly_cost / _HOURS_PER_MONTH if p.hourly_cost is None else p.hourly_cost,
+            )
+            for p in plans
+            if self.region in p.locations and not p.id.endswith(_NOT_FOR_US)
+        )
+
+    def nodes_max(self, api: Api) -> int | None:  # noqa: ARG002
+        """The API tells no limit: only the refusal does."""
+        return None
+
+    # ------------------------------------------------------------------------------------------ account
+
+    def look(self, api: Api) -> Iterator[Answer]:
+        yield api.look(Ask(name="account.get", path="/v2/account"))
+        yield api.look(Ask(name="instances.list", path="/v2/instances", query={"per_page": 1}))
+
+    # ------------------------------------------------------------------------------------------ firewall
+
+    def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
+        """A group that `create` gives to the place's instances. New rules come before old ones go."""
+        groups = _groups(api, place)
+        group = groups[0] if groups else _new_group(api, place)
+        path = f"/v2/firewalls/{group.id}/rules"
+        rules = _listed(api, "firewalls.rules", path, "firewall_rules", _Rule)
+        wanted = {(family, "tcp", str(port), subnet, 0) for port in ports for family, subnet in _FAMILIES}
+        found = {(r.ip_type, r.protocol, r.port, r.subnet, r.subnet_size): r for r in rules}
+        for family, protocol, port, subnet, size in sorted(wanted - found.keys()):
+            body = {"ip_type": family, "protocol": protocol, "port": port, "subnet": subnet, "subnet_size": size}
+            api.sent(Ask(name="firewalls.rule", method="POST", path=path, body=body))
+        for key in found.keys() - wanted:
+            gone(api, Ask(name="firewalls.rule", method="DELETE", path=f"{path}/{found[key].id}"))
+
+    def clear(self, api: Api, place: Place) -> None:
+        for group in _groups(api, place):
+            gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{group.id}"))
+
+
+def _machine(instance: _Instance) -> Machine:
+    addresses = public((instance.main_ip, instance.v6_main_ip))
+    return Machine(
+        id=instance.id,
+        name=instance.label,
+        labels=labels_of(instance.tags),
+        state=_state(instance, addresses),
+        addresses=addresses,
+        created_at_s=seconds(instance.date_created),
+    )
+
+
+def _state(instance: _Instance, addresses: Sequence[str]) -> NodeState:
+    """`status` is about the subscription, `power_status` about the machine, `server_status` about its making."""
+    if instance.status == "active" and instance.power_status == "running":
+        return running(addresses)
+    off = instance.status == "active" and instance.server_status == "ok"
+    return NodeState.STOPPED if off or instance.status == "suspended" else NodeState.PENDING
+
+
+def _listed(api: Api, name: str, path: str, key: str, kind: type[T]) -> list[T]:
+    def read(cursor: str | None) -> Page[T]:
+        query = {"per_page": _PER_PAGE, **({"cursor": cursor} if cursor else {})}
+        document = api.get(Ask(name=name, path=path, query=query), Document)
+        meta = part(api, document, "meta", _Meta)
+        return Page(items(api, document, key, kind), meta.total, meta.links.next or None)
+
+    return whole(api, read)
+
+
+def _groups(api: Api, place: Place) -> list[_Group]:
+    """Ours, by their descriptions. One, unless a reply was lost."""
+    groups = _listed(api, "firewalls.list", "/v2/firewalls", "firewall_groups", _Group)
+    return [group for group in groups if group.description == place.mark]
+
+
+def _new_group(api: Api, place: Place) -> _Group:
+    body = {"description": place.mark}
+    return api.once(
+        Ask(name="firewalls.create", method="POST", path="/v2/firewalls", body=body), _OneGroup
+    ).firewall_group
