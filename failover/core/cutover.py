@@ -108,6 +108,19 @@ def record_sets(service: Service, addresses: Mapping[str, Sequence[str]]) -> tup
     return tuple(sets)
 
 
+def ip_versions(service: Service, group: str) -> frozenset[int]:
+    """The IP versions that matter of a group: those that its records publish, else those that any record does."""
+    types = {r.type for r in service.records if r.group == group} or {r.type for r in service.records}
+    return frozenset(6 if type == "AAAA" else 4 for type in types)
+
+
+def usable_addresses(service: Service, group: str, addresses: Sequence[str]) -> tuple[str, ...]:
+    """Those of a node's addresses that are published and probed; () while a version that records need is missing."""
+    versions = ip_versions(service, group)
+    found = tuple(a for a in addresses if (6 if ":" in a else 4) in versions)
+    return found if {6 if ":" in a else 4 for a in found} == versions else ()
+
+
 def names_of(service: Service, zone: str) -> tuple[tuple[str, str], ...]:
     """Every (name, type) of ours in one zone: the records and the epoch. Nothing else is ever read or touched."""
     return (

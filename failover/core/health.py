@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from failover.core.model import Instant, Outcome, Sample
+from failover.core.model import Failure, Instant, Outcome, Sample
 
 GAP_CADENCES = 3.5
 """A gap longer than so many cadences breaks a streak."""
@@ -35,6 +35,19 @@ class Health:
 def serving_needed(count: int) -> int:
     """How many of so many addresses must pass: half, rounded up, and at least one."""
     return max(1, (count + 1) // 2)
+
+
+def reachable(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Without the addresses of an IP version that this machine has no way to, when it has one to the other version.
+
+    They say nothing about the sites, and would leave every node with both kinds of addresses half unknown for good.
+    """
+    blind = {6, 4} - {_version(s) for s in samples if s.failure is not Failure.LOCAL}
+    return tuple(s for s in samples if _version(s) not in blind) or tuple(samples)
+
+
+def _version(sample: Sample) -> int:
+    return 6 if ":" in sample.address else 4
 
 
 def round_outcome(samples: Sequence[Sample]) -> tuple[Outcome, str]:

@@ -17,7 +17,7 @@ class ActionKind(StrEnum):
     REPLACE = "replace"
     """Another spec: the new node serves before the old ones go."""
     REBUILD = "rebuild"
-    """The right spec, but its contents were changed: destroyed, then created again under the same name."""
+    """The right spec, but changed contents, or it never served: destroyed, then created again under the same name."""
     DESTROY = "destroy"
     REMOVE = "remove"
     """An archive that nothing needs any more."""
@@ -41,6 +41,8 @@ class SitePlan:
     site: str
     actions: tuple[SiteAction, ...] = ()
     problem: str | None = None
+    wanted: tuple[str, ...] = ()
+    """Names of all nodes that shall be there."""
 
     @property
     def changes(self) -> bool:
@@ -60,6 +62,8 @@ class SiteFound:
     nodes_used: int
     old_archives: tuple[str, ...] = ()
     """Archives of earlier releases that we put there."""
+    broken: frozenset[str] = frozenset()
+    """Ids of nodes that run, had time enough, and have never served: what they were to fetch is out of reach by now."""
 
 
 def wanted_count(site: Site, group: NodeGroup, *, active: bool) -> int:
@@ -152,11 +156,12 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
         actions.append(
             SiteAction(kind=ActionKind.UPLOAD, what=f"release {short(release.digest)}", why="not in the depot")
         )
-    actions += _node_actions(specs(service, site, release, sizes, active=active), found.nodes)
+    wanted = specs(service, site, release, sizes, active=active)
+    actions += _node_actions(wanted, found.nodes, found.broken)
     actions += [
         SiteAction(kind=ActionKind.REMOVE, what=digest, why="an earlier release") for digest in found.old_archives
     ]
-    return SitePlan(site=site.name, actions=tuple(actions))
+    return SitePlan(site=site.name, actions=tuple(actions), wanted=tuple(spec.name for spec in wanted))
 
 
 def _impossible(service: Service, full: tuple[NodeSpec, ...], found: SiteFound) -> str | None:
@@ -185,11 +190,11 @@ def _size_text(size: Size) -> str:
     return f"{size.name} ({size.cpus} cpus, {size.memory_mib} MiB, {size.disk_gib} GiB)"
 
 
-def _node_actions(wanted: tuple[NodeSpec, ...], found: tuple[Node, ...]) -> list[SiteAction]:
+def _node_actions(wanted: tuple[NodeSpec, ...], found: tuple[Node, ...], broken: frozenset[str]) -> list[SiteAction]:
     places = _by_place(found)
     kept: list[SiteAction] = []
     for spec in wanted:
-        kept += _place(spec, places.pop((spec.group, spec.ordinal), []))
+        kept += _place(spec, places.pop((spec.group, spec.ordinal), []), broken)
     surplus = [node for nodes in places.values() for node in nodes]
     order = [ActionKind.START, ActionKind.CREATE, ActionKind.REBUILD, ActionKind.REPLACE, ActionKind.DESTROY]
     kept.sort(key=lambda a: order.index(a.kind))
@@ -204,7 +209,7 @@ def _by_place(found: Iterable[Node]) -> dict[tuple[str, int], list[Node]]:
     return places
 
 
-def _place(spec: NodeSpec, nodes: list[Node]) -> list[SiteAction]:
+def _place(spec: NodeSpec, nodes: list[Node], broken: frozenset[str]) -> list[SiteAction]:
     """One place (group and ordinal): what shall be there against what is there."""
     same = tuple(n for n in nodes if n.spec == spec.spec)
     other = tuple(n for n in nodes if n.spec != spec.spec)
@@ -217,16 +222,18 @@ def _place(spec: NodeSpec, nodes: list[Node]) -> list[SiteAction]:
                 spec=spec,
             )
         ]
-    return _mended(spec, same) + _replaced(spec, other)
+    return _mended(spec, same, broken) + _replaced(spec, other)
 
 
-def _mended(spec: NodeSpec, same: tuple[Node, ...]) -> list[SiteAction]:
+def _mended(spec: NodeSpec, same: tuple[Node, ...], broken: frozenset[str]) -> list[SiteAction]:
     """What leaves exactly one node of this wish, and that one in order.
 
     A node in order is kept, the oldest of several. Twins share a name, so where none is in order no call could mend a
     certain one of them: all go, and one is created.
     """
-    in_order = [n for n in same if n.release in (None, spec.release) and n.state is not NodeState.STOPPED]
+    in_order = [
+        n for n in same if n.release in (None, spec.release) and n.state is not NodeState.STOPPED and n.id not in broken
+    ]
     if in_order:
         return [_destroy(n, "a duplicate") for n in same if n is not in_order[0]]
     if len(same) > 1:
@@ -237,7 +244,10 @@ def _mended(spec: NodeSpec, same: tuple[Node, ...]) -> list[SiteAction]:
 
 def _repair(spec: NodeSpec, node: Node) -> SiteAction:
     if node.release in (None, spec.release):
-        return SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec)
+        if node.state is NodeState.STOPPED:
+            return SiteAction(kind=ActionKind.START, what=spec.name, why="it does not run", spec=spec)
+        why = "it has never served"
+        return SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,))
     why = f"its release is {short(node.release)}, wanted {short(spec.release)}"
     return SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,))
 

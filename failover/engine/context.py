@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from failover.core.model import Release, Service
+from failover.core.model import NodeSpec, Release, Service
 from failover.ports import (
     Account,
     Authority,
@@ -23,6 +23,10 @@ TICK = "tick"
 """The lease for judging and for DNS."""
 MIRROR = "mirror"
 """The lease for nodes and archives; held for minutes while checks go on."""
+
+
+UserData = Callable[[NodeSpec, str, str], str]
+"""Renders a node's user-data from the links to its archive and its environment. Raises Rejected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,8 @@ class Context:
     """Reads the release from disk: for `plan` and `apply` only. A check judges what was applied."""
     release: Callable[[str], Release]
     """The release of that digest with its command and environment; resolves secrets."""
+    user_data: UserData | None = None
+    """None: no cloud here has nodes that need any."""
     notifiers: tuple[Notifier, ...] = ()
     hook: Hook | None = None
     hooks_s: float = 0.0

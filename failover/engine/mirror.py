@@ -11,7 +11,8 @@ from failover.core.ready import short
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import TICK, Context, leased
-from failover.engine.nodes import CREATE_S, destroy, ensure, list_nodes, wait_serving
+from failover.engine.delivery import check as check_delivery
+from failover.engine.nodes import CREATE_S, clear, destroy, ensure, failing, list_nodes, open_ports, wait_serving
 from failover.engine.publication import refresh
 from failover.errors import AdapterError, FailoverError
 from failover.ports import Call, Done
@@ -58,16 +59,29 @@ def _survey_site(context: Context, state: State | None, release: Release, site: 
     compute, depot = context.compute[site.name], context.depots[site.name]
     quota = compute.quota()
     ours = set(state.archives.get(site.name, ())) if state else set()
+    nodes = list_nodes(context, site.name)
     found = SiteFound(
-        nodes=compute.nodes(context.service.name, site.name),
+        nodes=nodes,
         archive=depot.has(release.digest),
         images=compute.images(),
         sizes=compute.sizes(),
         nodes_max=quota.nodes_max,
         nodes_used=quota.nodes_used,
         old_archives=tuple(sorted((depot.list() & ours) - {release.digest})),
+        broken=_broken(context, state, site, nodes, release),
     )
+    check_delivery(context, site, release)
     return plan_site(context.service, site, release, found, active=active or _first(context, state, site))
+
+
+def _broken(
+    context: Context, state: State | None, site: Site, nodes: tuple[Node, ...], release: Release
+) -> frozenset[str]:
+    """Ids of nodes that a run left behind before they served, and that do not serve now, long after."""
+    proven = {n.id for n in state.inventory.get(site.name, ())} if state else set()
+    oldest_s = context.runtime.now().utc_s - context.service.node_deadline_s
+    doubtful = [n for n in nodes if n.state is NodeState.RUNNING and n.id not in proven and n.created_at_s < oldest_s]
+    return frozenset(n.id for n in failing(context, doubtful, release)) if doubtful else frozenset()
 
 
 def _first(context: Context, state: State | None, site: Site) -> bool:
@@ -129,6 +143,8 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
         return SiteResult(site=plan.site, problem=plan.problem)
     done: list[str] = []
     try:
+        if any(action.spec is not None for action in plan.actions):
+            open_ports(mirror.context, plan.site)
         _starts(mirror, plan, done)
         _replacements(mirror, plan, done)
         _endings(mirror, plan, done)
@@ -160,11 +176,18 @@ def _starts(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
         if action.spec is not None:
             _say(mirror, plan, action, done)
             ensure(mirror.context, action.spec)
-    names = [a.spec.name for a in starting if a.spec is not None]
+    names = {a.spec.name for a in starting if a.spec is not None} | _unproven(mirror, plan)
     if names:
         mirror.report(plan.site, f"waits for {len(names)} nodes to serve")
-        wait_serving(mirror.context, plan.site, names, mirror.release)
+        wait_serving(mirror.context, plan.site, sorted(names), mirror.release)
     _record(mirror, plan, without=())
+
+
+def _unproven(mirror: Mirror, plan: SitePlan) -> set[str]:
+    """Nodes that are there already but never served for all we know: an earlier run ended too soon."""
+    later = {a.spec.name for a in _of(plan, ActionKind.REBUILD, ActionKind.REPLACE) if a.spec is not None}
+    known = {n.name for n in mirror.context.store.load().inventory.get(plan.site, ())}
+    return set(plan.wanted) - later - known
 
 
 def _upload(mirror: Mirror, site: str) -> None:
@@ -250,6 +273,8 @@ def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
             mirror.intend(site.name, f"destroy {node.name}")
             destroy(context, node)
             done.append(node.name)
+        mirror.intend(site.name, "clear")
+        clear(context, site.name)
         depot = context.depots[site.name]
         for digest in state.archives.get(site.name, ()):
             mirror.intend(site.name, f"remove {short(digest)}")

@@ -1,28 +1,50 @@
 """Nodes at one site: ensure them, wait until they serve, remove what is too many."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from failover.core.cutover import usable_addresses
+from failover.core.health import reachable
 from failover.core.mirror import chosen_sizes, specs, wanted_count
-from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Site, Target
+from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sample, Site, Target
 from failover.engine.context import Context
+from failover.engine.delivery import delivered
 from failover.engine.observe import MARGIN_S
-from failover.errors import TimedOut
+from failover.errors import Conflict, Throttled, TimedOut, Unreachable, Unreadable
 
+SSH_PORT = 22
 CREATE_S = 30.0
 """Deadline of one call that creates or destroys a node."""
-POLL_S = 0.25
+POLL_S, POLL_S_MAX, POLL_GROWTH = 0.25, 5.0, 1.5
+SILENT_MAX = 6
+"""So many calls in a row without an answer end a wait."""
+_MAY_PASS = (Throttled, TimedOut, Unreachable, Unreadable)
 
 
 def list_nodes(context: Context, site: str) -> tuple[Node, ...]:
-    """Every node of ours at the site. Raises AdapterError."""
-    compute, name = context.compute[site], context.service.name
-    return context.runtime.call(f"nodes of {site}", lambda: compute.nodes(name, site), deadline_s=CREATE_S)
+    """Every node of ours at the site, each with those of its addresses that we use. Raises AdapterError."""
+    compute, service = context.compute[site], context.service
+    found = context.runtime.call(f"nodes of {site}", lambda: compute.nodes(service.name, site), deadline_s=CREATE_S)
+    return tuple(replace(n, addresses=usable_addresses(service, n.group, n.addresses)) for n in found)
+
+
+def open_ports(context: Context, site: str) -> None:
+    """The nodes of the site can be reached at the ports of all groups, and by SSH where keys are given.
+
+    Raises AdapterError.
+    """
+    compute, service = context.compute[site], context.service
+    ports = {port for group in service.groups for port in group.ports}
+    ports |= {SSH_PORT for group in service.groups if group.ssh_keys}
+    context.runtime.call(
+        f"firewall of {site}", lambda: compute.firewall(service.name, site, sorted(ports)), deadline_s=CREATE_S
+    )
 
 
 def ensure(context: Context, spec: NodeSpec) -> Node:
-    """The node exists and is meant to run. Raises AdapterError."""
-    compute = context.compute[spec.site]
-    return context.runtime.call(f"create {spec.name}", lambda: compute.ensure(spec), deadline_s=CREATE_S)
+    """The node exists, is meant to run and can fetch its release. Raises AdapterError."""
+    compute, ready = context.compute[spec.site], delivered(context, spec)
+    return context.runtime.call(f"create {spec.name}", lambda: compute.ensure(ready), deadline_s=CREATE_S)
 
 
 def destroy(context: Context, node: Node) -> None:
@@ -37,9 +59,11 @@ def ensure_all(context: Context, site: Site, release: Release, *, active: bool) 
     offered = context.runtime.call(f"sizes at {site.name}", compute.sizes, deadline_s=CREATE_S)
     wanted = specs(context.service, site, release, chosen_sizes(context.service, offered), active=active)
     have = {n.name: n for n in list_nodes(context, site.name) if n.state is not NodeState.STOPPED}
-    for spec in wanted:
-        if spec.name not in have:
-            ensure(context, spec)
+    missing = [spec for spec in wanted if spec.name not in have]
+    if missing:
+        open_ports(context, site.name)
+    for spec in missing:
+        ensure(context, spec)
     names = {s.name for s in wanted}
     return tuple(n for n in list_nodes(context, site.name) if n.name in names)
 
@@ -47,9 +71,20 @@ def ensure_all(context: Context, site: Site, release: Release, *, active: bool) 
 def serving(context: Context, nodes: Sequence[Node], release: Release) -> tuple[Node, ...]:
     """Those of the nodes that run and pass every check with this release at every address, now."""
     running = [n for n in nodes if n.state is NodeState.RUNNING and n.addresses]
+    bad = {s.address for s in _probed(context, running, release) if s.outcome is not Outcome.PASS}
+    return tuple(n for n in running if not bad & set(n.addresses))
+
+
+def failing(context: Context, nodes: Sequence[Node], release: Release) -> tuple[Node, ...]:
+    """Those of the nodes that were asked and did not pass. Who could not be asked is not among them."""
+    bad = {s.address for s in _probed(context, nodes, release) if s.outcome is Outcome.FAIL}
+    return tuple(n for n in nodes if bad & set(n.addresses))
+
+
+def _probed(context: Context, nodes: Sequence[Node], release: Release) -> tuple[Sample, ...]:
     targets = tuple(
         Target(site=n.site, address=address, check=check, releases=(release.digest,))
-        for n in running
+        for n in nodes
         for check in context.service.checks
         if check.group == n.group
         for address in n.addresses
@@ -58,23 +93,66 @@ def serving(context: Context, nodes: Sequence[Node], release: Release) -> tuple[
     samples = context.runtime.call(
         "probe", lambda: context.probe.run(targets, deadline_s), deadline_s=deadline_s + MARGIN_S
     )
-    bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
-    return tuple(n for n in running if not bad & set(n.addresses))
+    return reachable(samples)
 
 
 def wait_serving(context: Context, site: str, names: Sequence[str], release: Release) -> tuple[Node, ...]:
-    """Wait until all of these nodes serve. Raises TimedOut naming those that do not, and AdapterError."""
-    deadline_s = context.service.node_deadline_s
-    started = context.runtime.now()
+    """Wait until all of these nodes serve. Raises TimedOut naming those that do not, and AdapterError.
+
+    An API that gives no answer for a moment is asked again.
+    """
+    waiting, silent = _Waiting(context), 0
     while True:
-        nodes = [n for n in list_nodes(context, site) if n.name in names]
-        ready = serving(context, nodes, release)
+        ready: tuple[Node, ...] = ()
+        try:
+            ready = serving(context, [n for n in list_nodes(context, site) if n.name in names], release)
+            silent = 0
+        except _MAY_PASS:
+            silent += 1
+            if silent == SILENT_MAX:
+                raise
         if len(ready) == len(set(names)):
             return ready
-        if context.runtime.now().since(started) > deadline_s:
-            late = sorted(set(names) - {n.name for n in ready})
-            raise TimedOut("wait for", ", ".join(late), f"not serving after {deadline_s:g} s", "look at the node's log")
-        context.runtime.sleep(POLL_S)
+        if waiting.over:
+            late = ", ".join(sorted(set(names) - {n.name for n in ready}))
+            cause = f"not serving after {context.service.node_deadline_s:g} s"
+            raise TimedOut("wait for", late, cause, "look at the node's log")
+        waiting.pause()
+
+
+def clear(context: Context, site: str) -> None:
+    """Firewalls and the like of the site are gone. What its last nodes still hold is tried again while they end.
+
+    Raises AdapterError.
+    """
+    compute, name = context.compute[site], context.service.name
+    waiting = _Waiting(context)
+    while True:
+        try:
+            context.runtime.call(f"clear {site}", lambda: compute.clear(name, site), deadline_s=CREATE_S)
+        except (Conflict, TimedOut):
+            if waiting.over:
+                raise
+        else:
+            return
+        waiting.pause()
+
+
+class _Waiting:
+    """Pauses that grow, until the deadline for nodes: machines elsewhere take minutes, and their APIs count calls."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._started = context.runtime.now()
+        self._pause_s = POLL_S
+
+    @property
+    def over(self) -> bool:
+        return self._context.runtime.now().since(self._started) > self._context.service.node_deadline_s
+
+    def pause(self) -> None:
+        self._context.runtime.sleep(self._pause_s)
+        self._pause_s = min(POLL_S_MAX, self._pause_s * POLL_GROWTH)
 
 
 def destroy_extra(context: Context, site: Site) -> tuple[Node, ...]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from failover.core.budget import observe_s
 from failover.core.cutover import names_of
+from failover.core.health import reachable
 from failover.core.judge import Observation, accepted_releases, site_addresses
 from failover.core.model import (
     AccountReport,
@@ -128,7 +129,7 @@ def problem_of(done: Done) -> str | None:
 
 def _samples(done: Done, targets: tuple[Target, ...], context: Context) -> tuple[Sample, ...]:
     if isinstance(done.value, tuple):
-        return done.value
+        return reachable(done.value)
     problem = problem_of(done) or "the probe brought nothing"
     now = context.runtime.now()
     return tuple(

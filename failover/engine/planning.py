@@ -58,10 +58,18 @@ def make_plan(
 
 
 def _passing(state: State, target: str, known: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Of the target's addresses those that passed every check in the last round; all, where none is checked."""
+    """Of the target's addresses those that passed every check in the last round; all of an IP version where none did.
+
+    Where we have no way to one version, its addresses stand or fall with the node's others.
+    """
     watch = state.watch.get(target)
     good = set(watch.addresses) if watch else set()
-    return {group: tuple(a for a in found if a in good) or found for group, found in known.items()}
+    return {group: _good(found, good, v6=False) + _good(found, good, v6=True) for group, found in known.items()}
+
+
+def _good(found: tuple[str, ...], good: set[str], *, v6: bool) -> tuple[str, ...]:
+    same = tuple(a for a in found if (":" in a) is v6)
+    return tuple(a for a in same if a in good) or same
 
 
 def standing(context: Context, hosts: Mapping[str, HostReading]) -> tuple[RRset, ...]:

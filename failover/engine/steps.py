@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
-from failover.core.health import round_outcome
+from failover.core.health import reachable, round_outcome
 from failover.core.judge import accepted_releases, isolated
 from failover.core.mirror import wanted_count
 from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
@@ -227,9 +227,10 @@ def verify(stage: Stage) -> StepResult:
 def probe(context: Context, targets: Sequence[Target]) -> tuple[Sample, ...]:
     """One fresh round of these targets."""
     deadline_s = max((t.check.timeout_s for t in targets), default=0.0) + MARGIN_S
-    return context.runtime.call(
+    samples = context.runtime.call(
         "probe", lambda: context.probe.run(tuple(targets), deadline_s), deadline_s=deadline_s + MARGIN_S
     )
+    return reachable(samples)
 
 
 # ------------------------------------------------------------------------------------ from the pivot on

@@ -151,7 +151,8 @@ class MemoryCloud:
                 return
             labels = found.labels
             ours = _is_ours(labels, labels.get("failover-service", ""), node.site)
-            if not ours or found.node != replace(node, state=found.node.state, release=found.node.release):
+            here = found.node
+            if not ours or here != replace(node, state=here.state, release=here.release, addresses=here.addresses):
                 raise Conflict("destroy node", node.name, "the node of this id does not carry our labels")
             del self._machines[node.id]
 

@@ -395,3 +395,31 @@ def test_a_node_can_be_wished_for_without_a_size() -> None:
     (action, *_) = plan_site(TWO, COLD, RELEASE, found(), active=True).actions
     assert action.why == "missing; size small"
     assert specs(TWO, HOT, RELEASE, {}, active=True)[0].size == ""
+
+
+# ------------------------------------------------------------------------------------ nodes that never served
+
+
+def unserving(node: Node) -> SiteFound:
+    return found(node, built(wish(1)), broken=frozenset({node.id}))
+
+
+def test_a_node_that_never_served_is_built_again() -> None:
+    (action,) = plan_site(TWO, HOT, RELEASE, unserving(built(wish())), active=False).actions
+    assert (action.kind, action.why) == (ActionKind.REBUILD, "it has never served")
+    assert [n.name for n in action.nodes] == [wish().name]
+
+
+def test_one_that_stands_still_is_started_first() -> None:
+    assert actions(HOT, unserving(built(wish(), state=NodeState.STOPPED))) == ["start"]
+
+
+def test_of_twins_the_one_that_served_stays() -> None:
+    old, new = built(wish(), id="a", created_at_s=1.0), built(wish(), id="b", created_at_s=2.0)
+    plan = plan_site(TWO, HOT, RELEASE, found(old, new, built(wish(1)), broken=frozenset({"a"})), active=False)
+    assert [(a.kind, [n.id for n in a.nodes]) for a in plan.actions] == [(ActionKind.DESTROY, ["a"])]
+
+
+def test_a_plan_names_all_nodes_that_it_wants() -> None:
+    assert plan_site(TWO, HOT, RELEASE, found(), active=False).wanted == (wish().name, wish(1).name)
+    assert plan_site(TWO, COLD, RELEASE, found(), active=False).wanted == ()
