@@ -94,7 +94,8 @@ def _provider(name: str, provider: providers.Provider, base: Path) -> ProviderCo
 def _credentials(found: shapes.Model, base: Path) -> dict[str, dict[str, str | SecretRef]]:
     """By role; one for both where the file does not tell them apart."""
     if isinstance(found, providers.AwsRoles | providers.TokenRoles | providers.PasswordRoles):
-        return {"watch": _parts(found.watch, base), "mirror": _parts(found.mirror, base)}
+        roles = {"watch": found.watch, "mirror": found.mirror, "second": found.second}
+        return {role: _parts(credential, base) for role, credential in roles.items() if credential is not None}
     return dict.fromkeys(("watch", "mirror"), _parts(found, base))
 
 

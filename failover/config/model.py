@@ -23,9 +23,9 @@ class DepotConfig:
 class ProviderConfig:
     """One account at one provider.
 
-    `credentials` by role (`watch`, `mirror`): names as in the file, values that are text or references. `options` by
-    kind: local → `nodes_max` (int); openstack → `auth_url`, `project`, `domain`, `network` (or None); a kind of another
-    package → all that the file says, with references as SecretRef.
+    `credentials` by role (`watch`, `mirror`, perhaps `second`): names as in the file, values that are text or
+    references. `options` by kind: local → `nodes_max` (int); openstack → `auth_url`, `project`, `domain`, `network` (or
+    None); a kind of another package → all that the file says, with references as SecretRef.
     """
 
     name: str

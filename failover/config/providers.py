@@ -58,11 +58,15 @@ class Password(Model):
     password: SecretReference
 
 
+_SECOND = "issued independently, only reads: tells a closed account from a replaced credential"
+
+
 class AwsRoles(Model):
     """One credential for watching, which only reads, and one for mirroring."""
 
     watch: AwsCredentials
     mirror: AwsCredentials
+    second: AwsCredentials | None = Field(default=None, description=_SECOND)
 
 
 class TokenRoles(Model):
@@ -70,6 +74,7 @@ class TokenRoles(Model):
 
     watch: Token
     mirror: Token
+    second: Token | None = Field(default=None, description=_SECOND)
 
 
 class PasswordRoles(Model):
@@ -77,6 +82,7 @@ class PasswordRoles(Model):
 
     watch: Password
     mirror: Password
+    second: Password | None = Field(default=None, description=_SECOND)
 
 
 def _by_role(value: object) -> str:

@@ -46,6 +46,14 @@ def test_credentials_stand_by_role(clouds: Config) -> None:
     )
 
 
+def test_a_second_credential_may_stand_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "failover.yaml"
+    roles = "{watch: {profile: a}, mirror: {profile: b}, second: {profile: c}}"
+    path.write_text(config(f"{{kind: aws, credentials: {roles}, depot: {{bucket: b}}}}"), encoding="utf-8")
+    roles_found = load(path).providers["aurora"].credentials
+    assert roles_found == {"watch": {"profile": "a"}, "mirror": {"profile": "b"}, "second": {"profile": "c"}}
+
+
 def test_one_credential_is_for_both_roles(clouds: Config) -> None:
     token = {"token": SecretRef(env="DIGITALOCEAN_TOKEN")}
     assert clouds.providers["do"] == ProviderConfig(

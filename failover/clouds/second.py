@@ -1,0 +1,38 @@
+"""An account asked with two credentials at once: when both are refused, it is no rotation of one of them."""
+
+import threading
+import time
+from dataclasses import replace
+
+from failover.core.model import AccountReport, Node
+from failover.core.reading import ServiceReading
+from failover.ports import Account
+
+CREDENTIAL = "second"
+
+
+class Seconded:
+    """The account as the first credential sees it; what the second one sees stands beside it as evidence.
+
+    `deadline_s` bounds how long the second is waited for: what it does not say in time is missing.
+    """
+
+    def __init__(self, first: Account, second: Account, *, deadline_s: float) -> None:
+        self._first = first
+        self._second = second
+        self._deadline_s = deadline_s
+
+    def state(self) -> AccountReport:
+        """See `ports.Account`."""
+        found: list[ServiceReading] = []
+        until = time.monotonic() + self._deadline_s
+        thread = threading.Thread(target=lambda: found.extend(self._second.state().signals), daemon=True)
+        thread.start()
+        report = self._first.state()
+        thread.join(max(0.0, until - time.monotonic()))
+        told = () if thread.is_alive() else tuple(found)
+        return replace(report, signals=(*report.signals, *(replace(s, credential=CREDENTIAL) for s in told)))
+
+    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
+        """See `ports.Account`."""
+        return self._first.nodes(service, site)
