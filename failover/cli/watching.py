@@ -6,7 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 from failover.cli.output import Output, emit, emit_json, progress
-from failover.cli.wiring import config_of, context_of
+from failover.cli.wiring import config_of, context_of, process_started
 from failover.core.outlook import next_action
 from failover.engine.context import TICK, Context, leased
 from failover.engine.tick import TickReport, tick
@@ -18,6 +18,7 @@ DONE, FAILED = 0, 1
 def check(config: Path | None, output: Output, vantage: str | None) -> int:
     context = context_of(config_of(config), vantage=vantage)
     with leased(context, TICK) as term:
+        _leave_to_another(context)
         report = tick(context, term=term)
     if output is Output.JSON:
         emit_json(_document(context, report))
@@ -26,6 +27,14 @@ def check(config: Path | None, output: Output, vantage: str | None) -> int:
         for reason in report.decision.reasons:
             emit(f"  {reason}")
     return FAILED if report.failed else DONE
+
+
+def _leave_to_another(context: Context) -> None:
+    """Of two checks at once one works, also when the other came to the lock only after it. Raises LockedError."""
+    last = context.store.load().last_tick
+    if last is not None and last.since(process_started()) > 0:
+        cause = "another run has looked while this one was starting"
+        raise LockedError("check", context.service.name, cause, "nothing: it judged and acted")
 
 
 def _document(context: Context, report: TickReport) -> dict[str, object]:

@@ -271,3 +271,10 @@ def _nodes_max(options: Mapping[str, object]) -> int:
 
 def instant() -> Instant:
     return RealRuntime().now()
+
+
+def process_started() -> Instant:
+    """When this process began: proc(5), field 22 of `stat`, in clock ticks since boot."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    now = instant()
+    return now.plus(ticks / os.sysconf("SC_CLK_TCK") - now.boottime_s)
