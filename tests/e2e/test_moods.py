@@ -60,6 +60,12 @@ def _stopped(pid: int) -> Iterator[None]:
 
 
 def test_two_checks_at_once(play: Play) -> None:
+    for _ in range(3):
+        both = [play.start("check"), play.start("check")]
+        assert sorted(play.end(process, "check").code for process in both) == [0, 75]
+
+
+def test_who_holds_the_lock_keeps_others_out(play: Play) -> None:
     lease = FileLease(play.directory / ".failover" / "state.db")
     lease.acquire("tick")
     try:
