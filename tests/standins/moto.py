@@ -52,6 +52,8 @@ _ITEMS = re.compile(rb"(?<=<reservationSet>).*(?=</reservationSet>)|<Contents>.*
 _TIMES = re.compile(rb"<(launch|attach)Time>[^<]*</\1Time>")
 BLOCKED = "This account is currently blocked and not recognized as a valid account."
 _LISTED = re.compile(rb"<Contents><Key>([^<]+)</Key><LastModified>[^<]+<")
+_GARBLED = re.compile(rb"<state>\{[^<]*associated[^<]*<")
+"""How moto writes the state of a subnet's IPv6 block."""
 PORTAL_PAGE = b"<html><head><title>Welcome</title></head><body><p>Please log in to the network.</p></body></html>"
 _EC2 = "{*}"
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
@@ -179,6 +181,8 @@ class Moto(StandIn):
         self.quotas = True
         self.oracle = True
         self.silent = False
+        self.denied_roles = False
+        """No role may be assumed."""
         self.blocked_launches = False
         """The account may not launch any more, and that is all that shows."""
         self.aged: set[str] = set()
@@ -190,6 +194,7 @@ class Moto(StandIn):
         self._here = threading.local()
         self._launches: dict[str, _Launch] = {}
         self._born: dict[str, int] = {}
+        self._v6: dict[str, str] = {}
         self._ended: dict[str, int] = {}
         self._page_numbers: dict[str, int] = {}
 
@@ -347,6 +352,7 @@ class Moto(StandIn):
             "ec2.RunInstances": self._run,
             "ec2.TerminateInstances": self._terminated,
             "ec2.DeleteSecurityGroup": self._ungrouped,
+            "sts.AssumeRole": self._assumed,
         }
         name = self._route(call)[0]
         return self._forward(call) if self.silent or name not in own else own[name](call)
@@ -374,6 +380,11 @@ class Moto(StandIn):
             return self.refusal(400, "The request failed because the quota does not exist.", "NoSuchResourceException")
         return Reply(document={"Quota": {"QuotaCode": "L-1216C47A", "Value": float(self.nodes_max * VCPUS)}})
 
+    def _assumed(self, call: Call) -> Reply:
+        if self.denied_roles:
+            return self.refusal(403, "User is not authorized to perform: sts:AssumeRole", "AccessDenied")
+        return self._forward(call)
+
     # ------------------------------------------------------------------------------------------ instances
 
     def _run(self, call: Call) -> Reply:
@@ -397,6 +408,8 @@ class Moto(StandIn):
         if reply.status == 200:
             id = _text(ET.fromstring(reply.body), ".//instanceId")
             self._born[id] = self.ticks
+            if "NetworkInterface.1.Ipv6AddressCount" in parameters:
+                self._v6[id] = next(self.free_v6)
             reply = replace(reply, raw=_TIMES.sub(self._born_at(id), reply.body))
             self._launches[token] = _Launch(wish=wish, reply=reply, id=id)
         return reply
@@ -461,12 +474,21 @@ class Moto(StandIn):
                     found.text = self.instant(self._born[id])
         if _text(item, "instanceState/name") == "running" and age < self.pace.running:
             _set_state(item, 0, "pending")
+        self._give_v6(item, id)
         if age < self.pace.addressed:
             for parent in item.iter():
                 for name in ("ipAddress", "dnsName", "association", "ipv6AddressesSet"):
                     for found in parent.findall(f"{_EC2}{name}"):
                         parent.remove(found)
         return age >= self.pace.listed
+
+    def _give_v6(self, item: ET.Element, id: str) -> None:
+        """moto takes the wish for an IPv6 address, and forgets it."""
+        place = item.find("{*}networkInterfaceSet/{*}item/{*}ipv6AddressesSet")
+        if place is not None and id in self._v6:
+            namespace = place.tag.partition("}")[0] + "}"
+            found = ET.SubElement(place, f"{namespace}item")
+            ET.SubElement(found, f"{namespace}ipv6Address").text = self._v6[id]
 
     def _shorter(self, call: Call) -> Call:
         """The same question with smaller pages."""
@@ -487,6 +509,8 @@ class Moto(StandIn):
         headers |= {"x-moto-account-id": self.account_id, "Content-Length": str(len(call.body))}
         answer = self._process.ask(call.method, call.target, headers, call.body)
         content: bytes = answer.content  # type: ignore[attr-defined]
+        if self._route(call)[0] == "ec2.DescribeSubnets":
+            content = _GARBLED.sub(b"<state>associated<", content)
         if self._route(call)[0] == "s3.List" and answer.status == 200:
             found = re.search(rb"<NextContinuationToken>([^<]+)<", content)
             self._number_page(call, found[1].decode() if found else "")

@@ -7,7 +7,7 @@ forbid either: that is allowed, and `undeclared` names it.
 """
 
 import functools
-import gzip
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 
@@ -233,9 +234,20 @@ class Document:
 
 
 @functools.cache
-def load(path: Path) -> Document:
-    """The document in a gzipped JSON file; read once per process."""
-    return Document(msgspec.json.decode(gzip.decompress(path.read_bytes())))
+def load(name: str) -> Document:
+    """A provider's official document, read once per process.
+
+    It is not ours to ship: it lies in the directory FAILOVER_SPECS, or in `shared/specs` beside the checkout. Without it
+    the test is skipped, but fails under CI=true.
+    """
+    specs = os.environ.get("FAILOVER_SPECS") or Path(__file__).parents[3] / "shared" / "specs"
+    path = Path(specs) / name
+    if path.is_file():
+        return Document(msgspec.json.decode(path.read_bytes()))
+    reason = f"{name} is not there: put the provider's OpenAPI document into the directory that FAILOVER_SPECS names"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:

@@ -1,4 +1,4 @@
-"""A stand-in for DigitalOcean, written from its OpenAPI document (`openapi.json.gz`, Apache-2.0).
+"""A stand-in for DigitalOcean, written from its OpenAPI document (see `openapi.load`).
 
 Every request that the document does not allow is refused, and every answer is held against it. What the document does
 not say comes from reports of users, named where it is used. The reply of a locked account to anything but its own state

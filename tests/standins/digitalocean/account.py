@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ from tests.standins.digitalocean.catalog import IMAGES, REGIONS, SIZES
 from tests.standins.openapi import NotAllowed, load
 from tests.standins.wire import Call, Reply
 
-DOCUMENT = Path(__file__).with_name("openapi.json.gz")
+DOCUMENT = "digitalocean-openapi.json"
 SUFFIXES = {
     400: "bad_request",
     401: "unauthorized",
