@@ -1,6 +1,7 @@
 """Where nodes stand in EC2, and what may reach them: subnets, and one security group per service and site."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from failover.clouds.aws_nodes import Subnet, as_tags
@@ -94,9 +95,12 @@ def settled(asking: Asking, do: Callable[[], Mapping[str, Any]]) -> Mapping[str,
 
 def remove_groups(asking: Asking, service: str, site: str) -> None:
     """The groups of this service and site are gone. Waits for instances that are still ending, up to the deadline."""
+    waiting = replace(asking, object=f"{asking.object}, where instances are still ending")
     for group in _groups(asking, service, site):
-        while not _removed(asking, group["GroupId"]):
-            asking.deadline.wait(_LOOK_EVERY_S, asking.what, f"{asking.object}: its instances are still ending")
+        gone = _removed(asking, group["GroupId"])
+        while not gone:
+            waiting.deadline.wait(_LOOK_EVERY_S, waiting.what, waiting.object)
+            gone = _removed(waiting, group["GroupId"])
 
 
 def _removed(asking: Asking, id: str) -> bool:

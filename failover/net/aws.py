@@ -134,7 +134,9 @@ class AwsClients:
         place = (service, region or self.region)
         with self._lock:  # neither sessions nor the making of clients are safe for threads
             if place not in self._clients:
-                self._session = self._session or _session(self._credentials, self._config("sts"), self.endpoint)
+                self._session = self._session or _session(
+                    self._credentials, self.region, self._config("sts"), self.endpoint
+                )
                 self._clients[place] = self._session.client(  # type: ignore[call-overload] # the name is a variable
                     service, region_name=place[1], endpoint_url=self.endpoint, config=self._config(service)
                 )
@@ -167,7 +169,7 @@ def _close(clients: Mapping[tuple[str, str], Any]) -> None:
         client.close()
 
 
-def _session(credentials: AwsCredentials, config: Config, endpoint: str | None) -> boto3.Session:
+def _session(credentials: AwsCredentials, region: str, config: Config, endpoint: str | None) -> boto3.Session:
     """Raises botocore's ProfileNotFound and the like: an answer of this machine, read where calls are made."""
     core = botocore.session.Session(profile=credentials.profile)
     core.register_component("data_loader", _LOADER)
@@ -177,20 +179,21 @@ def _session(credentials: AwsCredentials, config: Config, endpoint: str | None) 
                 remember(value)
         core.set_credentials(credentials.access_key, credentials.secret_key, credentials.session_token)
     if credentials.assume_role:
-        core = _assuming(core, credentials, credentials.assume_role, config, endpoint)
+        options = {"region_name": region, "endpoint_url": endpoint, "config": config}
+        core = _assuming(core, credentials, credentials.assume_role, options)
     return boto3.Session(botocore_session=core)
 
 
 def _assuming(
-    source: botocore.session.Session, credentials: AwsCredentials, role: str, config: Config, endpoint: str | None
+    source: botocore.session.Session, credentials: AwsCredentials, role: str, options: Mapping[str, Any]
 ) -> botocore.session.Session:
-    """A session that takes on the role when it is first used, and again before each hour ends."""
+    """A session that takes on the role when it is first used, and again before each hour ends. `options`: for STS."""
     extra = {"RoleSessionName": _SESSION_NAME}
     if credentials.external_id:
         extra["ExternalId"] = credentials.external_id
 
-    def create(service: str, **options: Any) -> Any:
-        return source.create_client(service, endpoint_url=endpoint, **{**options, "config": config})
+    def create(service: str, **theirs: Any) -> Any:
+        return source.create_client(service, **{**theirs, **options})
 
     fetcher = AssumeRoleCredentialFetcher(create, source.get_credentials(), role, extra_args=extra)
     session = botocore.session.Session()

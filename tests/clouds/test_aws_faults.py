@@ -365,9 +365,10 @@ def test_clearing_waits_until_instances_have_ended(moto_process: MotoProcess, so
 
 def test_clearing_while_instances_never_end_is_a_timeout(moto_process: MotoProcess, soon: None) -> None:
     with Moto(moto_process, pace=Pace(gone=10_000)) as standin:
-        cloud = aws(standin, depot=None, deadline_s=2.0)
+        cloud, hurried = aws(standin, depot=None), aws(standin, depot=None, deadline_s=1.0)
         cloud.destroy(cloud.ensure(spec()))
         with pytest.raises(TimedOut) as caught:
-            cloud.clear(SERVICE, SITE)
+            hurried.clear(SERVICE, SITE)
         assert "ending" in str(caught.value)
-        cloud.close()
+        for done in (cloud, hurried):
+            done.close()
