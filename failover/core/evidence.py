@@ -141,12 +141,15 @@ def _regions(services: Iterable[ServiceMemory]) -> set[str]:
 
 
 def _second(memory: Memory) -> tuple[Instant, str] | None:
-    """Sign 2, from when every service that the second credential could use refuses it."""
-    worked = [s for s in memory.services if s.credential and s.worked_at is not None]
-    refused = [s.refused_since for s in worked if s.refused_since is not None and s.signal in AMBIGUOUS]
-    if not worked or len(refused) < len(worked):
+    """Sign 2: refusals of the second credential, and nothing has worked with it since."""
+    worked = [(s, s.worked_at) for s in memory.services if s.credential and s.worked_at is not None]
+    refused = [s.refused_since for s, _ in worked if s.refused_since is not None and s.signal in AMBIGUOUS]
+    if not refused:
         return None
-    return max(refused, key=lambda i: i.utc_s), "a second, independently issued credential is refused as well"
+    began = max(refused, key=lambda i: i.utc_s)
+    if any(s.refused_since is None and at.utc_s >= began.utc_s for s, at in worked):
+        return None
+    return began, "a second, independently issued credential is refused as well"
 
 
 def _no_rotation(memory: Memory) -> bool:

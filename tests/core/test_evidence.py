@@ -173,11 +173,17 @@ def test_16_a_credential_that_is_named_wrong_explains_itself(signal: Signal) -> 
 # ------------------------------------------------------------------------------------ signs 2 and 3
 
 
-def test_17_a_second_credential_counts_when_all_that_it_could_do_is_refused() -> None:
-    two = after((0.0, said(Signal.OK, *PLACES[:2], credential="mirror")), memory=FLIPPED)
-    assert closed(after((10.0, said(Signal.AUTH_AMBIGUOUS, PLACES[0], credential="mirror")), memory=two)) == (False, 2)
-    never = after((10.0, said(Signal.AUTH_AMBIGUOUS, PLACES[0], credential="mirror")), memory=FLIPPED)
-    assert closed(never) == (False, 2)
+def test_17_a_second_credential_counts_when_nothing_works_with_it_any_more() -> None:
+    def second(*rounds: tuple[float, tuple[ServiceReading, ...]]) -> tuple[bool, int]:
+        return closed(after(*rounds, memory=FLIPPED))
+
+    worked = (0.0, said(Signal.OK, *PLACES[:2], credential="mirror"))
+    refused = said(Signal.AUTH_AMBIGUOUS, PLACES[0], credential="mirror")
+    assert second(worked, (10.0, refused)) == (True, 3), "the other one is silent"
+    assert second(worked, (10.0, (*refused, *said(Signal.OK, PLACES[1], credential="mirror")))) == (False, 2)
+    assert second(worked, (10.0, refused), (20.0, said(Signal.OK, PLACES[1], credential="mirror"))) == (False, 2)
+    assert second((10.0, refused)) == (False, 2), "it never worked"
+    assert second(worked, (10.0, said(Signal.PERMISSION, PLACES[0], credential="mirror"))) == (False, 2)
 
 
 def test_18_a_rotation_that_we_know_of_explains_the_refusals() -> None:
