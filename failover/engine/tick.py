@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from failover.core.budget import gap_s
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
-from failover.core.judge import Observation, controls_ok, judge, site_addresses
-from failover.core.model import Instant
+from failover.core.health import round_outcome
+from failover.core.judge import Observation, controls_ok, judge
+from failover.core.model import Instant, Outcome
 from failover.core.safety import check_plan
 from failover.core.saga import EventKind
 from failover.core.verdict import VerdictKind
@@ -51,7 +52,7 @@ def tick(context: Context, *, term: int) -> TickReport:
     state = _remember(state, decision, seen)
     notices: list[Notice] = []
     if decision.kind is DecisionKind.CUT_OVER:
-        state, decision, plan = _cut_over(context, state, world, decision, term=term)
+        state, decision, plan = _cut_over(context, state, world, decision, seen, term=term)
         worked += [plan] if plan is not None else []
     elif decision.kind is DecisionKind.ASK:
         state = _propose(context, state, world, decision, term=term)
@@ -109,10 +110,10 @@ def _tilt(context: Context, state: State, at: Instant) -> State:
 
 
 def _cut_over(
-    context: Context, state: State, world: World, decision: Decision, *, term: int
+    context: Context, state: State, world: World, decision: Decision, seen: Observation, *, term: int
 ) -> tuple[State, Decision, CutoverPlan | None]:
     """Make the plan, let the rules look at it, carry it out as far as it goes now."""
-    back = _answers_again(context, state) if decision.automatic else None
+    back = _no_evidence(context, state, seen) if decision.automatic else None
     if back is not None:
         return state, replace(decision, kind=DecisionKind.HOLD, reasons=(*decision.reasons, back)), None
     try:
@@ -136,14 +137,13 @@ def _cut_over(
     return run(context, state, term=term), decision, plan
 
 
-def _answers_again(context: Context, state: State) -> str | None:
-    """A sentence when the active site passed this very round, although its streak is not yet good again."""
-    site = context.service.site(state.active_site or "")
-    watch = state.watch[site.name]
-    known = {a for found in site_addresses(site, state).values() for a in found}
-    if watch.details or not known or not known <= set(watch.addresses):
+def _no_evidence(context: Context, state: State, seen: Observation) -> str | None:
+    """A sentence when this very round shows nothing against the active site, although its streak is still bad."""
+    ours = [s for s in seen.samples if s.site == state.active_site]
+    outcomes = {round_outcome([s for s in ours if s.check == c.name])[0] for c in context.service.checks}
+    if not ours or Outcome.FAIL in outcomes:
         return None
-    return f"{site.name} answered in this round: waiting whether it lasts"
+    return f"this round shows nothing against {state.active_site}: waiting whether it lasts"
 
 
 def _propose(context: Context, state: State, world: World, decision: Decision, *, term: int) -> State:
