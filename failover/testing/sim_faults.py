@@ -9,6 +9,8 @@ from failover.testing.sim_runtime import Trouble
 from failover.testing.sim_world import ERRORS, SITES, Outside, Wire
 
 ROUNDS_MAX = 15
+CRISES = 0.12
+QUIET_DENSITY = 0.08
 Fault = tuple[str, Callable[[], None] | None]
 """A sentence, and what ends it."""
 Kind = Callable[[], Fault]
@@ -27,9 +29,12 @@ class Faults:
     hang_share: float = 0.0
     density: float = 0.3
     """How many faults begin in a round."""
+    crises: float = CRISES
+    """How many crises begin in a round that has none."""
     next_change: Trouble | None = None
     """What befalls the next change of DNS."""
     round: int = 0
+    _crisis_ends: int = 0
     _ends: list[tuple[int, str, Callable[[], None]]] = field(default_factory=list)
 
     def draw(self) -> list[str]:
@@ -39,13 +44,36 @@ class Faults:
             self._ends.remove(due)
             due[2]()
             said.append(f"over: {due[1]}")
-        if self.chance.random() < self.density:
+        if self.round >= self._crisis_ends and self.chance.random() < self.crises:
+            return [*said, *self._crisis()]
+        calm = self.round < self._crisis_ends
+        if self.chance.random() < (QUIET_DENSITY if calm else self.density):
             said.append(self._begin(self.chance.choice(self._kinds())))
         return said
+
+    def _crisis(self) -> list[str]:
+        """The active site is really lost, for long enough that a cutover is due; little else fails meanwhile."""
+        active = self.active()
+        if active is None:
+            return []
+        for _, _, end in self._ends:
+            end()
+        self._ends.clear()
+        kinds: list[Kind] = [lambda: self._cut(active), lambda: self._sick(active)]
+        if self.outside.clouds:
+            kinds += [lambda: self._close(active), lambda: self._provider(active), lambda: self._kill(active)]
+        kind = self.chance.choice(kinds)
+        text, ends = kind()
+        self._crisis_ends = self.round + self.chance.randint(8, 14)
+        if ends is not None:
+            self._ends.append((self._crisis_ends, text, ends))
+        return ["whatever else failed is over", f"crisis: {text}"]
 
     def against(self, source: str, target: str) -> str:
         """Something that a cutover from here to there must notice on its way. Returns the sentence."""
         kinds = [
+            lambda: self._recovers(source),
+            lambda: self._recovers(source),
             lambda: self._recovers(source),
             lambda: self._sick(target),
             lambda: self._cut(target),
@@ -112,6 +140,7 @@ class Faults:
             self._controls,
             self._blind,
             self._blind,
+            self._blind,
             self._hang,
             self._hang,
         ]
@@ -122,11 +151,11 @@ class Faults:
             return active
         return self.chance.choice([s.name for s in self.outside.service.sites])
 
-    def _close(self) -> Fault:
+    def _close(self, site: str = "") -> Fault:
         """Not more than two at a time, and seldom for good."""
         closed = [s for s in self.outside.clouds if self.outside.closed(s)]
-        site = self._site()
-        if len(closed) >= 2:
+        site = site or self._site()
+        if len(closed) >= 2 and site not in closed:
             site = closed[0]  # most often one place is left
         cloud = self.outside.clouds[site]
         cloud.close("terms of service")
@@ -146,9 +175,9 @@ class Faults:
         only = frozenset({"ensure", "destroy", "put", "remove"}) if kind == "reply-lost" else None
         return f"the API of {site}: {kind}", _on(self.outside.api[site], kind, only)
 
-    def _provider(self) -> Fault:
+    def _provider(self, site: str = "") -> Fault:
         """What a large outage looks like: nothing answers, or the API refuses everybody."""
-        site = self._site()
+        site = site or self._site()
         kind = self.chance.choice(["down", "refused", "garbage", "throttled"])
         undo = _on(self.outside.api[site], kind, None)
         self.outside.cut.add(site)
@@ -169,13 +198,14 @@ class Faults:
 
         return f"the API of {site} lists nothing although the nodes run", end
 
-    def _kill(self) -> Fault:
-        site = self._site()
-        names = [n.name for n in self.outside.clouds[site].running().values()]
-        killed = self.chance.sample(names, self.chance.randint(0, len(names)))
+    def _kill(self, site: str = "") -> Fault:
+        """All nodes of that site; of any site some."""
+        chosen = site or self._site()
+        names = [n.name for n in self.outside.clouds[chosen].running().values()]
+        killed = names if site else self.chance.sample(names, self.chance.randint(0, len(names)))
         for name in killed:
-            self.outside.clouds[site].stop(name)
-        return f"{len(killed)} of {len(names)} nodes of {site} die", None
+            self.outside.clouds[chosen].stop(name)
+        return f"{len(killed)} of {len(names)} nodes of {chosen} die", None
 
     def _cut(self, site: str = "") -> Fault:
         site = site or self._site()

@@ -27,7 +27,7 @@ from failover.engine.operate import cutover
 from failover.engine.tick import TickReport, tick
 from failover.errors import FailoverError
 from failover.testing.memory_store import Crashed, MemoryDisk, MemoryStore
-from failover.testing.sim_faults import Faults
+from failover.testing.sim_faults import CRISES, Faults
 from failover.testing.sim_runtime import SimRuntime, Trouble, VirtualClock
 from failover.testing.sim_watch import DAY_S, Ledger, Watcher
 from failover.testing.sim_world import ERRORS, FIRST, POLICY, SECOND, SITES, Outside, guestbook
@@ -52,17 +52,18 @@ class Result:
     ticks: int
     cutovers: int
     crashes: int
+    crises: float
 
     def report(self) -> str:
         """What went wrong, what led to it, and how to play it again."""
-        again = f"python -m failover.testing.simulation --first {self.seed} --trail"
+        again = f"python -m failover.testing.simulation --first {self.seed} --crises {self.crises:g} --trail"
         return "\n".join([f"seed {self.seed}:", *(f"  {v}" for v in self.violations), f"  again: {again}"])
 
 
 class Simulation:
     """One seed. `run` plays it."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, crises: float = CRISES) -> None:
         self.seed = seed
         self.chance = random.Random(seed)  # noqa: S311  (a simulation must be repeatable)
         self.clock = VirtualClock()
@@ -70,7 +71,8 @@ class Simulation:
         self.disk = Ledger()
         self.watcher = Watcher(self.outside, self.disk)
         self.faults = Faults(self.outside, self.chance, lambda: self.watcher.state().active_site)
-        self.faults.density = self.chance.choice([0.1, 0.2, 0.4])
+        self.faults.crises = crises
+        self.faults.density = self.chance.choice([0.15, 0.25, 0.4])
         self.trail: list[str] = []
         self.ticks = self.crashes = 0
         self._dies_at_call: int | None = None
@@ -90,9 +92,12 @@ class Simulation:
         standby = {site: self.chance.choice(kinds) for site in SITES[1:]}
         given = SITES if self.chance.random() < 0.15 else ()
         app_down = self.chance.choice([POLICY.app_down, Reaction(action=Action.CUTOVER, confirm_s=20.0)])
+        confirm_s = self.chance.choice([20.0, 60.0])
         policy = replace(
             POLICY,
             app_down=app_down,
+            provider_down=Reaction(action=Action.CUTOVER, confirm_s=confirm_s),
+            resources_gone=Reaction(action=Action.CUTOVER, confirm_s=confirm_s),
             cooldown_s=self.chance.choice([60.0, 600.0]),
             daily_limit=self.chance.choice([1, 2, 4]),
         )
@@ -151,6 +156,7 @@ class Simulation:
             ticks=self.ticks,
             cutovers=sum(p.kind == "cutover" for p in plans),
             crashes=self.crashes,
+            crises=self.faults.crises,
         )
 
     def _say(self, sentence: str) -> None:
@@ -221,7 +227,7 @@ class Simulation:
             self.faults.next_change = self.chance.choice([Trouble.LATE, *Trouble])
         elif event.kind is not EventKind.OK:
             return
-        elif event.step == Step.CLAIM and self.chance.random() < 0.4:
+        elif event.step == Step.CLAIM and self.chance.random() < 0.5:
             at = self._calls + self.chance.choice([1, 1, 1, 2, 3, 5, 8])
             self._surprise = (at, lambda: [self.faults.against(source, target)])
         elif event.step == Step.VERIFY and self.chance.random() < 0.3:
@@ -375,9 +381,9 @@ class Simulation:
         return state.active_site != source and state.open_plan is None
 
 
-def run(seed: int) -> Result:
+def run(seed: int, crises: float = CRISES) -> Result:
     """Play one seed."""
-    return Simulation(seed).run()
+    return Simulation(seed, crises).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -385,12 +391,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m failover.testing.simulation")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--crises", type=float, default=CRISES, help="how often the active site is lost, per round")
     parser.add_argument("--trail", action="store_true", help="print everything that happened")
     parser.add_argument("--stop", action="store_true", help="end at the first seed that fails")
     chosen = parser.parse_args(arguments)
     bad = ticks = cutovers = crashes = 0
     for seed in range(chosen.first, chosen.first + chosen.seeds):
-        result = run(seed)
+        result = run(seed, chosen.crises)
         ticks, cutovers, crashes = ticks + result.ticks, cutovers + result.cutovers, crashes + result.crashes
         bad += bool(result.violations)
         if chosen.trail:
