@@ -10,6 +10,7 @@ A dialect says what its provider must be told in its own words:
 Each dialect's module, `failover.clouds.libcloud_…`, has the function `cloud`: a config's words → LibcloudCloud.
 """
 
+import re
 import threading
 import time
 from collections import defaultdict
@@ -24,7 +25,16 @@ from failover.clouds.libcloud_dialect import Dialect, Machine, Place, Wish, matc
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, NodeState, Quota, Size
 from failover.core.reading import Transport, report_of, service_reading
-from failover.errors import AdapterError, Conflict, NotFound, Rejected, TimedOut, Unreachable, Unreadable
+from failover.errors import (
+    AdapterError,
+    Conflict,
+    NotFound,
+    QuotaExceeded,
+    Rejected,
+    TimedOut,
+    Unreachable,
+    Unreadable,
+)
 from failover.net.answers import answer_behind
 from failover.net.calls import PerThread
 from failover.net.libcloud import Api
@@ -207,7 +217,7 @@ class LibcloudCloud(WithDepot):
             )
         wish = Wish(spec=spec, image=self._image(api, spec), size=spec.size or self._size(api, spec))
         try:
-            made = self._dialect.create(api, wish)
+            made = self._with_room(api, wish)
         except AdapterError as error:
             if _may_have_been_done(error):
                 self._unknown[spec.name] = time.monotonic()
@@ -215,6 +225,18 @@ class LibcloudCloud(WithDepot):
         self._unknown.pop(spec.name, None)
         self._made.add(made.id)
         return made
+
+    def _with_room(self, api: Api, wish: Wish) -> Machine:
+        """The new server. Servers that are being deleted count for the quota until they are gone: waits for those."""
+        while True:
+            try:
+                return self._dialect.create(api, wish)
+            except QuotaExceeded:
+                if self._poll_s >= api.deadline.left_s():
+                    raise
+                if all(machine.state is not None for machine in self._dialect.machines(api)):
+                    raise
+            api.deadline.wait(self._poll_s, api.operation, api.object)
 
     def _image(self, api: Api, spec: NodeSpec) -> str:
         """The provider's own name or id of the image. Raises Rejected."""
@@ -269,8 +291,8 @@ class LibcloudCloud(WithDepot):
                 return do()
             except (Rejected, Conflict) as error:
                 answer = answer_behind(error)
-                status, word = self._dialect.busy
-                if answer is None or answer.status != status or word not in answer.message.lower():
+                status, words = self._dialect.busy
+                if answer is None or answer.status != status or not re.search(words, answer.message, re.IGNORECASE):
                     raise
             api.deadline.wait(self._poll_s, api.operation, api.object)
 

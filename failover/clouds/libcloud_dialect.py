@@ -90,7 +90,7 @@ class Dialect(Protocol):
 
     @property
     def busy(self) -> tuple[int, str]:
-        """Status and a word (in small letters) of the refusal that passes by itself: the server is in use."""
+        """Status and words (a regular expression) of the refusal that passes by itself: something is still in use."""
         ...
 
     def api(self, timeout_s: float) -> Api:

@@ -164,6 +164,10 @@ class Api:
         """Of the operation that was begun."""
         return self.line.deadline
 
+    def connection(self, service: str) -> Connection:
+        """The driver's own connection to a service."""
+        return self._connections[service]
+
     def begin(self, operation: str, object: str, deadline_s: float) -> None:
         """What is asked from now on belongs to this operation: in our own words, for errors, and with one deadline."""
         self.operation, self.object, self.line.deadline = operation, object, Deadline(deadline_s)
