@@ -76,7 +76,7 @@ class Aws:
         if self._canary:
             size = _CANARY_SIZES[self._architecture]
             questions.append(
-                ("ec2.RunInstances", region, lambda: aws_account.canary(self._clients, self._some_image, size))
+                (aws_account.LAUNCH, region, lambda: aws_account.canary(self._clients, self._some_image, size))
             )
         if self._bucket is not None:
             questions.append(("s3.ListObjectsV2", self._bucket.region, self._bucket.look))

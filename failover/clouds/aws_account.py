@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from failover.core.model import AccountReport
-from failover.core.reading import Answer, ServiceReading, Transport, report_of, service_reading
+from failover.core.reading import EXPLICIT, Answer, ServiceReading, Signal, Transport, report_of, service_reading
 from failover.errors import AdapterError
 from failover.net.answers import answer_behind, from_parts
 from failover.net.aws import AwsClients
 
 PROVIDER = "aws"
+LAUNCH = "ec2.RunInstances"
+_TELLING = EXPLICIT | {Signal.ACCOUNT_SUSPECT}
 _PARTNERS = {
     "us-east-1": "us-west-2",
     "cn-north-1": "cn-northwest-1",
@@ -29,7 +31,11 @@ def other_region(region: str) -> str:
 
 
 def report(questions: Sequence[Question], deadline_s: float) -> AccountReport:
-    """Ask all of them at once, and fold what they say. What has not answered by the deadline is a timeout."""
+    """Ask all of them at once, and fold what they say. What has not answered by the deadline is a timeout.
+
+    A launch that is only tried counts when it says something about the account: that a credential may not launch, or
+    may, is no news, and must not stand for the service in what is remembered.
+    """
     answers: dict[int, Answer] = {}
 
     def ask(number: int, question: Callable[[], Answer]) -> None:
@@ -45,9 +51,11 @@ def report(questions: Sequence[Question], deadline_s: float) -> AccountReport:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-    return report_of(
-        _reading(answers.get(number), operation, region) for number, (operation, region, _) in enumerate(questions)
-    )
+    readings = [
+        (operation, _reading(answers.get(number), operation, region))
+        for number, (operation, region, _) in enumerate(questions)
+    ]
+    return report_of(reading for operation, reading in readings if operation != LAUNCH or reading.signal in _TELLING)
 
 
 def _reading(answer: Answer | None, operation: str, region: str) -> ServiceReading:
@@ -97,7 +105,7 @@ def canary(clients: AwsClients, image: Callable[[], str], size: str) -> Answer:
         return answer_behind(error) or from_parts(PROVIDER, "ec2.DescribeImages", message=str(error))
     answer = _asked(
         clients,
-        "ec2.RunInstances",
+        LAUNCH,
         lambda: clients.ec2().run_instances(
             ImageId=id,
             InstanceType=size,  # type: ignore[arg-type] # one of a long list of literals
@@ -108,7 +116,7 @@ def canary(clients: AwsClients, image: Callable[[], str], size: str) -> Answer:
         "Instances",
     )
     if answer.code == "DryRunOperation":  # "would have succeeded", as an error
-        return from_parts(PROVIDER, "ec2.RunInstances", status=200)
+        return from_parts(PROVIDER, LAUNCH, status=200)
     return answer
 
 

@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from failover.clouds.aws_nodes import ALIVE, Image, name_pattern
+from failover.clouds.aws_nodes import ALIVE, PAGE_SIZE, Image, name_pattern
 from failover.clouds.images import ImageTable
 from failover.core.model import Quota, Size
 from failover.errors import AccessRefused, NotFound, Rejected
@@ -116,6 +116,7 @@ def quota(asking: Asking, node_cpus: int) -> Quota:
             lambda **page: asking.clients.ec2().describe_instances(**page),
             "Reservations",
             Filters=[{"Name": "instance-state-name", "Values": list(ALIVE)}],
+            MaxResults=PAGE_SIZE,
         )
         for instance in reservation["Instances"]
     ]

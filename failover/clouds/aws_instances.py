@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from failover.clouds import aws_network
-from failover.clouds.aws_nodes import ALIVE, Image, Subnet, created_at_s, launch, node_of, same_node, tags_of
+from failover.clouds.aws_nodes import ALIVE, PAGE_SIZE, Image, Subnet, created_at_s, launch, node_of, same_node, tags_of
 from failover.core.model import Node, NodeSpec, NodeState
 from failover.errors import AdapterError, Conflict, NotFound, QuotaExceeded, Rejected, Unreadable
 from failover.net.answers import answer_behind
 from failover.net.aws import Asking
 
-_PAGE_SIZE = 1000
 _LOOK_EVERY_S = 0.5
 _GONE_LOOKS = 3
 """EC2 may not know an instance right after its creation: one that is not found is looked for so often."""
@@ -38,7 +37,7 @@ def described(asking: Asking, filters: Mapping[str, str]) -> list[Mapping[str, A
         lambda **page: asking.clients.ec2().describe_instances(**page),
         "Reservations",
         Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()],
-        MaxResults=_PAGE_SIZE,
+        MaxResults=PAGE_SIZE,
     )
     found = [instance for reservation in reservations for instance in reservation["Instances"]]
     return sorted(found, key=lambda instance: (created_at_s(instance), instance["InstanceId"]))

@@ -10,6 +10,8 @@ from failover.core.model import Node, NodeSpec, NodeState
 
 ALIVE = ("pending", "running", "stopping", "stopped")
 """The states of an instance that can (still) be used; the others are `shutting-down` and `terminated`."""
+PAGE_SIZE = 1000
+"""Instances a page, the most that EC2 gives."""
 _ARCHES = {"x86_64": "amd64", "arm64": "arm64"}
 _LABELS = ("failover-service", "failover-site", "failover-group", "failover-ordinal", "failover-spec")
 

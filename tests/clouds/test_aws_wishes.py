@@ -340,9 +340,10 @@ def test_the_state_asks_several_services_in_two_regions(standin: Moto) -> None:
         ("ec2", "us-west-2"),
         ("sts", "us-east-1"),
         ("account", ""),
-        ("ec2", "us-east-1"),
         ("s3", "us-east-1"),
     ]
+    assert [call for call in standin.requests if b"DryRun=true" in call.body]
+    assert standin.launches() == []
     cloud.close()
 
 
