@@ -33,20 +33,20 @@ DAY_S = 86400.0
 
 
 class Ledger(MemoryDisk):
-    """A disk that shows every event to an onlooker as soon as it is durable."""
+    """A disk that shows every event to `told` as soon as it is durable."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.onlooker: Watcher | None = None
+        self.told: Callable[[Event], None] = lambda _: None
 
     def keep(self, contents: Contents) -> None:
         known = len(self.contents.events)
         try:
             super().keep(contents)
         finally:
-            if self.contents is contents and self.onlooker is not None:
+            if self.contents is contents:
                 for _, body, _ in contents.events[known:]:
-                    self.onlooker.written(codec.decode_event(body, "event"))
+                    self.told(codec.decode_event(body, "event"))
 
 
 class Watcher:
@@ -79,7 +79,7 @@ class Watcher:
         self._pivots: list[tuple[float, CutoverPlan]] = []
         outside.watcher = self.dns_changed
         outside.onlooker = self.cloud_changes
-        disk.onlooker = self
+        disk.told = self.written
 
     def say(self, invariant: str, sentence: str) -> None:
         self.violations.append(f"{invariant}: {sentence}")

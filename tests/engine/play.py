@@ -1,11 +1,11 @@
 """A whole service to play stories with: the simulated outside, one disk, and one process at a time."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from failover.core.cutover import CutoverPlan
 from failover.core.model import Node, Policy, Service, Standby
-from failover.core.saga import Event
+from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import TICK, Context, leased
 from failover.engine.deploy import Deployed, deploy, tear_down
@@ -13,8 +13,9 @@ from failover.engine.mirror import SiteResult
 from failover.engine.operate import Outcome, cutover
 from failover.engine.tick import TickReport, tick
 from failover.ports import Hook, Notifier
-from failover.testing.memory_store import Crashed, MemoryDisk
-from failover.testing.sim_runtime import SimRuntime, VirtualClock
+from failover.testing.memory_store import Crashed
+from failover.testing.sim_runtime import SimRuntime, Trouble, VirtualClock
+from failover.testing.sim_watch import Ledger
 from failover.testing.sim_world import HOSTS, POLICY, Outside, guestbook
 
 ROUNDS_MAX = 60
@@ -30,7 +31,9 @@ class Play:
 
     outside: Outside
     clock: VirtualClock
-    disk: MemoryDisk = field(default_factory=MemoryDisk)
+    disk: Ledger = field(default_factory=Ledger)
+    trouble: Callable[[str], Trouble | None] = lambda _: None
+    """What befalls a call, by its name."""
     hook: Hook | None = None
     notifiers: tuple[Notifier, ...] | None = None
     seed: int = 0
@@ -43,7 +46,7 @@ class Play:
     def process(self) -> None:
         self.seed += 1
         self.disk.restart()
-        self.runtime = SimRuntime(self.seed, self.clock)
+        self.runtime = SimRuntime(self.seed, self.clock, trouble=lambda what: self.trouble(what))
         self.context = self.outside.context(self.disk, self.runtime, hook=self.hook, notifiers=self.notifiers)
 
     @property
@@ -97,6 +100,25 @@ class Play:
             self.process()
             return False
         return True
+
+    def when(self, step: str, kind: EventKind, do: Callable[[], object]) -> None:
+        """`do` happens once, as soon as the disk holds such an entry."""
+
+        def told(event: Event) -> None:
+            if (event.step, event.kind) == (step, kind):
+                self.disk.told = lambda _: None
+                do()
+
+        self.disk.told = told
+
+    def until_journaled(self, entry: str) -> None:
+        """Rounds until the newest plan's journal holds that entry. Fails when that never comes."""
+        for _ in range(ROUNDS_MAX):
+            if entry in self.journal():
+                return
+            self.tick()
+            self.wait()
+        raise AssertionError(f"never {entry}: {self.state.reasons}; {self.journal()}")
 
     def cutover(self, target: str | None = None, *, forced: bool = False, wait_s: float = 120.0) -> Outcome:
         return cutover(self.context, target, forced=forced, lease_wait_s=0.0, wait_s=wait_s)
