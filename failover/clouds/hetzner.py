@@ -110,7 +110,7 @@ class Hetzner(WithDepot):
         """See `ports.Compute`."""
         with self._asking("list images", self.name) as api:
             found = api.whole("images.list", api.client.images.get_list, architecture=[self._architecture])
-        there = {image.name for image in found if image.status == image.STATUS_AVAILABLE}  # hcloud asks a wrong status
+        there = {image.name for image in found if image.status == "available"}  # hcloud cannot ask for a status
         return frozenset(
             name for name in self._table.names("hetzner") if self._table.find("hetzner", name)["name"] in there
         )
