@@ -35,7 +35,7 @@ from failover.clouds.libcloud_dialect import (
 )
 from failover.core.model import NodeState, Size
 from failover.core.reading import Answer
-from failover.errors import NotFound, Rejected
+from failover.errors import Conflict, NotFound, Rejected
 from failover.net.libcloud import Api, Ask, Line, placed
 
 ENDPOINT = "https://api.linode.com"
@@ -44,6 +44,7 @@ _PAGE_SIZE = 500
 _LABEL_MAX, _TAG_MAX, _FIREWALL_LABEL_MAX = 64, 50, 32
 _PORTS_MAX = 15
 """In one rule of a firewall."""
+_NAME_TAKEN = "must be unique"
 _SUSPENDED = "billing_suspension"
 _STATES = {
     "running": NodeState.RUNNING,
@@ -184,9 +185,17 @@ class Linode:
             body["metadata"] = {"user_data": b64encode(wish.spec.user_data.encode()).decode()}
         if firewalls:
             body["firewall_id"] = firewalls[0].id
-        return _machine(
-            api.once(Ask(name="instances.create", method="POST", path="/v4/linode/instances", body=body), _Linode)
-        )
+        try:
+            made = api.once(
+                Ask(name="instances.create", method="POST", path="/v4/linode/instances", body=body), _Linode
+            )
+        except Rejected as error:
+            if _NAME_TAKEN in str(error.cause):
+                raise Conflict(
+                    api.operation, api.object, error.cause, "apply again: a new one is listed late"
+                ) from error
+            raise
+        return _machine(made)
 
     def start(self, api: Api, id: str) -> None:
         api.sent(Ask(name="instances.boot", method="POST", path=f"/v4/linode/instances/{id}/boot"))

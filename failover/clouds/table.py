@@ -10,6 +10,10 @@ from failover.ports import Compute, Depot
 GROUP = "failover.clouds"
 KINDS = {
     "local": "failover.clouds.local:LocalCloud",
+    "digitalocean": "failover.clouds.libcloud_digitalocean:cloud",
+    "linode": "failover.clouds.libcloud_linode:cloud",
+    "openstack": "failover.clouds.libcloud_openstack:cloud",
+    "vultr": "failover.clouds.libcloud_vultr:cloud",
 }
 
 

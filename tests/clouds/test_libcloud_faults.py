@@ -1,0 +1,296 @@
+"""Bad days at the providers behind libcloud: nothing is duplicated, nothing foreign touched, no list is cut short."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from failover.clouds.libcloud import LibcloudCloud
+from failover.core.model import Node, NodeSpec, Reading
+from failover.errors import (
+    AccessRefused,
+    AdapterError,
+    Conflict,
+    Throttled,
+    TimedOut,
+    Unreachable,
+    Unreadable,
+)
+from failover.testing.clouds import REASON, SERVICE, SITE
+from tests.clouds.libcloud_cases import CASES, TOKEN, Case
+from tests.clouds.libcloud_support import made
+from tests.standins.base import Fault, Pace, StandIn
+
+UNIQUE = {"linode": Conflict, "openstack": Unreadable}
+"""Where a second run meets the first one's node although no list shows it: by its name, by its use of the quota."""
+
+
+def wish(ordinal: int = 0) -> NodeSpec:
+    return NodeSpec(
+        name=f"{SERVICE}-{SITE}-web-{ordinal}-1a2b3c4d",
+        service=SERVICE,
+        site=SITE,
+        group="web",
+        ordinal=ordinal,
+        spec="1a2b3c4d",
+        cpus=1,
+        memory_mib=512,
+        disk_gib=1,
+        image="debian-12",
+        ports=(8080,),
+        release="sha256:0",
+        command="python3 server.py",
+        user_data="#cloud-config\nhostname: röhre\n",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    case: Case
+    standin: StandIn
+    open: Callable[..., LibcloudCloud]
+
+    def count(self, pattern: str) -> int:
+        return self.standin.count(pattern)
+
+
+@pytest.fixture(params=CASES, ids=str)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    case: Case = request.param
+    opened: list[LibcloudCloud] = []
+    with case.standin(token=TOKEN, page_max=2, pace=Pace(addressed=0, running=0)) as standin:
+
+        def open(**limits: float) -> LibcloudCloud:
+            opened.append(made(case.dialect(standin), None, case.region, **limits))
+            return opened[-1]
+
+        yield World(case, standin, open)
+        for cloud in opened:
+            cloud.close()
+
+
+def names(nodes: tuple[Node, ...]) -> list[str]:
+    return sorted(node.name for node in nodes)
+
+
+def stocked(world: World, count: int) -> LibcloudCloud:
+    """A cloud that already has so many nodes."""
+    cloud = world.open()
+    for ordinal in range(count):
+        cloud.ensure(wish(ordinal))
+    return cloud
+
+
+# ------------------------------------------------------------------------------------ lists
+
+
+@pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.BROKEN, Fault.GATEWAY, Fault.DROP])
+def test_a_list_is_read_again_after_a_moment_of_trouble(world: World, fault: Fault) -> None:
+    cloud = stocked(world, 3)
+    world.standin.fault(world.case.listing, fault, times=2, retry_after_s=0)
+    assert names(cloud.nodes(SERVICE, SITE)) == [wish(n).name for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault.THROTTLED, Throttled),
+        (Fault.BROKEN, Unreadable),
+        (Fault.GATEWAY, Unreadable),
+        (Fault.DROP, Unreachable),
+    ],
+)
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_page_that_cannot_be_read_is_the_end_of_no_list(
+    world: World, fault: Fault, error: type[AdapterError], page: int
+) -> None:
+    cloud = stocked(world, 5)
+    world.standin.fault(world.case.listing, fault, times=None, skip=page - 1, retry_after_s=0)
+    with pytest.raises(error):
+        cloud.nodes(SERVICE, SITE)
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_an_empty_page_is_not_taken_for_the_truth(world: World, page: int) -> None:
+    cloud = stocked(world, 5)
+    world.standin.fault(world.case.listing, Fault.EMPTY, skip=page)
+    try:
+        found = cloud.nodes(SERVICE, SITE)
+    except Unreadable:
+        found = cloud.nodes(SERVICE, SITE)
+    assert len(found) == 5
+
+
+def test_lists_that_stay_empty_are_unreadable_where_the_provider_counts(world: World) -> None:
+    cloud = stocked(world, 3)
+    world.standin.fault(world.case.listing, Fault.EMPTY, times=None)
+    with pytest.raises(Unreadable):
+        cloud.nodes(SERVICE, SITE)
+    with pytest.raises(Unreadable):
+        cloud.ensure(wish(0))
+    assert world.count(world.case.creating) == 3
+
+
+def test_how_long_to_wait_is_handed_on(world: World) -> None:
+    cloud = world.open(deadline_s=2.0)
+    world.standin.fault(world.case.listing, Fault.THROTTLED, times=None, retry_after_s=77)
+    with pytest.raises(Throttled) as caught:
+        cloud.nodes(SERVICE, SITE)
+    assert caught.value.retry_after_s == 77.0
+
+
+def test_a_list_without_an_answer_ends_in_time(world: World) -> None:
+    cloud = stocked(world, 1)
+    impatient = world.open(timeout_s=0.3, deadline_s=1.0)
+    world.standin.fault(world.case.listing, Fault.HANG, times=None)
+    with pytest.raises(TimedOut):
+        impatient.nodes(SERVICE, SITE)
+    world.standin.mend()
+    assert len(cloud.nodes(SERVICE, SITE)) == 1
+
+
+# ------------------------------------------------------------------------------------ creating
+
+
+@pytest.mark.parametrize("listed", [0, 4])
+@pytest.mark.parametrize(("fault", "error"), [(Fault.LOST, Unreachable), (Fault.LATE, TimedOut)])
+def test_a_node_whose_reply_was_lost_is_found_again(
+    world: World, fault: Fault, error: type[AdapterError], listed: int
+) -> None:
+    world.standin.pace = Pace(listed=listed, addressed=0, running=0)
+    cloud = world.open(timeout_s=0.5, settle_s=5.0)
+    world.standin.fault(world.case.creating, fault)
+    with pytest.raises(error):
+        cloud.ensure(wish())
+    world.standin.mend()
+    found = cloud.ensure(wish())
+    assert world.count(world.case.creating) == 1
+    assert [node.id for node in cloud.nodes(SERVICE, SITE)] == [found.id]
+
+
+def test_another_run_finds_the_node_whose_reply_was_lost(world: World) -> None:
+    world.standin.fault(world.case.creating, Fault.LOST)
+    with pytest.raises(Unreachable):
+        world.open().ensure(wish())
+    found = world.open().ensure(wish())
+    assert world.standin.node_ids() == (found.id,)
+
+
+@pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.GATEWAY, Fault.DROP, Fault.THROTTLED])
+def test_a_creation_is_never_repeated_by_itself(world: World, fault: Fault) -> None:
+    cloud = world.open(settle_s=0.0)
+    world.standin.fault(world.case.creating, fault, retry_after_s=0)
+    with pytest.raises((Unreadable, Unreachable, Throttled)):
+        cloud.ensure(wish())
+    assert world.count(world.case.creating) == 1
+    assert cloud.nodes(SERVICE, SITE) == ()
+    cloud.ensure(wish())
+    assert len(cloud.nodes(SERVICE, SITE)) == 1
+
+
+def test_an_account_that_closes_half_way_through(world: World) -> None:
+    cloud = world.open()
+    world.standin.fault(world.case.creating, Fault.CLOSE, skip=2)
+    for ordinal in range(2):
+        cloud.ensure(wish(ordinal))
+    for ordinal in (2, 3):
+        with pytest.raises(AccessRefused):
+            cloud.ensure(wish(ordinal))
+    assert len(world.standin.node_ids()) == 2
+    assert cloud.state().reading in (Reading.CLOSED, Reading.REFUSED)
+
+
+# ------------------------------------------------------------------------------------ duplicates, strangers
+
+
+def test_duplicates_are_all_shown_the_oldest_first_and_ensured_as_one(world: World) -> None:
+    """Two runs that did not know of each other."""
+    world.standin.pace = Pace(listed=30, addressed=0, running=0)
+    made = [world.open().ensure(wish()).id]
+    if (error := UNIQUE.get(world.case.kind)) is not None:
+        with pytest.raises(error):
+            world.open().ensure(wish())
+        assert world.standin.node_ids() == (made[0],)
+        return
+    made.append(world.open().ensure(wish()).id)
+    world.standin.pace = Pace(addressed=0, running=0)
+    cloud = world.open()
+    assert [node.id for node in cloud.nodes(SERVICE, SITE)] == made
+    assert cloud.ensure(wish()).id == made[0]
+    cloud.destroy(cloud.nodes(SERVICE, SITE)[1])
+    assert world.standin.node_ids() == (made[0],)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.DROP, Fault.GATEWAY])
+def test_a_deletion_is_repeated(world: World, fault: Fault) -> None:
+    cloud = stocked(world, 1)
+    theirs = world.standin.foreign("database")
+    (node,) = cloud.nodes(SERVICE, SITE)
+    world.standin.fault("^DELETE ", fault)
+    cloud.destroy(node)
+    assert cloud.nodes(SERVICE, SITE) == ()
+    assert theirs in world.standin.node_ids()
+
+
+def test_clearing_leaves_what_is_not_ours(world: World) -> None:
+    cloud = stocked(world, 1)
+    cloud.firewall(SERVICE, "boreas", (8080,))
+    cloud.firewall(SERVICE, SITE, (22, 8080))
+    theirs = world.standin.foreign("database")
+    cloud.destroy(cloud.nodes(SERVICE, SITE)[0])
+    cloud.clear(SERVICE, SITE)
+    before = world.count("^(POST|PUT) ")
+    cloud.firewall(SERVICE, "boreas", (8080,))
+    assert world.count("^(POST|PUT) ") == before, "the other site's firewall was gone"
+    assert theirs in world.standin.node_ids()
+
+
+# ------------------------------------------------------------------------------------ the account
+
+
+@pytest.mark.parametrize(
+    ("fault", "reading"),
+    [
+        (Fault.THROTTLED, Reading.UNCLEAR),
+        (Fault.BROKEN, Reading.UNCLEAR),
+        (Fault.GATEWAY, Reading.UNCLEAR),
+        (Fault.DROP, Reading.UNCLEAR),
+        (Fault.HANG, Reading.UNCLEAR),
+    ],
+)
+def test_trouble_says_nothing_about_the_account(world: World, fault: Fault, reading: Reading) -> None:
+    cloud = world.open(timeout_s=0.3)
+    world.standin.fault(".", fault, times=None, retry_after_s=0)
+    assert cloud.state().reading is reading
+    world.standin.mend()
+    assert cloud.state().reading is Reading.ACTIVE
+
+
+def test_an_api_that_refuses_connections(world: World) -> None:
+    cloud = stocked(world, 1)
+    world.standin.stop()
+    assert cloud.state().reading is Reading.UNCLEAR
+    with pytest.raises(Unreachable):
+        cloud.nodes(SERVICE, SITE)
+    with pytest.raises(Unreachable):
+        cloud.ensure(wish(1))
+
+
+def test_a_reason_is_not_made_up(world: World) -> None:
+    """Every reading of a closed account is explicit or a refusal, never active."""
+    cloud = stocked(world, 1)
+    world.standin.close(REASON)
+    fresh = world.open().state()
+    assert fresh.reading in (Reading.CLOSED, Reading.REFUSED)
+    assert cloud.state().reading in (Reading.CLOSED, Reading.REFUSED)
+
+
+def test_secrets_stand_in_no_error(world: World) -> None:
+    cloud = world.open()
+    world.standin.refusing = True
+    with pytest.raises(AccessRefused) as caught:
+        cloud.nodes(SERVICE, SITE)
+    assert (
+        TOKEN not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r} {world.case.dialect(world.standin)!r}"
+    )
+    assert TOKEN not in repr(replace(wish(), user_data=TOKEN))
