@@ -172,10 +172,10 @@ class LocalCloud:
             if not _says(error, "node_not_found"):
                 raise
 
-    def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:  # noqa: ARG002
+    def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
         """See `ports.Compute`. Nothing to do: loopback addresses have no firewall."""
 
-    def clear(self, service: str, site: str) -> None:  # noqa: ARG002
+    def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Nothing to do: there is nothing besides the nodes."""
 
     # ------------------------------------------------------------------------------------------ depot

@@ -237,8 +237,8 @@ class Document:
 def load(name: str) -> Document:
     """A provider's official document, read once per process.
 
-    It is not ours to ship: it lies in the directory FAILOVER_SPECS, or in `shared/specs` beside the checkout. Without it
-    the test is skipped, but fails under CI=true.
+    It is not ours to ship: it lies in the directory FAILOVER_SPECS, or in `shared/specs` beside the checkout. Without
+    it the test is skipped, but fails under CI=true.
     """
     specs = os.environ.get("FAILOVER_SPECS") or Path(__file__).parents[3] / "shared" / "specs"
     path = Path(specs) / name
