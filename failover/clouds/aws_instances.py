@@ -16,7 +16,8 @@ _GONE_LOOKS = 3
 """EC2 may not know an instance right after its creation: one that is not found is looked for so often."""
 _VISIBLE_LOOKS = 12
 """How often an instance that was launched is looked for, before it is taken for one that has ended long ago."""
-_GENERATIONS_MAX = 20
+_GENERATIONS_MAX = 100
+_ENDED, _MISMATCH = "IdempotentInstanceTerminated", "IdempotentParameterMismatch"
 _NO_ROOM = ("InsufficientInstanceCapacity", "InsufficientFreeAddressesInSubnet")
 
 
@@ -133,21 +134,33 @@ def _launched(asking: Asking, spec: NodeSpec, means: Means, ended: int) -> Node:
 
 
 def _launched_in(asking: Asking, spec: NodeSpec, means: Means, subnet: Subnet, ended: int) -> Node:
-    """The token decides: of an instance that has ended, the next generation's is used."""
+    """The token decides: of an instance that has ended, the next generation's is used.
+
+    User-data differs from call to call, as links in it expire. So of a token that is used EC2 may say that its
+    parameters were others: then its instance exists and will be listed, or it has ended long ago.
+    """
+    waited = False
     for generation in range(ended, ended + _GENERATIONS_MAX):
         wish = launch(spec, image=means.image, size=means.size, subnet=subnet, group=means.group, generation=generation)
-        instance = _run(asking, spec, wish)
-        if instance is not None and instance["State"]["Name"] in ALIVE:
+        try:
+            instance = _run(asking, wish)
+        except (Conflict, Rejected) as error:
+            if _code(error) == _ENDED:
+                continue
+            if _code(error) != _MISMATCH:
+                raise
+            found = _visible(asking, spec, looks=1 if waited else _VISIBLE_LOOKS)
+            waited = True
+            if found is not None:
+                return _node(asking, spec, found)
+            continue
+        if instance["State"]["Name"] in ALIVE:
             return _node(asking, spec, instance)
     raise Conflict(asking.what, asking.object, f"{_GENERATIONS_MAX} instances of this name have ended today")
 
 
-def _run(asking: Asking, spec: NodeSpec, wish: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The instance of the wish's token; None when it has ended.
-
-    Safe to repeat, because of the token. User-data differs from call to call, as links in it expire, so of an earlier
-    launch whose reply was lost EC2 may say that its parameters were others: then it exists and will be listed.
-    """
+def _run(asking: Asking, wish: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The instance of the wish's token, new or not, alive or not. Safe to repeat, because of the token."""
     try:
         answer = aws_network.settled(
             asking,
@@ -155,29 +168,24 @@ def _run(asking: Asking, spec: NodeSpec, wish: Mapping[str, Any]) -> Mapping[str
         )
     except NotFound as error:  # an image, a subnet or a size, never the release
         raise Rejected(asking.what, asking.object, error.cause, error.hint) from error.__cause__
-    except (Conflict, Rejected) as error:
-        if _code(error) == "IdempotentInstanceTerminated":
-            return None
-        if _code(error) == "IdempotentParameterMismatch":
-            return _visible(asking, spec)
-        raise
     if not answer["Instances"]:
         raise Unreadable(asking.what, asking.object, "an answer of ec2.RunInstances without an instance")
     instance: Mapping[str, Any] = answer["Instances"][0]
     return instance
 
 
-def _visible(asking: Asking, spec: NodeSpec) -> Mapping[str, Any] | None:
+def _visible(asking: Asking, spec: NodeSpec, looks: int) -> Mapping[str, Any] | None:
     """The instance that was launched under this name, once it is listed.
 
     None when it is not: then it has ended, more than an hour but less than a day ago. Were it only listed that late,
     there would be a duplicate, which the next plan removes.
     """
-    for _ in range(_VISIBLE_LOOKS):
-        alive, _ended = named(asking, spec.name)
+    for look in range(looks):
+        if look:
+            asking.deadline.wait(_LOOK_EVERY_S, asking.what, asking.object)
+        alive, _ = named(asking, spec.name)
         if alive:
             return alive[0]
-        asking.deadline.wait(_LOOK_EVERY_S, asking.what, asking.object)
     return None
 
 

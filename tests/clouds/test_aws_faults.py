@@ -7,12 +7,13 @@ import pytest
 
 from failover.clouds import aws_instances, aws_network
 from failover.clouds.aws import Aws
-from failover.core.model import NodeSpec, Reading
+from failover.core.model import NodeSpec, NodeState, Reading
 from failover.errors import (
     AccessRefused,
     AdapterError,
     Conflict,
     QuotaExceeded,
+    Rejected,
     Throttled,
     TimedOut,
     Unreachable,
@@ -124,6 +125,21 @@ def test_a_token_of_an_instance_that_ended_long_ago_does_not_give_the_dead_one_b
         assert second.id != first.id
         assert standin.node_ids() == (second.id,)
         assert cloud.ensure(spec(user_data="link=3")).id == second.id
+        cloud.close()
+
+
+def test_many_that_ended_long_ago_are_passed_over_with_one_wait(moto_process: MotoProcess, soon: None) -> None:
+    with Moto(moto_process, forgets=0, pace=Pace(gone=0)) as standin:
+        cloud = aws(standin, depot=None)
+        made = []
+        for number in range(6):
+            made.append(cloud.ensure(spec(user_data=f"link={number}")).id)
+            cloud.destroy(replace(cloud.nodes(SERVICE, SITE)[0], id=made[-1]))
+            standin.ec2("DescribeInstances")
+        before = standin.count("POST /")
+        made.append(cloud.ensure(spec(user_data="link=last")).id)
+        assert len(set(made)) == 7
+        assert standin.count("POST /") - before < 40
         cloud.close()
 
 
@@ -265,6 +281,89 @@ def test_a_page_of_a_captive_portal_is_not_an_empty_account(cloud: Aws, standin:
     assert cloud.state().reading is Reading.UNCLEAR
     standin.portal = False
     assert len(standin.node_ids()) == 1
+
+
+# ------------------------------------------------------------------------------------ what EC2 does not know yet
+
+
+def test_a_group_that_ec2_does_not_know_yet_is_waited_for(cloud: Aws, standin: Moto, soon: None) -> None:
+    for _ in range(3):
+        standin.answer_once("ec2.AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound")
+        standin.answer_once("ec2.RunInstances", "InvalidGroup.NotFound")
+    made = cloud.ensure(spec())
+    assert standin.node_ids() == (made.id,)
+
+
+def test_what_a_launch_lacks_for_good_is_rejected_and_is_never_taken_for_the_release(
+    cloud: Aws, standin: Moto, soon: None
+) -> None:
+    for _ in range(100):
+        standin.answer_once("ec2.RunInstances", "InvalidAMIID.NotFound")
+    with pytest.raises(Rejected):
+        cloud.ensure(spec())
+
+
+@pytest.mark.parametrize("code", ["IdempotentInstanceTerminated", "IdempotentParameterMismatch"])
+def test_a_token_that_is_used_up_is_followed_by_the_next(cloud: Aws, standin: Moto, soon: None, code: str) -> None:
+    standin.answer_once("ec2.RunInstances", code)
+    made = cloud.ensure(spec())
+    first, second = standin.launches()
+    assert first["ClientToken"] != second["ClientToken"]
+    assert standin.node_ids() == (made.id,)
+
+
+def test_a_launch_that_ec2_refuses_is_told_in_its_words(cloud: Aws, standin: Moto) -> None:
+    for code, error in (("InvalidParameterValue", Rejected), ("InstanceLimitExceeded", QuotaExceeded)):
+        standin.answer_once("ec2.RunInstances", code)
+        with pytest.raises(error) as caught:
+            cloud.ensure(spec())
+        assert code in caught.value.cause
+    standin.answer_once("ec2.RunInstances", "UnauthorizedOperation", 403)
+    with pytest.raises(AccessRefused):
+        cloud.ensure(spec())
+    assert standin.node_ids() == ()
+
+
+def test_a_node_that_is_still_stopping_is_started_afterwards(cloud: Aws, standin: Moto, soon: None) -> None:
+    made = cloud.ensure(spec())
+    standin.halt(made.id)
+    for _ in range(3):
+        standin.answer_once("ec2.StartInstances", "IncorrectInstanceState")
+    assert cloud.ensure(spec()).id == made.id
+    assert standin.count("POST /") > 3
+    assert [node.state for node in cloud.nodes(SERVICE, SITE)] == [NodeState.RUNNING]
+
+
+def test_a_node_that_has_ended_meanwhile_is_gone(cloud: Aws, standin: Moto) -> None:
+    made = cloud.ensure(spec())
+    standin.answer_once("ec2.TerminateInstances", "InvalidInstanceID.NotFound")
+    cloud.destroy(made)
+    cloud.destroy(replace(made, id="i-00000000000000000"))
+
+
+def test_a_group_that_somebody_else_makes_at_the_same_time_is_used(cloud: Aws, standin: Moto, soon: None) -> None:
+    standin.fault("ec2.CreateSecurityGroup", "lost")
+    standin.answer_once("ec2.AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate")
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert len(groups(standin)) == 1
+    standin.answer_once("ec2.DeleteSecurityGroup", "InvalidGroup.NotFound")
+    cloud.clear(SERVICE, SITE)
+
+
+def test_a_region_without_subnets_is_told(cloud: Aws, standin: Moto) -> None:
+    for subnet in standin.ec2("DescribeSubnets").iterfind(".//{*}subnetId"):
+        standin.ec2("DeleteSubnet", SubnetId=subnet.text or "")
+    with pytest.raises(Rejected) as caught:
+        cloud.ensure(spec())
+    assert "subnets" in caught.value.hint
+
+
+def test_a_list_without_an_end_is_unreadable(cloud: Aws) -> None:
+    asking = cloud._asking("list things", "here")
+    for token in (lambda number: "same", str):
+        numbers = iter(range(10_000))
+        with pytest.raises(Unreadable):
+            list(asking.pages("ec2.Describe", lambda **_: {"Items": [], "NextToken": token(next(numbers))}, "Items"))  # noqa: B023
 
 
 # ------------------------------------------------------------------------------------ accounts that close

@@ -196,6 +196,7 @@ class Moto(StandIn):
         self._born: dict[str, int] = {}
         self._v6: dict[str, str] = {}
         self._ended: dict[str, int] = {}
+        self._codes: list[tuple[str, str, int]] = []
         self._page_numbers: dict[str, int] = {}
 
     def start(self) -> "Moto":
@@ -213,6 +214,10 @@ class Moto(StandIn):
     def open_again(self) -> None:
         self.silent = False
         self._process.auth_after("inf")
+
+    def answer_once(self, operation: str, code: str, status: int = 400) -> None:
+        """The next call of that operation is refused so, and not carried out."""
+        self._codes.append((operation, code, status))
 
     def launches(self) -> list[dict[str, str]]:
         """The parameters of each RunInstances that came in, dry runs left out."""
@@ -355,6 +360,10 @@ class Moto(StandIn):
             "sts.AssumeRole": self._assumed,
         }
         name = self._route(call)[0]
+        for planned in self._codes:
+            if planned[0] == name:
+                self._codes.remove(planned)
+                return self.refusal(planned[2], f"as the test wants: {planned[1]}", planned[1])
         return self._forward(call) if self.silent or name not in own else own[name](call)
 
     def _static(self, call: Call) -> Reply:
