@@ -9,6 +9,7 @@ from failover.ports import Compute, Depot
 
 GROUP = "failover.clouds"
 KINDS = {
+    "aws": "failover.clouds.aws:Aws",
     "local": "failover.clouds.local:LocalCloud",
     "digitalocean": "failover.clouds.libcloud_digitalocean:cloud",
     "linode": "failover.clouds.libcloud_linode:cloud",
