@@ -176,7 +176,7 @@ def test_every_word_of_a_command_reaches_the_unit_on_one_line(words: list[str]) 
 
 
 def _read(word: str) -> str:
-    """As systemd reads what stands between quotes (systemd.syntax(7), "Quoting"; systemd.service(5), "Command lines")."""
+    """As systemd reads what stands between quotes (systemd.syntax(7), systemd.service(5))."""
     pieces = re.findall(r"\\x(..)|\\(.)|(%%)|(\$\$)|(.)", word)
     return b"".join(
         bytes([int(code, 16)]) if code else (escaped or percent[:1] or dollar[:1] or plain).encode()
