@@ -30,6 +30,7 @@ def examine(
     clocks: Mapping[str, Clock],
 ) -> DoctorFacts:
     """`context` asks with the credentials that watch, `mirror` with those that create. Never raises for an answer."""
+    now = context.runtime.now()  # with the state: a provider that hangs must not make the last check look late
     state, state_problem = _state(context)
     chain_problem = _chain(context) if state is not None else None
     sites = [s for s in context.service.sites if not s.given]
@@ -41,7 +42,7 @@ def examine(
     }
     done = dict(zip(calls, context.runtime.together(list(calls.values())), strict=True))
     return DoctorFacts(
-        now=context.runtime.now(),
+        now=now,
         state=state,
         state_problem=state_problem,
         chain_problem=chain_problem,

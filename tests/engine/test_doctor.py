@@ -1,0 +1,178 @@
+"""What doctor asks, of whom, and that nothing holds it up: virtual time, memory adapters, calls that hang."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from failover.core.budget import observe_s
+from failover.core.doctor import SKEW_S_MAX, DoctorFacts, Finding, Severity, diagnose, would_fail
+from failover.core.model import Outcome, Reading, Standby
+from failover.engine.context import Context
+from failover.engine.doctor import ASK_S, Clock, examine
+from failover.errors import StateDamaged, Unreachable
+from failover.testing.memory_store import MemoryStore
+from failover.testing.sim_runtime import Trouble
+from failover.testing.sim_world import FIRST, HOSTS, SITES
+from tests.engine.play import Play, play, published
+
+
+def looked(found: Play, mirror: Context | None = None, **clocks: Clock) -> DoctorFacts:
+    return examine(found.context, mirror or found.context, clocks=clocks)
+
+
+def bad(found: Play, facts: DoctorFacts) -> list[Finding]:
+    return [f for f in diagnose(found.context.service, facts) if f.severity is Severity.FATAL]
+
+
+def fails(found: Play, facts: DoctorFacts) -> bool:
+    service = found.context.service
+    return would_fail(service, facts, diagnose(service, facts))
+
+
+def hanging(part: str, trouble: Trouble = Trouble.LOST) -> Callable[[str], Trouble | None]:
+    """Every call with that in its name hangs."""
+    return lambda what: trouble if part in what else None
+
+
+# ------------------------------------------------------------------------------------ well
+
+
+def test_all_is_well_and_nothing_is_changed() -> None:
+    found = published()
+    before, nodes, epochs = found.state, [found.nodes(name) for name in SITES], found.epochs()
+    facts = looked(found)
+    assert bad(found, facts) == []
+    assert not fails(found, facts)
+    assert set(facts.sites) == set(SITES)
+    assert all(site.problems == {} for site in facts.sites.values())
+    assert all(sample.outcome is Outcome.PASS for sample in facts.samples)
+    assert {sample.site for sample in facts.samples} == set(SITES)
+    assert set(facts.hosts) == set(HOSTS)
+    assert (found.state, [found.nodes(name) for name in SITES], found.epochs()) == (before, nodes, epochs)
+
+
+def test_a_site_that_others_provision_is_not_asked_for_an_account() -> None:
+    found = published(given=("boreas",))
+    facts = looked(found)
+    assert set(facts.sites) == {"aurora", "cirrus"}
+    assert {sample.site for sample in facts.samples} == set(SITES)
+
+
+def test_each_role_is_asked_with_its_own_credential() -> None:
+    found, other = published(standby={"boreas": Standby.COLD}), published(standby={"boreas": Standby.COLD})
+    other.outside.clouds["boreas"].close("gone")
+    facts = looked(found, other.context)
+    site = facts.sites["boreas"]
+    assert site.watch is not None
+    assert site.mirror is not None
+    assert (site.watch.reading, site.mirror.reading) == (Reading.ACTIVE, Reading.CLOSED)
+    assert "boreas (mirror)" in {finding.subject for finding in bad(found, facts)}
+    assert not fails(found, facts)  # cirrus is left
+
+
+# ------------------------------------------------------------------------------------ what is wrong
+
+
+def test_before_the_first_apply_there_is_no_state() -> None:
+    found = play()
+    facts = looked(found)
+    assert (facts.state, facts.state_problem) == (None, "there is none yet")
+    assert fails(found, facts)
+
+
+class Torn(MemoryStore):
+    """Its audit log does not fit together."""
+
+    def verify(self) -> None:
+        raise StateDamaged("verify", "audit log", "entry 7 does not follow entry 6")
+
+
+def test_an_audit_log_that_was_tampered_with_is_told() -> None:
+    found = published()
+    found.context = replace(found.context, store=Torn(found.disk))
+    facts = looked(found)
+    assert "entry 7" in str(facts.chain_problem)
+    assert fails(found, facts)
+
+
+def test_a_closed_account_at_one_standby_leaves_the_other() -> None:
+    found = published()
+    found.outside.clouds["boreas"].close("abuse")
+    facts = looked(found)
+    assert {finding.site for finding in bad(found, facts)} == {"boreas"}
+    assert not fails(found, facts)
+    found.outside.clouds["cirrus"].close("abuse")
+    assert fails(found, looked(found))
+
+
+def test_an_archive_that_is_missing_is_told_of_the_cold_site_that_needs_it() -> None:
+    found = published(standby={"boreas": Standby.COLD})
+    found.outside.clouds["boreas"].remove(FIRST)
+    facts = looked(found)
+    assert facts.sites["boreas"].archive is False
+    assert [finding.site for finding in bad(found, facts)] == ["boreas"]
+
+
+@pytest.mark.parametrize(("ahead_s", "told"), [(0.0, []), (2 * SKEW_S_MAX, ["boreas"]), (-2 * SKEW_S_MAX, ["boreas"])])
+def test_clocks_that_differ(ahead_s: float, told: list[str]) -> None:
+    found = published(standby={"boreas": Standby.COLD})
+    facts = looked(found, boreas=lambda: found.clock.now().utc_s + ahead_s)
+    assert [finding.subject for finding in bad(found, facts) if finding.area == "clock"] == told
+
+
+def test_a_provider_that_does_not_tell_the_time_is_no_finding() -> None:
+    def mute() -> float:
+        raise Unreachable("ask the time", "boreas", "no answer")
+
+    found = published()
+    facts = looked(found, boreas=mute)
+    assert facts.sites["boreas"].problems == {}
+    assert facts.sites["boreas"].clock_utc_s is None
+
+
+# ------------------------------------------------------------------------------------ what hangs
+
+
+@pytest.mark.parametrize("trouble", [Trouble.LOST, Trouble.UNANSWERED, Trouble.LATE])
+def test_a_provider_that_hangs_holds_nothing_up(trouble: Trouble) -> None:
+    found = published(standby={"boreas": Standby.COLD})
+    found.trouble = hanging("of boreas", trouble)
+    started_s = found.clock.seconds()
+    facts = looked(found)
+    others_s = 2 * observe_s(found.context.service) + 60.0  # probes, controls and hosts answer at once
+    assert found.clock.seconds() - started_s <= 3 * ASK_S + others_s
+    assert facts.sites["boreas"].watch is None
+    assert facts.sites["boreas"].problems
+    assert facts.sites["cirrus"].problems == {}
+    assert {finding.site for finding in bad(found, facts)} == {"boreas"}
+    assert not fails(found, facts)
+
+
+def test_one_question_that_hangs_leaves_the_answers_to_the_others() -> None:
+    found = published(standby={"boreas": Standby.COLD})
+    found.trouble = hanging("sizes of boreas")
+    site = looked(found).sites["boreas"]
+    assert set(site.problems) == {"sizes"}
+    assert site.sizes is None
+    assert site.quota is not None
+    assert site.archive is True
+
+
+def test_probes_that_hang_are_unknown_and_controls_that_hang_do_not_answer() -> None:
+    found = published()
+    found.trouble = lambda what: Trouble.LOST if what in ("probe", "controls") else None
+    facts = looked(found)
+    assert {sample.outcome for sample in facts.samples} == {Outcome.UNKNOWN}
+    assert [control.ok for control in facts.controls] == [False, False]
+    assert fails(found, facts)
+
+
+def test_a_dns_host_that_hangs_is_told_and_the_other_suffices() -> None:
+    found = published()
+    found.trouble = hanging("one")
+    facts = looked(found)
+    problems = {name: reading.problem for name, reading in facts.hosts.items()}
+    assert problems["one"] is not None
+    assert problems["two"] is None
+    assert not fails(found, facts)
