@@ -99,18 +99,28 @@ def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
     now = standing(context, readings)
     site = state.active_site or context.service.sites[0].name
     first = state.active_site is None
-    try:
-        wanted = wanted_sets(context, state, site)
-    except ValueError as error:
-        waits = "" if nodes_change else str(error)
-        return DnsPlan(kind="publish" if first else "none", site=site, standing=now, problems=problems, waits=waits)
-    if not first:
-        same = state.published is not None and set(wanted) == set(state.published.rrsets)
-        kind = "none" if same else "refresh"
-        return DnsPlan(kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
+    wanted, waits = _wanted_now(context, state, site)
     found = dict.fromkeys(r for reading in readings.values() for r in reading.rrsets if r.type != "TXT")
-    strangers = tuple(r for r in found if r not in set(wanted))
-    return DnsPlan(kind="publish", site=site, put=wanted, standing=now, strangers=strangers, problems=problems)
+    if first:
+        strangers = tuple(r for r in found if r not in set(wanted))
+        waits = "" if nodes_change else waits
+        return DnsPlan(
+            kind="publish", site=site, put=wanted, standing=now, strangers=strangers, problems=problems, waits=waits
+        )
+    if waits:
+        waits = "" if nodes_change else waits
+        return DnsPlan(kind="none", site=site, standing=now, problems=problems, waits=waits)
+    same = state.published is not None and set(wanted) == set(state.published.rrsets)
+    kind = "none" if same else "refresh"
+    return DnsPlan(kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
+
+
+def _wanted_now(context: Context, state: State, site: str) -> tuple[tuple[RRset, ...], str]:
+    """What the records shall hold, or why that is not known yet."""
+    try:
+        return wanted_sets(context, state, site), ""
+    except ValueError as error:
+        return (), str(error)
 
 
 # ------------------------------------------------------------------------------------ apply
