@@ -13,8 +13,6 @@ from failover.errors import NotFound, Rejected
 from failover.net.aws import Asking, AwsClients, AwsCredentials
 from failover.net.calls import Deadline
 
-_CANARY_SIZES = {"x86_64": "t3.micro", "arm64": "t4g.micro"}
-
 T = TypeVar("T")
 
 
@@ -22,10 +20,11 @@ class Aws:
     """One AWS account in one region: `ports.Account`, `ports.Compute` and `ports.Depot`.
 
     `endpoint` stands in for every service's own address. `deadline_s` bounds each operation in all, `state_s` that of
-    `state`, `timeout_s` each wait for the network. `subnets`: where nodes stand; none: the default ones of the region.
-    `sizes`: patterns of the instance types that may be used (`t3.*`). `architecture`: x86_64 or arm64, of sizes and
-    images alike. `node_cpus`: what one node needs, to count the quota (of vCPUs) in nodes. `canary`: whether `state`
-    also tries a launch (a dry run); by default only where the role may launch, because refused tries ring alarms.
+    `state` (default: four fifths of it, so that what has answered by then still counts), `timeout_s` each wait for the
+    network. `subnets`: where nodes stand; none: the default ones of the region. `sizes`: patterns of the instance types
+    that may be used (`t3.*`). `architecture`: x86_64 or arm64, of sizes and images alike. `node_cpus`: what one node
+    needs, to count the quota (of vCPUs) in nodes. `canary`: whether `state` also tries a launch (a dry run); by default
+    only where the role may launch, because refused tries ring alarms.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class Aws:
         role: str = "watch",
         deadline_s: float = 25.0,
         timeout_s: float = 5.0,
-        state_s: float = 4.0,
+        state_s: float | None = None,
         depot: DepotSettings | None = None,
         subnets: Sequence[str] = (),
         sizes: Sequence[str] = (),
@@ -52,7 +51,7 @@ class Aws:
         self._table = images
         self._deadline_s = deadline_s
         self._timeout_s = timeout_s
-        self._state_s = state_s
+        self._state_s = state_s if state_s is not None else 0.8 * deadline_s
         self._subnet_ids = tuple(subnets)
         self._patterns = tuple(sizes) or aws_catalog.FAMILIES[architecture]
         self._architecture = architecture
@@ -74,10 +73,7 @@ class Aws:
         questions = aws_account.questions(self._clients)
         region = self._clients.region
         if self._canary:
-            size = _CANARY_SIZES[self._architecture]
-            questions.append(
-                (aws_account.LAUNCH, region, lambda: aws_account.canary(self._clients, self._some_image, size))
-            )
+            questions.append((aws_account.LAUNCH, region, lambda: aws_account.canary(self._clients)))
         if self._bucket is not None:
             questions.append(("s3.ListObjectsV2", self._bucket.region, self._bucket.look))
         return aws_account.report(questions, self._state_s)
@@ -197,11 +193,6 @@ class Aws:
             return found
 
         return self._looked_up("image", name, find)
-
-    def _some_image(self) -> str:
-        """The id of any image, for a launch that is only tried."""
-        name = self._table.names("aws")[0]
-        return self._image(self._asking("ask account", self.name), name).id
 
     def _smallest(self, spec: NodeSpec) -> str:
         """For a wish that names no size."""

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from failover.clouds.aws_nodes import as_tags, tags_of
 from failover.core.model import AccountReport
 from failover.core.reading import EXPLICIT, Answer, ServiceReading, Signal, Transport, report_of, service_reading
-from failover.errors import AdapterError
-from failover.net.answers import answer_behind, from_parts
+from failover.net.answers import from_parts
 from failover.net.aws import AwsClients
 
 PROVIDER = "aws"
@@ -97,27 +97,42 @@ def _instances(clients: AwsClients, region: str) -> Answer:
     return _asked(clients, ec2, lambda: clients.ec2(region).describe_instances(MaxResults=5), "Reservations")
 
 
-def canary(clients: AwsClients, image: Callable[[], str], size: str) -> Answer:
-    """A launch that is only tried: EC2 says `Blocked` of an account to launches, while reads still pass."""
-    try:
-        id = image()
-    except AdapterError as error:
-        return answer_behind(error) or from_parts(PROVIDER, "ec2.DescribeImages", message=str(error))
-    answer = _asked(
-        clients,
-        LAUNCH,
-        lambda: clients.ec2().run_instances(
-            ImageId=id,
-            InstanceType=size,  # type: ignore[arg-type] # one of a long list of literals
-            MinCount=1,
-            MaxCount=1,
-            DryRun=True,
-        ),
-        "Instances",
-    )
+def canary(clients: AwsClients) -> Answer:
+    """A launch that is only tried: EC2 says `Blocked` of an account to launches, while reads still pass.
+
+    It is a launch of one more node like one that is there, so whoever may mirror may try it. Without a node: OK.
+    """
+    found: list[Mapping[str, Any]] = []
+
+    def look() -> Mapping[str, Any]:
+        page = clients.ec2().describe_instances(
+            Filters=[{"Name": "tag-key", "Values": ["failover-spec"]}], MaxResults=5
+        )
+        found.extend(instance for r in page.get("Reservations", ()) for instance in r.get("Instances", ()))
+        return page
+
+    answer = _asked(clients, "ec2.DescribeInstances", look, "Reservations")
+    alike = next((instance for instance in found if instance.get("SubnetId")), None)
+    if alike is None:
+        return answer
+    answer = _asked(clients, LAUNCH, lambda: clients.ec2().run_instances(**_one_more(alike), DryRun=True), "Instances")
     if answer.code == "DryRunOperation":  # "would have succeeded", as an error
         return from_parts(PROVIDER, LAUNCH, status=200)
     return answer
+
+
+def _one_more(instance: Mapping[str, Any]) -> dict[str, Any]:
+    interfaces = instance.get("NetworkInterfaces", ())
+    tags = {key: value for key, value in tags_of(instance).items() if not key.startswith("aws:")}
+    return {
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ImageId": instance["ImageId"],
+        "InstanceType": instance["InstanceType"],
+        "SubnetId": instance["SubnetId"],
+        "SecurityGroupIds": sorted({group["GroupId"] for i in interfaces for group in i.get("Groups", ())}),
+        "TagSpecifications": [{"ResourceType": kind, "Tags": as_tags(tags)} for kind in ("instance", "volume")],
+    }
 
 
 def _asked(

@@ -400,15 +400,18 @@ def test_a_closed_account_that_nothing_says_so_of_is_refused_not_closed(cloud: A
 
 
 def test_a_block_that_only_launches_show_is_seen_by_the_canary(standin: Moto) -> None:
+    cloud, watcher = aws(standin, depot=None), aws(standin, depot=None, role="watch")
+    made = cloud.ensure(spec())
+    launched = standin.launches()
     standin.blocked_launches = True
-    cloud, watcher = aws(standin), aws(standin, role="watch")
     assert watcher.state().reading is Reading.ACTIVE
     report = cloud.state()
     assert (report.reading, report.code) == (Reading.CLOSED, "Blocked")
     assert "currently blocked" in report.message
-    assert standin.launches() == []
-    for made in (cloud, watcher):
-        made.close()
+    assert standin.launches() == launched
+    assert standin.node_ids() == (made.id,)
+    for done in (cloud, watcher):
+        done.close()
 
 
 # ------------------------------------------------------------------------------------ room

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -342,9 +343,24 @@ def test_the_state_asks_several_services_in_two_regions(standin: Moto) -> None:
         ("account", ""),
         ("s3", "us-east-1"),
     ]
-    assert [call for call in standin.requests if b"DryRun=true" in call.body]
-    assert standin.launches() == []
     cloud.close()
+
+
+def test_the_launch_that_is_tried_is_one_more_of_our_nodes(cloud: Aws, standin: Moto) -> None:
+    """So a role that may only launch with our labels, into our group, may try it."""
+    theirs = standin.foreign("theirs")
+    cloud.state()
+    assert not [call for call in standin.requests if b"DryRun=true" in call.body]
+    made = cloud.ensure(spec())
+    cloud.state()
+    (tried,) = [dict(parse_qsl(c.body.decode())) for c in standin.requests if b"DryRun=true" in c.body]
+    launched = standin.launches()[0]
+    assert tried["SubnetId"] == launched["NetworkInterface.1.SubnetId"]
+    assert tried["SecurityGroupId.1"] == launched["NetworkInterface.1.SecurityGroupId.1"]
+    assert {v for k, v in tried.items() if k.startswith("TagSpecification.1.")} == {
+        v for k, v in launched.items() if k.startswith("TagSpecification.1.")
+    }
+    assert set(standin.node_ids()) == {made.id, theirs}
 
 
 def test_an_oracle_that_may_not_be_asked_leaves_the_others(cloud: Aws, standin: Moto) -> None:
