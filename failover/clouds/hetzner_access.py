@@ -32,11 +32,8 @@ def open_ports(api: HetznerApi, service: str, site: str, ports: Sequence[int], p
         type=FirewallResource.TYPE_LABEL_SELECTOR,
         label_selector=FirewallResourceLabelSelector(selector=selector(service, site)),
     )
-    found = _firewalls(api, service, site)
-    if not found and (made := _new(api, service, site, rules, follows)) is not None:
-        api.finish(made, poll_s)
-        return
-    for firewall in found or _firewalls(api, service, site):
+    found = _firewalls(api, service, site) or _new(api, service, site, rules, follows, poll_s)
+    for firewall in found:
         if _shape(firewall.rules or []) != _shape(rules):
             _changed(api, "firewalls.set_rules", partial(firewall.set_rules, rules), poll_s)
         if not any(_follows(resource, follows) for resource in firewall.applied_to or ()):
@@ -63,22 +60,21 @@ def _changed(api: HetznerApi, name: str, do: Callable[[], list[BoundAction]], po
 
 
 def _new(
-    api: HetznerApi, service: str, site: str, rules: list[FirewallRule], follows: FirewallResource
-) -> list[BoundAction] | None:
-    """The actions of a new firewall; None where another call was faster."""
+    api: HetznerApi, service: str, site: str, rules: list[FirewallRule], follows: FirewallResource, poll_s: float
+) -> list[BoundFirewall]:
+    """The new one, or what another call has just made. Raises Conflict where the name is somebody else's."""
     labels: Any = place_of(service, site)  # hcloud says that it is a text
+    name = f"failover-nodes:{service}:{site}"
+    create = partial(api.client.firewalls.create, name=name, rules=rules, labels=labels, resources=[follows])
     try:
-        made = api.once(
-            "firewalls.create",
-            lambda: api.client.firewalls.create(
-                name=f"failover-nodes:{service}:{site}", rules=rules, labels=labels, resources=[follows]
-            ),
-        )
+        made = api.once("firewalls.create", create)
     except Conflict as error:
-        if code_of(error) != "uniqueness_error":
+        found = _firewalls(api, service, site)
+        if code_of(error) != "uniqueness_error" or not found:
             raise
-        return None
-    return made.actions or []
+        return found
+    api.finish(made.actions or (), poll_s)
+    return [made.firewall]
 
 
 def _firewalls(api: HetznerApi, service: str, site: str) -> list[BoundFirewall]:

@@ -12,6 +12,7 @@ KINDS = {
     "aws": "failover.clouds.aws:Aws",
     "local": "failover.clouds.local:LocalCloud",
     "digitalocean": "failover.clouds.libcloud_digitalocean:cloud",
+    "hetzner": "failover.clouds.hetzner:cloud",
     "linode": "failover.clouds.libcloud_linode:cloud",
     "openstack": "failover.clouds.libcloud_openstack:cloud",
     "vultr": "failover.clouds.libcloud_vultr:cloud",

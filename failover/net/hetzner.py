@@ -10,24 +10,18 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import hcloud
 import requests
 import urllib3
+from hcloud.actions import Action, BoundAction
 from requests.adapters import HTTPAdapter
 
 from failover import __version__
 from failover.core.reading import Answer
-from failover.errors import AdapterError, ConfigError, Rejected, Unreadable
+from failover.errors import AdapterError, Rejected, Unreadable
 from failover.net.answers import answer_behind, error_of, from_parts, from_response
 from failover.net.calls import Deadline, repeat
 from failover.net.secret import remember
-
-try:
-    import hcloud
-    from hcloud.actions import Action, BoundAction
-except ImportError as error:
-    raise ConfigError(
-        "use provider", "hetzner", "Hetzner's library is not installed", "pip install 'failover[hetzner]'"
-    ) from error
 
 PROVIDER = "hetzner"
 ENDPOINT = "https://api.hetzner.cloud"
@@ -223,7 +217,7 @@ class _Transport(HTTPAdapter):
         """The whole body, in pieces: one byte a second does not outlast the deadline."""
         pieces, size = [], 0
         try:
-            for piece in response.raw.stream(_CHUNK, decode_content=True):
+            while piece := response.raw.read1(_CHUNK, decode_content=True):  # what has come, not until so much has
                 pieces.append(piece)
                 size += len(piece)
                 if self.deadline.left_s() <= 0:

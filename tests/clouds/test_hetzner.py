@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from failover.clouds.hetzner import Hetzner as HetznerCloud
+from failover.clouds.hetzner_project import Hetzner as HetznerCloud
 from failover.clouds.table import Cloud
 from failover.core.model import Reading
 from failover.errors import AccessRefused
@@ -21,7 +21,7 @@ REGION = "nbg1"
 def cloud_at(standin: Hetzner, shelf: Shelf | None = None, **more: object) -> HetznerCloud:
     """A cloud that loses no time between two looks."""
     wanted = {"poll_s": 0.02, "deadline_s": 20.0, "endpoint": standin.url, "token": TOKEN, "region": REGION, **more}
-    return HetznerCloud(images=IMAGES, depot=shelf, **wanted)  # type: ignore[arg-type] # their types differ
+    return HetznerCloud(name="hetzner", images=IMAGES, depot=shelf, **wanted)  # type: ignore[arg-type] # their types differ
 
 
 class HetznerStaff(Staff):

@@ -56,12 +56,15 @@ class Wall:
 
 
 class Project(StandIn):
-    """One project. `token_readonly` holds tokens that may only read; `delete_ticks`: how long a deletion lasts."""
+    """One project. `token_readonly` holds tokens that may only read; `delete_ticks`: how long a deletion lasts;
+    `actions_failing`: commands that end in an error, without their effect.
+    """
 
     def __init__(self, *, pace: Pace = _AT_ONCE, **options: Any) -> None:
         super().__init__(pace=pace, **options)
         self.token_readonly: set[str] = set()
         self.delete_ticks = 1
+        self.actions_failing: set[str] = set()
         self.servers: dict[int, Machine] = {}
         self.firewalls: dict[int, Wall] = {}
         self.ssh_keys: dict[int, Document] = {}
@@ -130,7 +133,9 @@ class Project(StandIn):
                 done()
 
     def _status(self, action: Action) -> str:
-        return "running" if self.ticks < action.started + action.lasts else "success"
+        if self.ticks < action.started + action.lasts:
+            return "running"
+        return "error" if action.command in self.actions_failing else "success"
 
     def _act(
         self, command: str, resources: Iterable[tuple[str, int]], lasts: int, done: Callable[[], None] | None = None
@@ -141,16 +146,17 @@ class Project(StandIn):
         return self._shown_action(action)
 
     def _shown_action(self, action: Action) -> Document:
-        running = self._status(action) == "running"
+        status = self._status(action)
+        running = status == "running"
         return {
             "id": action.id,
             "command": action.command,
-            "status": self._status(action),
+            "status": status,
             "progress": 0 if running else 100,
             "started": self.instant(action.started),
             "finished": None if running else self.instant(action.started + action.lasts),
             "resources": action.resources,
-            "error": None,
+            "error": {"code": "action_failed", "message": "Action failed"} if status == "error" else None,
         }
 
     def _locked(self, id: int) -> bool:
