@@ -1,11 +1,13 @@
 """An account asked with two credentials at once: when both are refused, it is no rotation of one of them."""
 
+import contextlib
 import threading
 import time
 from dataclasses import replace
 
 from failover.core.model import AccountReport, Node
 from failover.core.reading import ServiceReading
+from failover.errors import FailoverError
 from failover.ports import Account
 
 CREDENTIAL = "second"
@@ -26,12 +28,16 @@ class Seconded:
         """See `ports.Account`."""
         found: list[ServiceReading] = []
         until = time.monotonic() + self._deadline_s
-        thread = threading.Thread(target=lambda: found.extend(self._second.state().signals), daemon=True)
+        thread = threading.Thread(target=self._ask, args=(found,), daemon=True)
         thread.start()
         report = self._first.state()
         thread.join(max(0.0, until - time.monotonic()))
         told = () if thread.is_alive() else tuple(found)
         return replace(report, signals=(*report.signals, *(replace(s, credential=CREDENTIAL) for s in told)))
+
+    def _ask(self, found: list[ServiceReading]) -> None:
+        with contextlib.suppress(FailoverError):  # a secret that cannot be read here: then there is one credential
+            found.extend(self._second.state().signals)
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         """See `ports.Account`."""

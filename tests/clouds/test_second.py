@@ -7,6 +7,7 @@ import pytest
 from failover.clouds.second import CREDENTIAL, Seconded
 from failover.core.model import AccountReport, Node
 from failover.core.reading import Reading, ServiceReading, Signal, report_of
+from failover.errors import SecretError
 
 
 class Says:
@@ -40,6 +41,14 @@ def test_2_a_second_that_hangs_takes_nothing_from_the_first() -> None:
     report = Seconded(Says(Signal.AUTH_AMBIGUOUS), Says(Signal.OK, hold=hold), deadline_s=0.05).state()
     hold.set()
     assert report == Says(Signal.AUTH_AMBIGUOUS).report
+
+
+def test_4_a_second_whose_secret_cannot_be_read_is_none() -> None:
+    class Locked(Says):
+        def state(self) -> AccountReport:
+            raise SecretError("read secret", "env ACME_SECOND", "the variable is not set")
+
+    assert Seconded(Says(Signal.OK), Locked(), deadline_s=30).state() == Says(Signal.OK).report
 
 
 def test_3_nodes_are_the_first_ones() -> None:
