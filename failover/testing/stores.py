@@ -315,6 +315,17 @@ class LeaseConformance:
         finally:
             timer.join()
 
+    def test_threads_of_one_run_wait_for_each_other(self, open_lease: OpenLease) -> None:
+        """Sites are mirrored in parallel, and each writes its part of the state."""
+        lease = open_lease()
+        old = lease.acquire("tick")
+        timer = threading.Timer(0.2, lease.release, ["tick"])
+        timer.start()
+        try:
+            assert lease.acquire("tick", wait_s=60, urgent=True) > old
+        finally:
+            timer.join()
+
     def test_waiting_ends(self, open_lease: OpenLease) -> None:
         first, second = open_lease(), open_lease()
         first.acquire("tick")

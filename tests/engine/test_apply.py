@@ -8,11 +8,13 @@ from failover.core.cutover import PlanKind
 from failover.core.model import NodeState, Reading, Standby
 from failover.core.rrsets import Changes, RRset
 from failover.engine.context import MIRROR, TICK, leased
-from failover.engine.deploy import look_ahead
+from failover.engine.deploy import deploy, look_ahead
+from failover.engine.runtime import RealRuntime
 from failover.errors import LockedError, RefusedError, StateMissing
-from failover.testing.sim_runtime import Trouble
-from failover.testing.sim_world import ERRORS, FIRST, GIVEN, HOSTS, NAME, SECOND, SITES, ZONE
-from tests.engine.play import Play, play, published
+from failover.testing.memory_store import MemoryDisk
+from failover.testing.sim_runtime import Trouble, VirtualClock
+from failover.testing.sim_world import ERRORS, FIRST, GIVEN, HOSTS, NAME, SECOND, SITES, ZONE, Outside, guestbook
+from tests.engine.play import Play, play, published, quiet
 
 
 def counted(found: Play, count: int) -> None:
@@ -267,6 +269,18 @@ def test_twins_are_reduced_to_the_oldest() -> None:
     assert found.apply().problems == ()
     assert {n.id for n in found.nodes("boreas")} == {n.id for n in found.nodes("boreas")} - {"boreas-twin"}
     assert len(found.nodes("boreas")) == 2
+
+
+def test_sites_in_parallel_wait_for_the_lease_of_each_other() -> None:
+    """The real runtime: while one site's new addresses go into DNS, the others write their inventories."""
+    service = replace(guestbook(count=3), ttl_s=1)
+    outside = Outside(service, VirtualClock(), nodes_max=20)
+    context = outside.context(MemoryDisk(), RealRuntime())
+    assert deploy(context, quiet, adopt=False).problems == ()
+    outside.digest = SECOND
+    assert deploy(context, quiet, adopt=False).problems == ()
+    releases = {n.release for cloud in outside.clouds.values() for n in cloud.running().values()}
+    assert releases == {SECOND}
 
 
 # ------------------------------------------------------------------------------------ one site in trouble
