@@ -13,6 +13,7 @@ import msgspec
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import NotFound, Rejected, Unreadable
+from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask
 
 PAGES_MAX = 1000
@@ -216,7 +217,7 @@ def part(api: Api, document: Document, key: str, into: type[T]) -> T:
     if key not in document:
         raise Unreadable(api.operation, api.object, f"{api.provider} answered without {key}")
     try:
-        return msgspec.json.decode(document[key], type=into)
+        return decode(document[key], into)
     except msgspec.DecodeError as error:
         raise Unreadable(api.operation, api.object, f"{api.provider} answered another {key}: {error}") from error
 

@@ -33,6 +33,7 @@ from failover.clouds.libcloud_dialect import (
 from failover.core.model import NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
+from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask, Line, placed
 
 ENDPOINT = "https://api.digitalocean.com"
@@ -275,7 +276,7 @@ def _listed(api: Api, name: str, path: str, key: str, kind: type[T], **query: st
 
 
 def _state(content: bytes) -> tuple[str, str]:
-    account = msgspec.json.decode(content, type=_Account).account
+    account = decode(content, _Account).account
     return account.status, account.status_message
 
 

@@ -36,6 +36,7 @@ from failover.clouds.libcloud_dialect import (
 from failover.core.model import NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
+from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask, Line, placed
 
 ENDPOINT = "https://api.linode.com"
@@ -297,14 +298,14 @@ def _listed(api: Api, name: str, path: str, kind: type[T]) -> list[T]:
 
 def _suspension(content: bytes) -> tuple[str, str]:
     """The only place where Linode says that an account is suspended: the status of its servers."""
-    linodes = msgspec.json.decode(content, type=_Linodes).data
+    linodes = decode(content, _Linodes).data
     found = next((linode for linode in linodes if linode.status == _SUSPENDED), None)
     return (_SUSPENDED, f"the Linode {found.label} is suspended") if found is not None else ("", "")
 
 
 def _notice(content: bytes) -> tuple[str, str]:
     """What Linode wants to be answered or paid, before worse comes."""
-    found = msgspec.json.decode(content, type=_Notifications).data
+    found = decode(content, _Notifications).data
     told = next((n for n in found if n.type in ("ticket_abuse", "payment_due")), None)
     return (told.type, told.message or "") if told is not None else ("", "")
 

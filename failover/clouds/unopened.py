@@ -1,13 +1,15 @@
 """A local cloud that `apply` would open first, as `plan` sees it: there, and empty. Nothing is made by looking."""
 
+import json
 from pathlib import Path
-
-import msgspec
 
 from failover.clouds.local import LocalCloud
 from failover.core.model import Node, Quota, Size
 from failover.local.registry import Kind, place, read_record
 from failover.local.wish import IMAGES, SIZES
+from failover.net.decode import decode
+
+_SIZES = tuple(decode(json.dumps(size), Size) for size in SIZES)
 
 
 def never_opened(root: Path, name: str) -> bool:
@@ -30,7 +32,7 @@ class UnopenedCloud(LocalCloud):
         return frozenset(IMAGES)
 
     def sizes(self) -> tuple[Size, ...]:
-        return msgspec.convert(SIZES, tuple[Size, ...])
+        return _SIZES
 
     def quota(self) -> Quota:
         return Quota(nodes_max=self._nodes_max, nodes_used=0)

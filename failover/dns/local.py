@@ -10,6 +10,7 @@ from failover.dns.rfc2136 import Rfc2136
 from failover.dns.wire import show_server
 from failover.errors import Unreachable, Unreadable
 from failover.local.zone_data import KEY_FILE
+from failover.net.decode import decode
 from failover.net.tsig import read_key
 from failover.ports import HostTraits
 
@@ -49,7 +50,7 @@ class LocalHost:
     def _host(self) -> Rfc2136:
         path = self._directory / "daemon.json"
         try:
-            daemon = msgspec.json.decode(path.read_bytes(), type=_Daemon)
+            daemon = decode(path.read_bytes(), _Daemon)
         except OSError as error:
             cause = f"no such name server runs here ({path}: {error.strerror})"
             raise Unreachable("find name server", self.name, cause, self._hint()) from error

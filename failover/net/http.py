@@ -33,6 +33,7 @@ from failover.errors import (
     Unreachable,
     Unreadable,
 )
+from failover.net.decode import decode
 from failover.net.secret import redact
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class ApiClient:
             answer = _answer(status, headers, data)
             raise self._error(answer, headers, operation, object) from answer
         try:
-            return msgspec.json.decode(data, type=into)
+            return decode(data, into)
         except (msgspec.DecodeError, UnicodeError) as error:
             cause = f"{self._base} answered what its API does not document ({_kind(headers)}): {error}"
             raise Unreadable(operation, object, cause) from Answer(status)
@@ -232,7 +233,7 @@ class ApiClient:
 
 def _answer(status: int, headers: Mapping[str, str], data: bytes) -> Answer:
     try:
-        problem = msgspec.json.decode(data, type=_Envelope).error
+        problem = decode(data, _Envelope).error
     except (msgspec.DecodeError, UnicodeError):
         problem = _Problem(message=f"{_kind(headers)} that names no error")
     return Answer(status, _readable(problem.code), _readable(problem.message))

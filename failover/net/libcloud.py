@@ -20,6 +20,7 @@ from failover.errors import AdapterError, TimedOut, Unreadable
 from failover.net.answers import answer_behind, error_of, from_parts, from_response
 from failover.net.bodies import is_web_page
 from failover.net.calls import Deadline, repeat
+from failover.net.decode import decode
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -33,6 +34,16 @@ def _plain(content: bytes) -> tuple[str, str]:
     """A good answer that says nothing about the account, if it is the API's own: JSON."""
     msgspec.json.decode(content)
     return "", ""
+
+
+class _Once:
+    """In place of libcloud's own repetitions, which any text in one environment variable turns on, creations too."""
+
+    def __init__(self, **_: Any) -> None:
+        """Whatever it is told."""
+
+    def __call__(self, request: T) -> T:
+        return request
 
 
 class Line:
@@ -50,6 +61,7 @@ class Line:
         """From now on this connection of a driver speaks over the line; nothing has been sent by it before."""
         connection.conn_class = self._wire  # type: ignore[assignment] # libcloud only calls it
         connection.connection = None
+        connection.retryCls = _Once  # type: ignore[assignment]
 
     def _wire(self, **options: Any) -> "_Wire":
         wire = _Wire(self, **options)
@@ -116,7 +128,7 @@ def _read(response: requests.Response, deadline: Deadline) -> None:
     """The whole body, in pieces: one byte a second does not outlast the deadline."""
     pieces, size = [], 0
     try:
-        for piece in response.iter_content(_CHUNK):
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
             pieces.append(piece)
             size += len(piece)
             if deadline.left_s() <= 0:
@@ -126,7 +138,8 @@ def _read(response: requests.Response, deadline: Deadline) -> None:
     except BaseException:
         response.close()
         raise
-    response._content = b"".join(pieces)  # where requests itself keeps what it has read
+    response.raw.release_conn()
+    response._content, response._content_consumed = b"".join(pieces), True  # where requests itself keeps what it read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +207,7 @@ class Api:
             (response.content, response.headers.get("Content-Type", "")) if response is not None else (b"", "")
         )
         try:
-            return msgspec.json.decode(content, type=into)
+            return decode(content, into)
         except (msgspec.DecodeError, UnicodeError) as error:
             told = kind.partition(";")[0] or "an answer without a type"
             cause = f"{self.provider} answered what its API does not document ({told}): {error}"

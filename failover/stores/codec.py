@@ -15,6 +15,7 @@ from failover.core.model import Instant
 from failover.core.saga import Event, EventKind
 from failover.core.world import SCHEMA_VERSION, Orders, State
 from failover.errors import StateDamaged, StateError
+from failover.net.decode import decoder
 
 T = TypeVar("T")
 
@@ -45,14 +46,8 @@ class _Versioned(msgspec.Struct):
     schema_version: int
 
 
-_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
-
-
 def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
-    """Building one costs more than using it: only those that are used, once."""
-    if kind not in _decoders:
-        _decoders[kind] = msgspec.json.Decoder(_StoredEvent if kind is Event else kind)
-    return _decoders[kind]
+    return decoder(_StoredEvent if kind is Event else kind)
 
 
 def encode(value: State | Orders | CutoverPlan | Event | Mapping[str, int]) -> str:
