@@ -29,8 +29,9 @@ def aws(standin: Moto, **options: object) -> Aws:
         "endpoint": standin.url,
         "role": "mirror",
         "depot": DepotSettings(bucket=standin.bucket),
-        "timeout_s": 20.0,
-        "state_s": 20.0,
+        "deadline_s": 120.0,
+        "timeout_s": 30.0,
+        "state_s": 30.0,
         **options,
     }
     return Aws(**wanted)  # type: ignore[arg-type]

@@ -85,17 +85,17 @@ def test_a_launch_whose_reply_is_lost_is_asked_for_again_with_the_same_token(clo
 
 
 def test_a_launch_without_an_answer_is_unknown_and_the_next_call_finds_it(standin: Moto) -> None:
-    cloud = aws(standin, depot=None, timeout_s=1.0)
-    cloud.nodes(SERVICE, SITE)
-    cloud.ensure(spec(1))
+    cloud, hurried = aws(standin, depot=None), aws(standin, depot=None, timeout_s=3.0)
+    cloud.ensure(spec(1))  # whatever is slow for the first time has been asked for then
     standin.fault("ec2.RunInstances", "late")
     with pytest.raises(TimedOut):
-        cloud.ensure(spec())
+        hurried.ensure(spec())
     standin.mend()
     made = cloud.ensure(spec())
     assert made.id in standin.node_ids()
     assert len(standin.node_ids()) == 2
-    cloud.close()
+    for done in (cloud, hurried):
+        done.close()
 
 
 def test_a_launch_that_is_not_listed_yet_is_waited_for_though_its_links_have_changed(
@@ -132,14 +132,14 @@ def test_many_that_ended_long_ago_are_passed_over_with_one_wait(moto_process: Mo
     with Moto(moto_process, forgets=0, pace=Pace(gone=0)) as standin:
         cloud = aws(standin, depot=None)
         made = []
-        for number in range(6):
+        for number in range(4):
             made.append(cloud.ensure(spec(user_data=f"link={number}")).id)
             cloud.destroy(replace(cloud.nodes(SERVICE, SITE)[0], id=made[-1]))
             standin.ec2("DescribeInstances")
         before = standin.count("POST /")
         made.append(cloud.ensure(spec(user_data="link=last")).id)
-        assert len(set(made)) == 7
-        assert standin.count("POST /") - before < 40
+        assert len(set(made)) == 5
+        assert standin.count("POST /") - before < 35
         cloud.close()
 
 
@@ -225,7 +225,7 @@ def test_throttling_says_how_long_to_wait(cloud: Aws, standin: Moto) -> None:
 
 
 def test_an_api_that_hangs_is_a_timeout_and_is_not_asked_twice(standin: Moto) -> None:
-    cloud = aws(standin, depot=None, timeout_s=0.5, state_s=2.0)
+    cloud = aws(standin, depot=None, timeout_s=3.0, state_s=20.0)
     standin.fault("ec2", "hang", times=None)
     with pytest.raises(TimedOut):
         cloud.nodes(SERVICE, SITE)
@@ -467,7 +467,7 @@ def test_clearing_waits_until_instances_have_ended(moto_process: MotoProcess, so
 
 def test_clearing_while_instances_never_end_is_a_timeout(moto_process: MotoProcess, soon: None) -> None:
     with Moto(moto_process, pace=Pace(gone=10_000)) as standin:
-        cloud, hurried = aws(standin, depot=None), aws(standin, depot=None, deadline_s=1.0)
+        cloud, hurried = aws(standin, depot=None), aws(standin, depot=None, deadline_s=5.0)
         cloud.destroy(cloud.ensure(spec()))
         with pytest.raises(TimedOut) as caught:
             hurried.clear(SERVICE, SITE)

@@ -43,6 +43,7 @@ def bucket_at(standin: Moto, **options: object) -> Bucket:
         "access_key": "AKIATESTEDTESTED1234",
         "secret_key": "a-secret-of-tests",
         "page_size": 2,
+        "timeout_s": 30.0,
         **options,
     }
     return Bucket(**wanted)  # type: ignore[arg-type]
@@ -252,14 +253,14 @@ def test_a_page_that_fails_in_the_middle_fails_the_list(bucket: Bucket, standin:
     assert len(bucket.list()) == 3
 
 
-def test_a_reply_that_never_comes_is_a_timeout(standin: Moto, release: Packed) -> None:
-    bucket = bucket_at(standin, timeout_s=0.5)
+def test_a_reply_that_never_comes_is_a_timeout(bucket: Bucket, standin: Moto, release: Packed) -> None:
+    hurried = bucket_at(standin, timeout_s=0.5)
     standin.fault("s3.Put", "late")
     with pytest.raises(TimedOut):
-        bucket.put(release.digest, release.archive)
+        hurried.put(release.digest, release.archive)
     standin.mend()
     assert bucket.has(release.digest)
-    bucket.close()
+    hurried.close()
 
 
 def test_a_page_of_a_captive_portal_is_not_an_empty_bucket(bucket: Bucket, standin: Moto, release: Packed) -> None:
