@@ -6,6 +6,7 @@ without its numbers ends a list. So every HTTP answer is judged below it, before
 
 import io
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -188,7 +189,16 @@ class _Judged(Exception):
         self._error = error
 
     def answer(self, name: str) -> Answer:
-        return from_response(self._response, self._error, PROVIDER, name)
+        answer = from_response(self._response, self._error, PROVIDER, name)
+        if answer.status != 429 or answer.retry_after_s is not None or self._response is None:
+            return answer
+        return replace(answer, retry_after_s=_refill_s(self._response.headers))
+
+
+def _refill_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds until one more request is allowed: a project has so many an hour, and they come back one by one."""
+    limit = headers.get("RateLimit-Limit", "")
+    return 3600.0 / int(limit) if limit.isdecimal() and int(limit) else None
 
 
 class _Transport(HTTPAdapter):

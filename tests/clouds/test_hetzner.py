@@ -1,18 +1,27 @@
 """Hetzner passes the common suite against its stand-in, at once and with delays, and does what only it needs."""
 
+import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 
+from failover.clouds.bucket import DepotSettings
+from failover.clouds.hetzner import cloud as hetzner
 from failover.clouds.hetzner_project import Hetzner as HetznerCloud
 from failover.clouds.table import Cloud
 from failover.core.model import Reading
-from failover.errors import AccessRefused
+from failover.core.reading import AMBIGUOUS, EXPLICIT, Signal
+from failover.errors import AccessRefused, Unreachable
 from failover.net.archive import Packed
 from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff
 from tests.standins.base import Pace
 from tests.standins.hetzner import Hetzner
+from tests.standins.moto import Moto, MotoProcess, moto_process
+
+__all__ = ["moto_process"]
 
 TOKEN = "hetzner-standin"
 REGION = "nbg1"
@@ -81,3 +90,41 @@ class TestHetznerWithDelays(TestHetzner):
         with Hetzner(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
             standin.delete_ticks = 3
             yield standin
+
+
+def test_what_the_bucket_says_is_evidence_too(moto_process: MotoProcess) -> None:
+    with Moto(moto_process) as moto, Hetzner(token=TOKEN) as standin:
+        settings = DepotSettings(
+            bucket=moto.bucket,
+            endpoint=moto.url,
+            region="us-east-1",
+            access_key="AKIATESTEDTESTED1234",
+            secret_key="a-secret",
+        )
+        made = hetzner(
+            name="hz", region=REGION, token=TOKEN, images=IMAGES, endpoint=f"{standin.url}/v1", depot=settings
+        )
+        assert [s.service for s in made.state().signals] == ["servers", "images", "firewalls", "s3"]
+        assert made.list() == frozenset()
+        moto.close(REASON)
+        signals = {s.service: s.signal for s in made.state().signals}
+        assert (signals["servers"], signals["s3"] in AMBIGUOUS | EXPLICIT) == (Signal.OK, True)
+        made.close()
+
+
+def test_the_certificate_of_another_address_is_checked(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    standin = Hetzner(token=TOKEN)
+    standin._server.socket = context.wrap_socket(standin._server.socket, server_side=True)
+    with standin:
+        url = standin.url.replace("http:", "https:")
+        trusting = cloud_at(standin, endpoint=url, ca_file=str(tmp_path / "ca.pem"))
+        assert trusting.quota().nodes_used == 0
+        wary = cloud_at(standin, endpoint=url)
+        with pytest.raises(Unreachable, match="could not be trusted"):
+            wary.quota()
+        for each in (trusting, wary):
+            each.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from failover.clouds.hetzner_access import fingerprint
 from failover.clouds.hetzner_project import Hetzner as HetznerCloud
 from failover.core.model import Node, NodeSpec, NodeState, Reading
 from failover.core.signals import Signal
@@ -185,6 +186,23 @@ def test_how_long_to_wait_is_handed_on(open: Open, standin: Hetzner) -> None:
     with pytest.raises(Throttled) as caught:
         open(deadline_s=2.0).nodes(SERVICE, SITE)
     assert caught.value.retry_after_s == 77.0
+
+
+class Hourly(Hetzner):
+    """It tells its rate, not how long to wait."""
+
+    def throttled(self, retry_after_s: int) -> Reply:
+        return replace(super().throttled(retry_after_s), headers={"RateLimit-Limit": "1800"})
+
+
+def test_how_long_to_wait_follows_from_the_rate() -> None:
+    with Hourly(token=TOKEN) as standin:
+        cloud = cloud_at(standin, deadline_s=1.0)
+        standin.fault(LISTING, Fault.THROTTLED, times=None)
+        with pytest.raises(Throttled) as caught:
+            cloud.quota()
+        assert caught.value.retry_after_s == 2.0
+        cloud.close()
 
 
 def test_a_list_without_an_answer_ends_in_time(cloud: HetznerCloud, open: Open, standin: Hetzner) -> None:
@@ -414,6 +432,16 @@ def test_a_firewall_of_somebody_else_with_our_name_is_a_conflict(cloud: HetznerC
     assert list(opened(standin).values()) == [["8080"]]
 
 
+def test_a_firewall_that_somebody_uses_for_more_stays(open: Open, standin: Hetzner) -> None:
+    cloud = open(deadline_s=0.5)
+    cloud.firewall(SERVICE, SITE, (8080,))
+    standin.foreign("database")
+    only(standin).firewalls = set(standin.firewalls)
+    with pytest.raises(TimedOut):
+        cloud.clear(SERVICE, SITE)
+    assert len(standin.firewalls) == 1
+
+
 def test_an_action_of_a_firewall_that_fails_is_told(cloud: HetznerCloud, standin: Hetzner) -> None:
     standin.actions_failing.add("apply_firewall")
     with pytest.raises(Rejected, match="apply_firewall failed"):
@@ -436,6 +464,58 @@ def test_clearing_takes_what_is_ours_only(
     assert list(opened(standin)) == [f"failover-nodes:{SERVICE}:boreas"]
     assert [key["public_key"] for key in standin.ssh_keys.values()] == [OTHER_KEY]
     assert len(standin.node_ids()) == 1
+
+
+class Racing(Hetzner):
+    """Another run asks for the same thing, and a moment sooner."""
+
+    def create_server(self, call: Call) -> Reply:
+        super().create_server(call)
+        return super().create_server(call)
+
+    def create_firewall(self, call: Call) -> Reply:
+        super().create_firewall(call)
+        return super().create_firewall(call)
+
+    def create_ssh_key(self, call: Call) -> Reply:
+        super().create_ssh_key(call)
+        return super().create_ssh_key(call)
+
+
+def test_what_another_run_made_a_moment_sooner_is_taken() -> None:
+    with Racing(token=TOKEN, pace=Pace(addressed=0, running=0)) as standin:
+        cloud = cloud_at(standin)
+        cloud.firewall(SERVICE, SITE, (8080,))
+        made = cloud.ensure(wish(ssh_keys=(KEY,)))
+        assert standin.node_ids() == (made.id,)
+        assert only(standin).ssh_keys == list(standin.ssh_keys)
+        assert (len(standin.firewalls), len(standin.ssh_keys)) == (1, 1)
+        cloud.close()
+
+
+def test_a_key_name_of_somebody_else_is_a_conflict(cloud: HetznerCloud, standin: Hetzner) -> None:
+    name = f"failover-{SERVICE}-{SITE}-{fingerprint(KEY).replace(':', '')}"
+    standin.create_ssh_key(Call(method="POST", path="", target="", body=_json({"name": name, "public_key": OTHER_KEY})))
+    with pytest.raises(Conflict):
+        cloud.ensure(wish(ssh_keys=(KEY,)))
+    assert standin.node_ids() == ()
+
+
+def test_a_server_that_was_made_here_and_is_gone_is_forgotten(cloud: HetznerCloud, standin: Hetzner) -> None:
+    standin.pace = Pace(listed=100, addressed=0, running=0)
+    cloud.ensure(wish())
+    assert cloud.quota().nodes_used == 1
+    standin.servers.clear()
+    assert cloud.quota().nodes_used == 0
+    assert cloud.nodes(SERVICE, SITE) == ()
+
+
+def test_a_deletion_by_somebody_else_is_waited_for(cloud: HetznerCloud, standin: Hetzner) -> None:
+    standin.delete_ticks = 6
+    (node,) = stocked(cloud, 1).nodes(SERVICE, SITE)
+    standin.delete_server(Call(method="DELETE", path="", target=""), node.id)
+    cloud.destroy(node)
+    assert (standin.node_ids(), standin.count("^DELETE ")) == ((), 0)
 
 
 # ------------------------------------------------------------------------------------ SSH keys
