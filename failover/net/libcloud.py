@@ -139,7 +139,7 @@ def _read(response: requests.Response, deadline: Deadline) -> None:
         response.close()
         raise
     response.raw.release_conn()
-    response._content, response._content_consumed = b"".join(pieces), True  # where requests itself keeps what it read
+    vars(response).update(_content=b"".join(pieces), _content_consumed=True)  # where requests keeps what it has read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

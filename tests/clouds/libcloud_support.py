@@ -1,11 +1,11 @@
 """What the tests of all libcloud clouds share: a depot in memory, and a provider's staff that minds it too."""
 
-from collections.abc import Callable
-
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_dialect import Dialect
+from failover.core.model import NodeSpec
 from failover.errors import AccessRefused, Unreachable
+from failover.testing.clouds import SERVICE, SITE
 from failover.testing.memory_cloud import MemoryCloud, no_faults
 from tests.standins.base import Operator, StandIn
 
@@ -56,7 +56,24 @@ class Staff(Operator):
         self._account.faults = no_faults
 
 
-Build = Callable[[str], Dialect]
+def wish(ordinal: int = 0) -> NodeSpec:
+    """A node as the planner names it, with user-data."""
+    return NodeSpec(
+        name=f"{SERVICE}-{SITE}-web-{ordinal}-1a2b3c4d",
+        service=SERVICE,
+        site=SITE,
+        group="web",
+        ordinal=ordinal,
+        spec="1a2b3c4d",
+        cpus=1,
+        memory_mib=512,
+        disk_gib=1,
+        image="debian-12",
+        ports=(8080,),
+        release="sha256:0",
+        command="python3 server.py",
+        user_data="#cloud-config\nhostname: röhre\n",
+    )
 
 
 def made(dialect: Dialect, shelf: Shelf | None, region: str, **limits: float) -> LibcloudCloud:

@@ -1,14 +1,17 @@
 """DigitalOcean passes the common suite against its stand-in, at once and with delays, and does what only it needs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_digitalocean import DigitalOcean as Dialect
-from failover.clouds.table import Cloud
-from failover.testing.clouds import CloudConformance, Operator
-from tests.clouds.libcloud_support import Shelf, Staff, made
+from failover.clouds.table import Cloud, factory
+from failover.core.model import Reading
+from failover.errors import Conflict, Rejected
+from failover.testing.clouds import SERVICE, SITE, CloudConformance, Operator
+from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
 from tests.standins.base import Pace
 from tests.standins.digitalocean import DigitalOcean
 
@@ -49,3 +52,108 @@ class TestDigitalOceanWithDelays(TestDigitalOcean):
         pace = Pace(listed=2, addressed=4, running=5)
         with DigitalOcean(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
             yield standin
+
+
+# ------------------------------------------------------------------------------------ what only DigitalOcean needs
+
+
+@pytest.fixture
+def standin() -> Iterator[DigitalOcean]:
+    with DigitalOcean(token=TOKEN, page_max=2, pace=Pace(addressed=0, running=0)) as standin:
+        yield standin
+
+
+@pytest.fixture
+def cloud(standin: DigitalOcean) -> Iterator[LibcloudCloud]:
+    cloud = cloud_at(standin)
+    yield cloud
+    cloud.close()
+
+
+def test_a_droplet_carries_user_data_tags_and_both_families(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    node = cloud.ensure(wish())
+    (droplet,) = standin.droplets.values()
+    assert droplet.user_data == wish().user_data
+    assert "failover-nodes:guestbook:aurora" in droplet.tags
+    assert {f"{key}:{value}" for key, value in wish().labels.items()} < set(droplet.tags)
+    assert [":" in address for address in cloud.nodes(SERVICE, SITE)[0].addresses] == [False, True]
+    assert node.addresses == (droplet.v4, droplet.v6)
+
+
+def test_nothing_is_sent_that_the_document_does_not_speak_of(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    cloud.state(), cloud.images(), cloud.sizes(), cloud.quota()
+    cloud.firewall(SERVICE, SITE, (22, 8080))
+    cloud.destroy(cloud.ensure(wish()))
+    cloud.clear(SERVICE, SITE)
+    assert standin.undeclared == set()
+    assert standin.refusals == []
+
+
+def test_the_cheapest_size_of_the_region_is_taken(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    cloud.ensure(replace(wish(), cpus=2, memory_mib=4096))
+    assert [droplet.size for droplet in standin.droplets.values()] == ["s-2vcpu-4gb"]
+    prices = {size.name: size.price_per_hour for size in cloud.sizes()}
+    assert prices["s-1vcpu-1gb"] == pytest.approx(0.00893)
+    assert not [name for name in prices if name.endswith(("sold-out", "far"))]
+
+
+@pytest.mark.parametrize("region", ["sgp1", "atlantis1"])
+def test_a_region_where_nothing_can_be_had_is_told(standin: DigitalOcean, region: str) -> None:
+    cloud = made(Dialect(token=TOKEN, region=region, endpoint=standin.url), None, region)
+    with pytest.raises(Rejected, match=f"nothing can be had in {region}, but in ams3, fra1, nyc3"):
+        cloud.sizes()
+    cloud.close()
+
+
+def test_a_firewall_follows_the_tag_and_is_changed_in_place(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    cloud.firewall(SERVICE, SITE, (22, 443))
+    (firewall,) = standin.firewalls.values()
+    assert firewall.rules["tags"] == ["failover-nodes:guestbook:aurora"]
+    everywhere = {"addresses": ["0.0.0.0/0", "::/0"]}
+    assert [(r["protocol"], r["ports"], r["sources"]) for r in firewall.rules["inbound_rules"]] == [
+        ("tcp", "22", everywhere),
+        ("tcp", "443", everywhere),
+    ]
+    assert {r["protocol"] for r in firewall.rules["outbound_rules"]} == {"tcp", "udp", "icmp"}
+    changes = standin.count("^(POST|PUT) ")
+    cloud.firewall(SERVICE, SITE, (443, 22))
+    assert standin.count("^(POST|PUT) ") == changes
+    cloud.clear(SERVICE, SITE)
+    assert not standin.firewalls
+    assert "failover-nodes:guestbook:aurora" not in standin.tags
+
+
+def test_a_firewall_of_somebody_else_is_left_alone(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (firewall,) = standin.firewalls.values()
+    firewall.rules["tags"] = []
+    with pytest.raises(Conflict):
+        cloud.firewall(SERVICE, SITE, (22,))
+    with pytest.raises(Conflict):
+        cloud.clear(SERVICE, SITE)
+    assert list(standin.firewalls) == [firewall.id]
+
+
+def test_a_busy_droplet_is_waited_for(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    node = cloud.ensure(wish())
+    standin.halt(node.id)
+    standin.droplets[int(node.id)].busy_until = standin.ticks + 4
+    cloud.ensure(wish())
+    standin.droplets[int(node.id)].busy_until = standin.ticks + 4
+    cloud.destroy(node)
+    assert standin.node_ids() == ()
+
+
+def test_the_oracle_is_believed(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    standin.close("terms of service")
+    report = cloud.state()
+    assert (report.reading, report.code, report.message) == (Reading.CLOSED, "locked", "terms of service")
+    assert [signal.service for signal in report.signals] == ["account", "droplets"]
+
+
+def test_it_is_built_from_what_a_config_says(standin: DigitalOcean) -> None:
+    cloud = factory("digitalocean")(name="do", region=REGION, token=TOKEN, images=IMAGES, endpoint=standin.url)
+    assert cloud.state().reading is Reading.ACTIVE
+    with pytest.raises(Rejected, match="no depot"):
+        cloud.list()

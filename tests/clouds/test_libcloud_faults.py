@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from failover.clouds.libcloud import LibcloudCloud
-from failover.core.model import Node, NodeSpec, Reading
+from failover.core.model import Node, Reading
 from failover.errors import (
     AccessRefused,
     AdapterError,
@@ -18,30 +18,11 @@ from failover.errors import (
 )
 from failover.testing.clouds import REASON, SERVICE, SITE
 from tests.clouds.libcloud_cases import CASES, TOKEN, Case
-from tests.clouds.libcloud_support import made
+from tests.clouds.libcloud_support import made, wish
 from tests.standins.base import Fault, Pace, StandIn
 
 UNIQUE = {"linode": Conflict, "openstack": Unreadable}
 """Where a second run meets the first one's node although no list shows it: by its name, by its use of the quota."""
-
-
-def wish(ordinal: int = 0) -> NodeSpec:
-    return NodeSpec(
-        name=f"{SERVICE}-{SITE}-web-{ordinal}-1a2b3c4d",
-        service=SERVICE,
-        site=SITE,
-        group="web",
-        ordinal=ordinal,
-        spec="1a2b3c4d",
-        cpus=1,
-        memory_mib=512,
-        disk_gib=1,
-        image="debian-12",
-        ports=(8080,),
-        release="sha256:0",
-        command="python3 server.py",
-        user_data="#cloud-config\nhostname: röhre\n",
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
 """Linode passes the common suite against its stand-in, at once and with delays, and does what only it needs."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_linode import Linode as Dialect
-from failover.clouds.table import Cloud
-from failover.core.model import NodeState, Reading
-from failover.errors import AccessRefused
+from failover.clouds.table import Cloud, factory
+from failover.core.model import NodeSpec, NodeState, Reading
+from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
 from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
-from tests.clouds.libcloud_support import Shelf, Staff, made
+from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
 from tests.standins.base import Pace
 from tests.standins.linode import LinodeStandIn
 
@@ -73,3 +74,111 @@ class TestLinodeWithDelays(TestLinode):
         pace = Pace(listed=2, addressed=4, running=5)
         with LinodeStandIn(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
             yield standin
+
+
+# ------------------------------------------------------------------------------------ what only Linode needs
+
+
+@pytest.fixture
+def standin() -> Iterator[LinodeStandIn]:
+    with LinodeStandIn(token=TOKEN, page_max=2, pace=Pace(addressed=0, running=0)) as standin:
+        yield standin
+
+
+@pytest.fixture
+def cloud(standin: LinodeStandIn) -> Iterator[LibcloudCloud]:
+    cloud = cloud_at(standin)
+    yield cloud
+    cloud.close()
+
+
+def test_a_linode_carries_user_data_tags_and_the_firewall(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    node = cloud.ensure(wish())
+    (linode,) = standin.linodes.values()
+    (firewall,) = standin.firewalls.values()
+    assert linode.user_data.decode() == wish().user_data
+    assert set(linode.tags) == {f"{key}:{value}" for key, value in wish().labels.items()}
+    assert list(firewall.devices.values()) == [linode.id]
+    assert node.addresses == (linode.v4, linode.v6)
+    (created,) = [call.document for call in standin.requests if call.method == "POST" and "instances" in call.path]
+    assert len(created["root_pass"]) > 50
+
+
+def test_private_addresses_are_not_shown(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    cloud.ensure(wish())
+    (linode,) = standin.linodes.values()
+    linode.private = "192.168.128.9"
+    assert "192.168.128.9" not in cloud.nodes(SERVICE, SITE)[0].addresses
+
+
+def test_disks_are_told_in_mb_and_prices_by_region(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    nanode = next(size for size in cloud.sizes() if size.name == "g6-nanode-1")
+    assert (nanode.disk_gib, nanode.memory_mib, nanode.price_per_hour) == (25, 1024, 0.0075)
+    assert "g7-premium-2" not in {size.name for size in cloud.sizes()}
+    brazil = made(Dialect(token=TOKEN, region="br-gru", endpoint=standin.url), None, "br-gru")
+    dearer = next(size for size in brazil.sizes() if size.name == "g6-nanode-1")
+    assert dearer.price_per_hour == pytest.approx(0.0105)
+    brazil.close()
+
+
+def test_a_region_that_does_not_exist_is_told(standin: LinodeStandIn) -> None:
+    cloud = made(Dialect(token=TOKEN, region="atlantis", endpoint=standin.url), None, "atlantis")
+    with pytest.raises(Rejected, match="no region atlantis"):
+        cloud.sizes()
+    cloud.close()
+
+
+def test_what_is_deprecated_is_no_image(cloud: LibcloudCloud) -> None:
+    assert cloud.images() == {"debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04"}
+
+
+def test_a_firewall_takes_many_ports_and_is_changed_in_place(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    long = f"{SERVICE}-of-the-lighthouse"
+    cloud.firewall(long, SITE, (8080,))
+    cloud.firewall(long, SITE, range(8000, 8020))
+    (firewall,) = standin.firewalls.values()
+    rules = firewall.rules["inbound"]
+    assert [len(rule["ports"].split(",")) for rule in rules] == [15, 5]
+    assert all(rule["addresses"] == {"ipv4": ["0.0.0.0/0"], "ipv6": ["::/0"]} for rule in rules)
+    assert (firewall.rules["inbound_policy"], firewall.rules["outbound_policy"]) == ("DROP", "ACCEPT")
+    assert firewall.label.startswith("guestbook-of-the")
+    assert len(firewall.label) <= 32
+    changes = standin.count("^(POST|PUT) ")
+    cloud.firewall(long, SITE, range(8000, 8020))
+    assert standin.count("^(POST|PUT) ") == changes
+    cloud.clear(long, SITE)
+    assert not standin.firewalls
+
+
+@pytest.mark.parametrize(
+    ("spec", "part"),
+    [
+        (replace(wish(), name="x" * 65), "label"),
+        (replace(wish(), group="g" * 40), "tag"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_sent(
+    standin: LinodeStandIn, cloud: LibcloudCloud, spec: NodeSpec, part: str
+) -> None:
+    with pytest.raises(Rejected, match=f"give a {part}"):
+        cloud.ensure(spec)
+    assert standin.count("^POST ") == 0
+
+
+def test_what_linode_wants_paid_is_a_warning(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    standin.warn("Your payment is past due.")
+    report = cloud.state()
+    assert (report.reading, report.code, report.message) == (Reading.WARNED, "payment_due", "Your payment is past due.")
+
+
+def test_a_suspended_linode_is_the_closed_account(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    cloud.ensure(wish())
+    standin.close("unpaid")
+    report = cloud.state()
+    assert (report.reading, report.code) == (Reading.CLOSED, "billing_suspension")
+
+
+def test_it_is_built_from_what_a_config_says(standin: LinodeStandIn) -> None:
+    cloud = factory("linode")(name="l", region=REGION, token=TOKEN, images=IMAGES, endpoint=standin.url)
+    assert cloud.state().reading is Reading.ACTIVE
