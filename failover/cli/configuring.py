@@ -5,6 +5,7 @@ from pathlib import Path
 
 from failover.cli.output import Output, emit, emit_json, progress
 from failover.cli.wiring import config_of
+from failover.cli.wiring_clouds import check_files
 
 
 def init(directory: Path, *, local: bool, force: bool) -> None:
@@ -20,6 +21,7 @@ def validate(config: Path | None, output: Output) -> None:
     from failover.core.budget import terms, total_s
 
     found = config_of(config)
+    check_files(found)
     service = found.service
     others = service.sites[1:]
     worst = {site.name: round(total_s(terms(service, site)), 3) for site in others}

@@ -6,20 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from failover.cli.wiring_clouds import LOCAL, account_of, cloud_of, with_user_data
 from failover.config.load import find, load
 from failover.config.model import LOCAL_CONTROL, Config, HostConfig, NotifyConfig, ReleaseConfig, TsigConfig
-from failover.core.model import Control, Instant, Release, Service
+from failover.core.model import Control, Instant, Release, Site
 from failover.core.rrsets import RRset
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
 from failover.errors import FailoverError, UsageError
-from failover.ports import Authority, Compute, Depot, Dns, Hook, Notifier, Probe
+from failover.ports import Account, Authority, Dns, Hook, Notifier, Probe
 from failover.stores.lease import FileLease
 from failover.stores.sqlite import SqliteStore
 
-MIRROR_DEADLINE_S = 25.0
-"""Calls that create or destroy may take longer than those of a check."""
+if TYPE_CHECKING:
+    from failover.clouds.table import Cloud
+
 NOTIFY_TIMEOUT_S = 10.0
 
 
@@ -40,11 +43,12 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
     """
     runtime = RealRuntime()
     service = replace(config.service, controls=tuple(_control(config, c) for c in config.service.controls))
-    clouds = {
-        s.name: _cloud(config, s.provider or "", mirror=mirror, preview=preview) for s in service.sites if not s.given
-    }
-    compute: dict[str, Compute] = {name: cloud for name, (cloud, _) in clouds.items()}
-    depots: dict[str, Depot] = {name: depot for name, (_, depot) in clouds.items()}
+    service, user_data = with_user_data(config, service)
+    managed = [site for site in service.sites if not site.given]
+    clouds = {site.name: _cloud(config, site, mirror=mirror, preview=preview) for site in managed}
+    accounts: dict[str, Account] = {**clouds}
+    if not mirror:
+        accounts = {site.name: account_of(config, site, clouds[site.name]) for site in managed}
     name = vantage or os.environ.get("FAILOVER_VANTAGE") or socket.gethostname()
     return Context(
         service=service,
@@ -53,12 +57,13 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         runtime=runtime,
         probe=_LazyProber(runtime, name),
         authority=_LazyAuthority(service.call_s),
-        accounts=compute,
-        compute=compute,
-        depots=depots,
+        accounts=accounts,
+        compute=clouds,
+        depots=clouds,
         hosts={host.name: _host(config, host, preview=preview) for host in config.hosts.values()},
         package=lambda: _package(config),
         release=lambda digest: _release(_managed(config), digest),
+        user_data=user_data,
         notifiers=tuple(_notifier(config, n) for n in config.notify),
         hook=_hook(config),
         hooks_s=config.hooks.timeout_s if _hook(config) is not None else 0.0,
@@ -69,28 +74,14 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
 # ------------------------------------------------------------------------------------ clouds and DNS hosts
 
 
-def _cloud(config: Config, name: str, *, mirror: bool, preview: bool) -> tuple[Compute, Depot]:
-    from failover.clouds.table import factory
-
-    provider = config.providers[name]
-    if preview and provider.kind == "local":
+def _cloud(config: Config, site: Site, *, mirror: bool, preview: bool) -> "Cloud":
+    provider = config.providers[site.provider or ""]
+    if preview and provider.kind == LOCAL:
         from failover.clouds.unopened import UnopenedCloud, never_opened
 
-        if never_opened(config.local_root, name):
-            empty = UnopenedCloud(config.local_root, name, _nodes_max(provider.options))
-            return empty, empty
-    role = "mirror" if mirror or _may_scale(config.service) else "watch"
-    deadline_s = MIRROR_DEADLINE_S if mirror else config.service.call_s
-    options: Mapping[str, object] = {} if provider.kind == "local" else provider.options
-    cloud = factory(provider.kind)(
-        root=config.local_root, name=name, role=role, deadline_s=deadline_s, timeout_s=deadline_s, **options
-    )
-    return cloud, cloud
-
-
-def _may_scale(service: Service) -> bool:
-    """A warm or cold target needs its nodes created during a cutover."""
-    return any(not s.given and s.standby != "hot" for s in service.sites)
+        if never_opened(config.local_root, provider.name):
+            return UnopenedCloud(config.local_root, provider.name, _nodes_max(provider.options))
+    return cloud_of(config, site, mirror=mirror)
 
 
 def _host(config: Config, host: HostConfig, *, preview: bool) -> Dns:
@@ -192,7 +183,7 @@ def _api_base(config: Config, name: str) -> str | None:
 
         record = read_record(place(config.local_root, Kind.CLOUD, name).directory)
         return f"http://{record.address}:{record.port}" if record is not None else None
-    named = provider.options.get("endpoint") or provider.options.get("auth_url")
+    named = provider.endpoint or provider.options.get("auth_url")
     return str(named) if named else API_BASES.get(provider.kind)
 
 

@@ -80,11 +80,15 @@ def _provider(name: str, provider: providers.Provider, base: Path) -> ProviderCo
     options: dict[str, object] = {}
     if isinstance(provider, providers.OpenStackProvider):
         options = provider.model_dump(include={"auth_url", "project", "domain", "network"})
+    if isinstance(provider, providers.AwsProvider):
+        options = {"subnets": tuple(provider.subnets)}
+    ca_file = provider.ca_file if isinstance(provider, providers.ForeignDepot) else None
     return ProviderConfig(
         name=name,
         kind=provider.kind,
         credentials=_credentials(provider.credentials, base),
         endpoint=provider.endpoint,
+        ca_file=str(base / ca_file) if ca_file else None,
         images=base / provider.images if provider.images else None,
         depot=_depot(provider.depot, base) if provider.depot else None,
         options=options,

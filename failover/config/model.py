@@ -32,6 +32,7 @@ class ProviderConfig:
     kind: str
     credentials: Mapping[str, Mapping[str, str | SecretRef]] = field(default_factory=dict)
     endpoint: str | None = None
+    ca_file: str | None = None
     images: Path | None = None
     depot: DepotConfig | None = None
     options: Mapping[str, object] = field(default_factory=dict)

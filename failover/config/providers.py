@@ -126,6 +126,10 @@ class Remote(Model):
 class ForeignDepot(Remote):
     """A provider whose credentials do not open a bucket."""
 
+    ca_file: Filled | None = Field(
+        default=None, description="what to trust at `endpoint`; default: what this machine does"
+    )
+
     @model_validator(mode="after")
     def _check(self) -> "ForeignDepot":
         depot = self.depot
@@ -138,6 +142,7 @@ class AwsProvider(Remote):
     """Amazon EC2."""
 
     kind: Literal["aws"]
+    subnets: list[Word] = Field(default=[], description="where nodes stand; default: the region's default ones")
     credentials: Annotated[
         Annotated[AwsCredentials, Tag(ONE)] | Annotated[AwsRoles, Tag(ROLES)], Discriminator(_by_role)
     ] = AwsCredentials()

@@ -185,9 +185,9 @@ def http_url(value: str) -> str:
 
 
 def release_url(value: str) -> str:
-    """A URL as above; `{release}` in it is the digest's hexadecimal part."""
-    if set(_PLACEHOLDER.findall(value)) - {"release"}:
-        raise ValueError("knows the placeholder {release} only")
+    """A URL as above; `{release}` in it is the digest's hexadecimal part, so that each release has its own address."""
+    if set(_PLACEHOLDER.findall(value)) != {"release"}:
+        raise ValueError("must hold {release}, and no other placeholder: each release has an address of its own")
     return http_url(value)
 
 

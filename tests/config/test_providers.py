@@ -43,6 +43,7 @@ def test_credentials_stand_by_role(clouds: Config) -> None:
             },
         },
         depot=DepotConfig(bucket="gb-release"),
+        options={"subnets": ("subnet-1",)},
     )
 
 
@@ -74,6 +75,7 @@ def test_one_credential_is_for_both_roles(clouds: Config) -> None:
 def test_each_kind_keeps_what_it_needs(clouds: Config) -> None:
     assert clouds.providers["linode"].credentials["watch"] == {"token": SecretRef(env="LINODE_READ")}
     assert clouds.providers["vultr"].endpoint == "http://127.0.0.1:8080/"
+    assert clouds.providers["vultr"].ca_file == str(HERE / "ca.pem")
     assert clouds.providers["ovh"].options == {
         "auth_url": "https://auth.example.net/v3",
         "project": "p1",
@@ -229,8 +231,9 @@ def test_a_release_with_secrets_needs_a_depot(findings: Findings) -> None:
 @pytest.mark.parametrize(
     ("release", "expected"),
     [
-        ("url: 'https://x/{relase}'", "`url` knows the placeholder {release} only"),
-        ("url: 'ftp://x/'", "`url` must be a URL such as"),
+        ("url: 'https://x/{relase}'", "`url` must hold {release}, and no other placeholder"),
+        ("url: 'https://x/'", "`url` must hold {release}, and no other placeholder"),
+        ("url: 'ftp://x/{release}'", "`url` must be a URL such as"),
     ],
 )
 def test_a_mistake_in_the_address_of_the_release(findings: Findings, release: str, expected: str) -> None:
