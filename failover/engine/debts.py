@@ -9,6 +9,7 @@ from failover.core.safety import highest_epoch
 from failover.core.world import Debt, State
 from failover.engine.context import Context
 from failover.engine.notify import note
+from failover.engine.planning import still_ours
 from failover.engine.publish import HostState, swap_everywhere, unserved
 
 
@@ -59,7 +60,7 @@ def changed_by_others(context: Context, state: State, hosts: Mapping[str, HostRe
     published = state.published
     if published is None:
         return []
-    wanted = published.rrsets
+    wanted = still_ours(context.service, published.rrsets)
     found = []
     for name, reading in hosts.items():
         epoch = highest_epoch(context.service, (reading,)) if reading.problem is None else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from failover.core.cutover import CutoverPlan, PlanKind, record_sets, seal, steps_for
 from failover.core.judge import site_addresses
-from failover.core.model import HostReading, Standby
+from failover.core.model import HostReading, Service, Standby
 from failover.core.rrsets import RRset, epoch_name
 from failover.core.safety import highest_epoch
 from failover.core.world import State
@@ -47,7 +47,7 @@ def make_plan(
             zones=service.zones,
             hosts=service.hosts,
             rrsets=rrsets,
-            before=state.published.rrsets if state.published is not None else standing(context, hosts),
+            before=still_ours(service, state.published.rrsets) if state.published else standing(context, hosts),
             automatic=automatic,
             forced=forced,
             verdict=verdict,
@@ -55,6 +55,12 @@ def make_plan(
             addresses={} if scales else addresses,
         )
     )
+
+
+def still_ours(service: Service, rrsets: tuple[RRset, ...]) -> tuple[RRset, ...]:
+    """Without the records that left the config since they were published: nobody reads them any more."""
+    names = {(r.name, r.type) for r in service.records}
+    return tuple(r for r in rrsets if r.key in names)
 
 
 def _passing(state: State, target: str, known: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import pytest
 
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import DecisionKind
-from failover.core.model import NodeState, Standby
+from failover.core.model import NodeState, Record, Standby
 from failover.core.saga import EventKind
 from failover.core.world import Pause
 from failover.engine.context import TICK, leased
@@ -17,7 +17,7 @@ from failover.engine.planning import make_plan
 from failover.engine.publish import read_hosts
 from failover.errors import RefusedError, UsageError
 from failover.testing.sim_runtime import Hangs, Trouble
-from failover.testing.sim_world import ERRORS, POLICY
+from failover.testing.sim_world import ERRORS, POLICY, ZONE, guestbook
 from tests.engine.play import Play, published
 
 KINDS = [Standby.HOT, Standby.WARM, Standby.COLD]
@@ -530,3 +530,16 @@ def test_a_probe_that_hangs_is_no_proof() -> None:
 
 def _hanging(name: str) -> Callable[[str], Trouble | None]:
     return lambda what: Trouble.LOST if what == name else None
+
+
+def test_a_record_that_left_the_config_keeps_nobody_from_moving() -> None:
+    service = guestbook()
+    other = Record(name="api.example.org", zone=ZONE, type="A", group="web")
+    found = published(service=replace(service, records=(*service.records, other)))
+    found.outside.reconfigure(service)
+    found.process()
+    found.ticks(3)
+    assert found.said("records-changed") == []
+    lose(found)
+    found.until("boreas")
+    assert found.site_of_dns() == {"boreas"}
