@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from failover.clouds.late import LateCloud
     from failover.clouds.table import Cloud
 
-WATCH, MIRROR = "watch", "mirror"
+WATCH, MIRROR, SECOND = "watch", "mirror", "second"
 CREATE_DEADLINE_S = 25.0
 """Calls that create or destroy may take longer than those of a check."""
 NETWORK_S_MAX = 10.0
@@ -64,15 +64,18 @@ def cloud_of(config: Config, site: Site, *, mirror: bool) -> "LateCloud":
 
 
 def account_of(config: Config, site: Site, first: Account) -> Account:
-    """The account of a managed site as a check reads it: by its other credential too, where there are two."""
+    """The account of a managed site as a check reads it: by a second credential too, where the config has one.
+
+    The one for mirroring is no such: a check never needs the right to write.
+    """
     provider = config.providers[site.provider or ""]
-    if provider.credentials.get(WATCH) == provider.credentials.get(MIRROR):
+    if SECOND not in provider.credentials:
         return first
     from failover.clouds.late import LateCloud, Once
     from failover.clouds.second import Seconded
 
     call_s = config.service.call_s
-    other = Once(lambda: build(Order(config=config, site=site, role=MIRROR, deadline_s=call_s)))
+    other = Once(lambda: build(Order(config=config, site=site, role=SECOND, deadline_s=call_s)))
     return Seconded(first, LateCloud(provider.name, other, other), deadline_s=call_s)
 
 
@@ -103,7 +106,7 @@ def _aws(order: Order) -> dict[str, Any]:
 
     return {
         **_remote(order),
-        "role": order.role,
+        "role": WATCH if order.role == SECOND else order.role,
         "credentials": AwsCredentials(**order.credentials),
         **order.provider.options,
         "node_cpus": max((group.cpus for group in order.config.service.groups), default=1),
