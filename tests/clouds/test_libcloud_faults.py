@@ -1,7 +1,9 @@
 """Bad days at the providers behind libcloud: nothing is duplicated, nothing foreign touched, no list is cut short."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +13,16 @@ from failover.errors import (
     AccessRefused,
     AdapterError,
     Conflict,
+    QuotaExceeded,
+    Rejected,
     Throttled,
     TimedOut,
     Unreachable,
     Unreadable,
 )
-from failover.testing.clouds import REASON, SERVICE, SITE
+from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance
 from tests.clouds.libcloud_cases import CASES, TOKEN, Case
-from tests.clouds.libcloud_support import made, wish
+from tests.clouds.libcloud_support import Shelf, made, wish
 from tests.standins.base import Fault, Pace, StandIn
 
 UNIQUE = {"linode": Conflict, "openstack": Unreadable}
@@ -275,3 +279,38 @@ def test_secrets_stand_in_no_error(world: World) -> None:
         TOKEN not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r} {world.case.dialect(world.standin)!r}"
     )
     assert TOKEN not in repr(replace(wish(), user_data=TOKEN))
+
+
+# ------------------------------------------------------------------------------------ what cannot be had
+
+
+def test_a_node_that_no_size_fits_is_rejected(world: World) -> None:
+    with pytest.raises(Rejected, match="has no size for the node"):
+        world.open().ensure(replace(wish(), cpus=64))
+    assert world.standin.node_ids() == ()
+
+
+def test_who_waits_for_another_call_does_not_wait_for_ever(world: World) -> None:
+    cloud = world.open(timeout_s=0.5, deadline_s=0.5)
+    world.standin.fault(world.case.listing, Fault.HANG, times=None)
+    with ThreadPoolExecutor(3) as pool:
+        for call in [pool.submit(cloud.ensure, wish()) for _ in range(3)]:
+            with pytest.raises(TimedOut):
+                call.result()
+
+
+def test_a_quota_is_told_when_nothing_is_going(world: World) -> None:
+    world.standin.nodes_max = 1
+    cloud = stocked(world, 1)
+    with pytest.raises(QuotaExceeded):
+        cloud.ensure(wish(1))
+    assert world.count(world.case.creating) == 2
+
+
+def test_what_was_handed_over_is_withdrawn_with_the_node(world: World, tmp_path: Path) -> None:
+    shelf, packed = Shelf(), CloudConformance().packed(tmp_path, "first")
+    shelf.put(packed.digest, packed.archive)
+    cloud = made(world.case.dialect(world.standin), shelf, world.case.region)
+    cloud.destroy(cloud.ensure(replace(wish(), release=packed.digest)))
+    assert shelf.withdrawn == [wish().name]
+    cloud.close()
