@@ -96,7 +96,7 @@ def _provider(name: str, provider: providers.Provider, base: Path) -> ProviderCo
 
 
 def _credentials(found: shapes.Model, base: Path) -> dict[str, dict[str, str | SecretRef]]:
-    """By role; one for both where the file does not tell them apart."""
+    """By role; one for watching and mirroring where the file does not tell them apart."""
     if isinstance(found, providers.AwsRoles | providers.TokenRoles | providers.PasswordRoles):
         roles = {"watch": found.watch, "mirror": found.mirror, "second": found.second}
         return {role: _parts(credential, base) for role, credential in roles.items() if credential is not None}

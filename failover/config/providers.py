@@ -18,7 +18,6 @@ PLUGINS = "failover.clouds"
 OTHER, ONE, ROLES, TOKEN_KIND = "[other]", "[one]", "[roles]", "[token]"
 """Marks that pydantic puts into places; no key of a config looks like them."""
 
-
 # ---------------------------------------------------------------------------------------------- credentials
 
 
@@ -86,7 +85,7 @@ class PasswordRoles(Model):
 
 
 def _by_role(value: object) -> str:
-    return ROLES if isinstance(value, dict) and ("watch" in value or "mirror" in value) else ONE
+    return ROLES if isinstance(value, dict) and not {"watch", "mirror", "second"}.isdisjoint(value) else ONE
 
 
 # ---------------------------------------------------------------------------------------------- kinds

@@ -72,6 +72,17 @@ def test_one_credential_is_for_both_roles(clouds: Config) -> None:
     )
 
 
+def test_a_second_credential_may_stand_beside(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    roles = "{watch: {token: {env: A}}, mirror: {token: {env: B}}, second: {token: {env: C}}}"
+    path.write_text(config(f"{{kind: vultr, credentials: {roles}, {DEPOT}}}"))
+    assert {role: str(c["token"]) for role, c in load(path).providers["aurora"].credentials.items()} == {
+        "watch": "env A",
+        "mirror": "env B",
+        "second": "env C",
+    }
+
+
 def test_each_kind_keeps_what_it_needs(clouds: Config) -> None:
     assert clouds.providers["linode"].credentials["watch"] == {"token": SecretRef(env="LINODE_READ")}
     assert clouds.providers["vultr"].endpoint == "http://127.0.0.1:8080/"
