@@ -243,15 +243,14 @@ def whole(api: Api, read: Callable[[str | None], Page[T]]) -> list[T]:
     """
     problem = ""
     for _ in range(READINGS):
-        found: list[T] = []
-        following: str | None = None
+        page = read(None)
+        found = list(page.items)
         for _ in range(PAGES_MAX):
-            page = read(following)
-            found += page.items
-            following = page.next
-            if following is None:
+            if page.next is None:
                 break
-        if len(found) == page.total:
+            page = read(page.next)
+            found += page.items
+        if page.next is None and len(found) == page.total:
             return found
         problem = f"{len(found)} items were listed, {page.total} there should be"
     raise Unreadable(api.operation, api.object, problem)
