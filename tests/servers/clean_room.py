@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ BUILD = Path(__file__).resolve().parents[2] / "build"
 INCLUDED = "python3,nftables"
 WASTE = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man")
 NOBODY = 65534
+TUNNEL = Path(__file__).with_name("tunnel.py")
+OPEN = """\
+import socket
+with socket.socket() as asked:
+    print("open" if asked.connect_ex(("127.0.0.1", {port})) == 0 else "closed")
+"""
 _SETUP = """\
 set -e
 mount --make-rprivate / && mount -t tmpfs none "$2"
@@ -107,13 +114,31 @@ class Room:
             "chroot", f"--userspec={user}:{user}", "--groups=", root, "/usr/bin/env", "-C", cwd, *command
         )
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.entering(*command), capture_output=True, text=True, timeout=60, env=CLEAN)
+    def run(self, *command: str, user: int = 0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.entering(*command, user=user), capture_output=True, text=True, timeout=60, env=CLEAN)
 
     def must(self, *command: str) -> str:
         done = self.run(*command)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @contextlib.contextmanager
+    def reaching(self, port: int) -> Iterator[None]:
+        """127.0.0.1:port of this machine can be reached there by the same address, as long as the block lasts."""
+        with tempfile.TemporaryDirectory() as folder:
+            door = f"unix:{folder}/door"
+            out = subprocess.Popen([sys.executable, str(TUNNEL), door, f"tcp:{port}"], stderr=subprocess.DEVNULL)
+            into = subprocess.Popen(
+                self.inside("--", sys.executable, str(TUNNEL), f"tcp:{port}", door), stderr=subprocess.DEVNULL
+            )
+            try:
+                eventually(lambda: Path(folder, "door").exists())
+                eventually(lambda: self.ask(OPEN.format(port=port)) == "open\n")
+                yield
+            finally:
+                for process in (into, out):
+                    process.terminate()
+                    process.wait()
 
     def ask(self, code: str) -> str:
         """What a Python program of this machine prints that sees the room's network."""
