@@ -25,7 +25,7 @@ from failover.engine.context import TICK, leased
 from failover.engine.deploy import deploy
 from failover.engine.operate import cutover
 from failover.engine.tick import TickReport, tick
-from failover.errors import FailoverError
+from failover.errors import FailoverError, StateError
 from failover.testing.memory_store import Crashed, MemoryDisk, MemoryStore
 from failover.testing.sim_faults import CRISES, Faults
 from failover.testing.sim_runtime import SimRuntime, Trouble, VirtualClock
@@ -36,6 +36,7 @@ ROUNDS = 40
 CALM_ROUNDS_MAX = 60
 """L2: after so many calm rounds (ten minutes) every plan has ended and every debt is settled."""
 WRITES_MAX = 40
+READS = ("load", "journal", "events", "plans", "verify", "orders")
 CALLS_MAX = 60
 SURPRISE_CALLS_MAX = 25
 COMPUTE_S = 1.0
@@ -60,6 +61,19 @@ class Result:
         return "\n".join([f"seed {self.seed}:", *(f"  {v}" for v in self.violations), f"  again: {again}"])
 
 
+class DiskFull(StateError):
+    """The simulated disk takes no write."""
+
+
+def _full(operation: str) -> Exception | None:
+    """S15: what cannot be written down is not begun."""
+    return None if operation in READS else DiskFull("write state", "disk", "no space is left")
+
+
+def _well(_: str) -> Exception | None:
+    return None
+
+
 class Simulation:
     """One seed. `run` plays it."""
 
@@ -81,6 +95,7 @@ class Simulation:
         self._between: list[Callable[[], str]] = []
         """What happens before the next round."""
         self._calls = 0
+        self._disk_full_rounds = 0
         self._round_s = 0.0
         """When the last round began."""
         self._calm = False
@@ -193,7 +208,7 @@ class Simulation:
             self._say(f"the process died in {what}: {death}")
         except FailoverError as error:
             self._say(f"{what}: {type(error).__name__}: {error}")
-            if what == "check":
+            if what == "check" and not isinstance(error, DiskFull):
                 self.watcher.say("L2", f"a check cannot run: {type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001  (whatever it is, it is a defect)
             self.watcher.say("L2", f"{what} raises {type(error).__name__}: {error}")
@@ -253,6 +268,11 @@ class Simulation:
             self.clock.advance(seconds)
         elif draw < 0.27:
             self._stale()
+        elif draw < 0.29:
+            self._disk_full_rounds = self.chance.randint(1, 4)
+            self._say("the disk is full")
+        self._disk_full_rounds -= 1
+        self.disk.fault = _full if self._disk_full_rounds > 0 else _well
 
     def _operator(self) -> None:
         draw = self.chance.random()
@@ -313,6 +333,7 @@ class Simulation:
         """L2: when the faults stop, every plan ends, every debt is settled, and nothing is left in between."""
         self._say("all faults end")
         self._calm, self._surprise = True, None
+        self.disk.fault = _well
         self._between.clear()
         self.faults.heal()
         self._process()
