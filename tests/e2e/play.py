@@ -14,7 +14,6 @@ from typing import Any
 from failover.cli.demo_stage import processes_under
 from tests.e2e.forks import Death, Forks
 
-TRACE = os.environ.get("E2E_TRACE")
 PATIENCE_S = 120.0
 """Machines are busy: a condition gets this long, and nothing is asserted about time itself."""
 COMMAND_S = 90.0
@@ -82,9 +81,6 @@ class Play:
     def keep(self, words: Sequence[str], code: int, out: str, err: str) -> Ran:
         ran = Ran(tuple(words), code, out, err)
         self.said.append(str(ran))
-        if TRACE:
-            with Path(TRACE).open("a") as f:
-                f.write(f"{time.monotonic():.1f} {ran}\n")
         return ran
 
     def ask(self, *words: str, code: int | Sequence[int] = 0) -> dict[str, Any]:
