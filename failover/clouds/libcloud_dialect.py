@@ -236,6 +236,18 @@ class Page(Generic[T]):
     next: str | None
 
 
+def _pages(read: Callable[[str | None], Page[T]]) -> tuple[list[T], int, bool]:
+    """One reading: the items, how many the last page says that there are, and whether the end was reached."""
+    page = read(None)
+    found = list(page.items)
+    for _ in range(PAGES_MAX):
+        if page.next is None:
+            return found, page.total, True
+        page = read(page.next)
+        found += page.items
+    return found, page.total, page.next is None
+
+
 def whole(api: Api, read: Callable[[str | None], Page[T]]) -> list[T]:
     """Every item of every page, as many as the provider says that there are. `read(None)` reads the first page.
 
@@ -243,14 +255,8 @@ def whole(api: Api, read: Callable[[str | None], Page[T]]) -> list[T]:
     """
     problem = ""
     for _ in range(READINGS):
-        page = read(None)
-        found = list(page.items)
-        for _ in range(PAGES_MAX):
-            if page.next is None:
-                break
-            page = read(page.next)
-            found += page.items
-        if page.next is None and len(found) == page.total:
+        found, total, complete = _pages(read)
+        if complete and len(found) == total:
             return found
-        problem = f"{len(found)} items were listed, {page.total} there should be"
+        problem = f"{len(found)} items were listed, {total} there should be"
     raise Unreadable(api.operation, api.object, problem)
