@@ -401,9 +401,12 @@ def local_warn(
 
 @local.command("fail")
 def local_fail(
-    name: Name,
+    name: Annotated[str, typer.Argument(help="A cloud or DNS host, as `failover local list` shows it.")],
     mode: Annotated[
-        str, typer.Option("--mode", help="Clouds: drop, api, refuse, error. DNS hosts: drop, servfail, refuse, lag, …")
+        str,
+        typer.Option(
+            "--mode", help="Clouds: drop, api, refuse, error. DNS hosts: drop, servfail, refuse, refuse-updates, lag."
+        ),
     ] = "drop",
     lag: Annotated[float | None, typer.Option("--lag", help="Seconds, for the mode `lag`.")] = None,
     config: ConfigOption = None,

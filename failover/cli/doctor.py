@@ -6,13 +6,17 @@ from failover.cli.output import Output, emit, emit_json, table
 from failover.cli.wiring import clocks_of, config_of, context_of
 from failover.core.doctor import Finding, Severity, diagnose, would_fail
 from failover.engine.doctor import examine
+from failover.errors import SecretError
 
 GOOD, FAILED = 0, 1
 
 
 def doctor(config: Path | None, output: Output, *, verbose: bool) -> int:
     found = config_of(config)
-    watch, mirror = context_of(found), context_of(found, mirror=True)
+    try:
+        watch, mirror = context_of(found), context_of(found, mirror=True)
+    except SecretError as error:
+        return _unreadable_secret(error, output)
     facts = examine(watch, mirror, clocks=clocks_of(found))
     findings = diagnose(watch.service, facts)
     fails = would_fail(watch.service, facts, findings)
@@ -21,6 +25,17 @@ def doctor(config: Path | None, output: Output, *, verbose: bool) -> int:
     else:
         emit(_text(findings, fails=fails, verbose=verbose))
     return FAILED if fails else GOOD
+
+
+def _unreadable_secret(error: SecretError, output: Output) -> int:
+    """Nothing can be asked without it, and no cutover can be made: that is the finding."""
+    remedy = error.hint or "make it readable for this user, and for this user only"
+    finding = Finding(area="secret", subject=error.object, severity=Severity.FATAL, says=str(error), remedy=remedy)
+    if output is Output.JSON:
+        emit_json({"cutover_would_fail": True, "findings": _documents((finding,))})
+    else:
+        emit(_text((finding,), fails=True, verbose=True))
+    return FAILED
 
 
 def _documents(findings: tuple[Finding, ...]) -> list[dict[str, str]]:

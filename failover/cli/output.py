@@ -1,7 +1,9 @@
 """Standard output is data, standard error is progress and refusals. Secrets are hidden in both."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -56,10 +58,18 @@ def refuse(error: FailoverError) -> int:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned with blanks. The last column wraps by itself; nothing is cut off."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    lines = [
-        "  ".join(cell if i == len(row) - 1 else cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip()
-        for row in (head, *rows)
-    ]
-    return "\n".join(lines)
+    """Columns aligned with blanks. On a terminal the last column is folded to its width; nothing is cut off."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head) - 1)]
+    margin = sum(widths) + 2 * len(widths)
+    room = shutil.get_terminal_size().columns - margin if sys.stdout.isatty() else 0
+    return "\n".join(_line(row, widths, margin, room) for row in (head, *rows))
+
+
+FOLD_MIN = 24
+"""Columns narrower than this are not folded: that would be harder to read than long lines."""
+
+
+def _line(row: Sequence[str], widths: Sequence[int], margin: int, room: int) -> str:
+    start = "".join(cell.ljust(width) + "  " for cell, width in zip(row, widths, strict=False))
+    folded = textwrap.wrap(row[-1], room) if room >= FOLD_MIN else [row[-1]]
+    return f"\n{' ' * margin}".join([f"{start}{folded[0] if folded else ''}".rstrip(), *folded[1:]])

@@ -11,6 +11,7 @@ from failover.config.model import Config
 from failover.core.budget import Term, gap_s, terms, total_s
 from failover.core.cutover import CutoverPlan
 from failover.core.decide import candidates
+from failover.core.health import HealthState
 from failover.core.model import Service
 from failover.core.outlook import next_action, safe
 from failover.core.saga import Event, EventKind
@@ -134,7 +135,7 @@ def _text(config: Config, world: World) -> str:
     is_safe = safe(service, world) and stale_s(service, world) is None
     lines = [
         f"{service.name}: active at {state.active_site or 'no site'} (epoch {state.epoch}), "
-        f"{'safe' if is_safe else 'NOT SAFE'}",
+        f"{'DOWN' if _down(world) else 'safe' if is_safe else 'NOT SAFE'}",
         f"next: {_next(service, world)}",
     ]
     pause = world.orders.pause_at(world.now)
@@ -147,6 +148,13 @@ def _text(config: Config, world: World) -> str:
     lines += [f"DEBT: {d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts]
     lines += ["", _sites_text(config, world), "", _dns_text(world), "", _budget_text(config, world)]
     return "\n".join(lines)
+
+
+def _down(world: World) -> bool:
+    """Whether the active site does not serve: then nothing is safe, whatever would come next."""
+    watch = world.state.watch.get(world.state.active_site or "")
+    verdict = watch.verdict if watch else None
+    return verdict is not None and verdict.data_plane is HealthState.DOWN
 
 
 def _sites_text(config: Config, world: World) -> str:
@@ -162,10 +170,11 @@ def _sites_text(config: Config, world: World) -> str:
 
 
 def _dns_text(world: World) -> str:
-    rows = [
-        [name, "PROBLEM" if h.problem else "ok", h.problem or "; ".join(str(r) for r in h.rrsets) or "nothing of ours"]
-        for name, h in world.state.hosts.items()
-    ]
+    debts = {d.host for d in world.state.debts}
+    rows = []
+    for name, h in world.state.hosts.items():
+        how = "PROBLEM" if h.problem else "BEHIND" if name in debts else "ok"
+        rows.append([name, how, h.problem or "; ".join(str(r) for r in h.rrsets) or "nothing of ours"])
     return table(["DNS HOST", "STATE", "HOLDS"], rows) if rows else "DNS hosts: not asked yet"
 
 

@@ -126,7 +126,16 @@ def _react(service: Service, world: World, active: str, verdict: Verdict) -> Dec
     if left > 0 and reaction.action is not Action.HOLD:
         wait = f"confirming for {left:.1f} s more before the reaction `{reaction.action}`"
         return Decision(kind=DecisionKind.HOLD, reasons=(_says(active, verdict), wait), verdict=verdict.kind)
+    if verdict.kind is VerdictKind.ACCOUNT_CLOSED and _failing(world, active, verdict):
+        wait = "its newest rounds are bad: no question while that is being decided"
+        return Decision(kind=DecisionKind.HOLD, reasons=(_says(active, verdict), wait), verdict=verdict.kind)
     return confirmed(service, world, active, verdict)
+
+
+def _failing(world: World, active: str, verdict: Verdict) -> bool:
+    """Whether a site that still counts as UP has begun to fail."""
+    healths = world.state.health.get(active, {})
+    return verdict.data_plane is HealthState.UP and any(h.fails for h in healths.values())
 
 
 def confirmed(service: Service, world: World, active: str, verdict: Verdict) -> Decision:

@@ -103,6 +103,14 @@ _ACCOUNT = {
 }
 
 
+def _plane(data_plane: HealthState, details: tuple[str, ...]) -> str:
+    """What the checks say; a site that has begun to fail is UP until enough rounds were bad."""
+    if not details:
+        return _PLANE[data_plane]
+    begins = "the service still counts as up" if data_plane is HealthState.UP else _PLANE[data_plane]
+    return f"{begins} ({'; '.join(details)})"
+
+
 def judge_site(
     *,
     now: Instant,
@@ -125,7 +133,7 @@ def judge_site(
     said = _ACCOUNT[report.reading]
     if report.code or report.message:
         said += f" ({': '.join(filter(None, (report.code, report.message)))})"
-    evidence = [_PLANE[data_plane] + (f" ({'; '.join(details)})" if details else ""), said]
+    evidence = [_plane(data_plane, details), said]
     if nodes is NodesSeen.GONE:
         evidence.append(f"{GONE_LISTS} complete lists in a row show none of our nodes running")
     if silent:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from failover.core.cutover import PlanKind
 from failover.core.mirror import ActionKind, SiteAction, SiteFound, SitePlan, plan_site
 from failover.core.model import Node, NodeState, Release, Site
 from failover.core.ready import short
@@ -14,7 +15,7 @@ from failover.engine.context import TICK, Context, leased
 from failover.engine.delivery import check as check_delivery
 from failover.engine.nodes import CREATE_S, clear, destroy, ensure, failing, list_nodes, open_ports, wait_serving
 from failover.engine.publication import refresh
-from failover.errors import AdapterError, FailoverError
+from failover.errors import AdapterError, Conflict, FailoverError
 from failover.ports import Call, Done
 
 UPLOAD_S = 120.0
@@ -55,7 +56,7 @@ def _plan_of(site: Site, done: Done) -> SitePlan:
 
 
 def _survey_site(context: Context, state: State | None, release: Release, site: Site) -> SitePlan:
-    active = state is not None and state.active_site == site.name
+    active = state is not None and _needed(state, site.name)
     compute, depot = context.compute[site.name], context.depots[site.name]
     quota = compute.quota()
     ours = set(state.archives.get(site.name, ())) if state else set()
@@ -205,12 +206,12 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
         _say(mirror, plan, action, done)
         if action.kind is ActionKind.REBUILD:
             _record(mirror, plan, without=action.nodes)
-            _gone(mirror, action.nodes)
+            _gone(mirror, plan.site, action.nodes, rebuilt=True)
         ensure(mirror.context, action.spec)
         wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
         _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
         if action.kind is ActionKind.REPLACE:
-            _gone(mirror, action.nodes)
+            _gone(mirror, plan.site, action.nodes)
 
 
 def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
@@ -221,7 +222,7 @@ def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
         _record(mirror, plan, without=leaving)
     for action in surplus:
         _say(mirror, plan, action, done)
-        _gone(mirror, action.nodes)
+        _gone(mirror, plan.site, action.nodes)
     for action in _of(plan, ActionKind.REMOVE):
         _say(mirror, plan, action, done)
         depot, digest = mirror.context.depots[plan.site], action.what
@@ -229,9 +230,32 @@ def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     _record(mirror, plan, without=())
 
 
-def _gone(mirror: Mirror, nodes: tuple[Node, ...]) -> None:
+def _gone(mirror: Mirror, site: str, nodes: tuple[Node, ...], *, rebuilt: bool = False) -> None:
+    """Destroy these nodes, unless a plan moved to their site since the survey: then DNS points to them, or soon will.
+
+    A node that is `rebuilt` is destroyed although DNS names it: it serves something wrong, and has no replacement yet.
+    """
+    state = mirror.context.store.load()
+    published = state.published.rrsets if state.published is not None else ()
+    in_dns = {value for rrset in published for value in rrset.values}
     for node in nodes:
+        if _moving_to(state, site) or (in_dns & set(node.addresses) and not rebuilt):
+            raise Conflict("destroy node", node.name, "DNS points to it, or soon will", "failover apply again")
+        if state.debts and not rebuilt:
+            hosts = ", ".join(d.host for d in state.debts)
+            cause = f"{hosts} did not take the last change and may still point to it"
+            raise Conflict("destroy node", node.name, cause, "failover apply again when no debt is left")
         destroy(mirror.context, node)
+
+
+def _moving_to(state: State, site: str) -> bool:
+    plan = state.open_plan
+    return plan is not None and plan.kind is PlanKind.CUTOVER and plan.target == site
+
+
+def _needed(state: State, site: str) -> bool:
+    """Whether the site serves, or shall in a moment."""
+    return state.active_site == site or _moving_to(state, site)
 
 
 def _record(mirror: Mirror, plan: SitePlan, *, without: tuple[Node, ...]) -> None:
@@ -241,12 +265,12 @@ def _record(mirror: Mirror, plan: SitePlan, *, without: tuple[Node, ...]) -> Non
     nodes = tuple(n for n in listed if n.id not in leaving and n.state is NodeState.RUNNING)
 
     def change(state: State) -> State:
-        if not nodes and state.active_site == plan.site:
+        if not nodes and _needed(state, plan.site):
             return state  # its last known addresses stay: they are what checks ask, and DNS is never emptied
         return replace(state, inventory={**state.inventory, plan.site: nodes})
 
     state = mirror.update(change)
-    if state.active_site == plan.site:
+    if _needed(state, plan.site) and state.inventory.get(plan.site):
         refresh(mirror.context)
 
 

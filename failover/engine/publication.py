@@ -71,7 +71,8 @@ def refresh(context: Context) -> None:
         if plan is None:
             return
         outcome = stay(context, plan, wait_s=patience_s(context, plan))
-        if not outcome.committed:
+        others = plan.kind is not PlanKind.REFRESH and outcome.result == "unwound"
+        if not outcome.committed and not others:
             raise Conflict("refresh", "DNS", f"{plan.id} is {outcome.result}: {outcome.reason}", "failover apply again")
     raise Conflict("refresh", "DNS", "it changes again and again", "look at `failover history`")
 

@@ -42,6 +42,14 @@ class SecretRef:
         remember(value)
         return value
 
+    def check(self) -> None:
+        """A file can be read, and by its owner only. Programs and variables are another matter: they may be elsewhere.
+
+        Raises SecretError.
+        """
+        if self.file is not None:
+            self.resolve()
+
     def _read(self) -> str:
         if self.env is not None:
             found = os.environ.get(self.env)

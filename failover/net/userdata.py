@@ -5,13 +5,17 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from failover.core.model import NodeSpec
 from failover.errors import ConfigError, Rejected
 from failover.net.resources import resource
 from failover.net.secret import remember
+
+if TYPE_CHECKING:
+    import jinja2
 
 SHIPPED = "templates/cloud-init/release.yaml.j2"
 KIB = 1024
@@ -77,6 +81,21 @@ def render(template: Template, spec: NodeSpec, archive: str, environment: str, *
         "address": address,
         "ssh_keys": list(spec.ssh_keys),
     }
+    try:
+        text = _compiled(template.text).render(values)
+    except jinja2.TemplateSyntaxError as error:
+        raise Rejected("render user-data", template.name, f"line {error.lineno}: {error.message}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise Rejected("render user-data", template.name, str(error)) from error
+    _check(template, text, kind)
+    return text
+
+
+@cache
+def _compiled(text: str) -> "jinja2.Template":
+    """Raises jinja2.TemplateSyntaxError. Compiled once for all nodes."""
+    import jinja2
+
     frame = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -85,14 +104,7 @@ def render(template: Template, spec: NodeSpec, archive: str, environment: str, *
         autoescape=False,  # noqa: S701 - this is YAML; the filter `json` escapes
     )
     frame.filters["json"] = partial(json.dumps, ensure_ascii=False)
-    try:
-        text = frame.from_string(template.text).render(values)
-    except jinja2.TemplateSyntaxError as error:
-        raise Rejected("render user-data", template.name, f"line {error.lineno}: {error.message}") from error
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise Rejected("render user-data", template.name, str(error)) from error
-    _check(template, text, kind)
-    return text
+    return frame.from_string(text)
 
 
 def _check(template: Template, text: str, kind: str) -> None:

@@ -11,6 +11,7 @@ S10  after any crash: before or after, never a third state
 S11  one automatic cutover per cooldown, so many per day; only a closed account may move on, forward
 S14  a controller whose state is behind DNS only observes
 S16  timeouts, refusals, throttling and empty lists alone are no evidence; neither is our own isolation
+N1   a node that serves and that DNS points to is not destroyed
 S18  every change at a cloud has an entry in the audit log before it, and the log is whole
 """
 
@@ -168,6 +169,8 @@ class Watcher:
         except StateError:
             self.say("S18", f"{operation} {object} before there is any state")
             return
+        if operation == "destroy":
+            self._forsaken(object)
         scales = {e.plan for e in events if e.step == Step.SCALE}
         scaling = any(p.id in scales and f"-{p.target}-" in object for p in self.store().plans(10_000))
         place = object.rsplit("-", 1)[0] if operation in ("ensure", "destroy") else operation
@@ -175,6 +178,13 @@ class Watcher:
         noted = any(e.kind is EventKind.NOTE and e.step.startswith("mirror ") and words in e.reason for e in events)
         if not scaling and not noted:
             self.say("S18", f"{operation} {object} without an entry in the audit log before it")
+
+    def _forsaken(self, name: str) -> None:
+        for site, cloud in self.outside.clouds.items():
+            for address, node in cloud.running().items():
+                hosts = [h for h in self.outside.hosts if address in self.outside.addresses(h)]
+                if node.name == name and hosts and self.outside.serves(site, address, ()):
+                    self.say("N1", f"{name} serves at {address}, {', '.join(hosts)} points to it, and it is destroyed")
 
     # ------------------------------------------------------------------------------------ decisions
 

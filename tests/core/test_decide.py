@@ -14,7 +14,7 @@ from failover.core.decide import (
     overtaken,
     reaction_to,
 )
-from failover.core.health import HealthState
+from failover.core.health import Health, HealthState
 from failover.core.model import Action, Instant, Policy, Reaction, Service
 from failover.core.verdict import Verdict, VerdictKind
 from failover.core.world import Move, Orders, Pause, Proposal, Readiness, World
@@ -338,3 +338,12 @@ def test_34_the_active_site_left_the_config() -> None:
 def test_a_verdict_without_evidence_still_makes_a_sentence() -> None:
     bare = Verdict(kind=VerdictKind.UNKNOWN, since=NOW)
     assert decide(SERVICE, world(bare)).reasons[0].startswith("aurora is UNKNOWN")
+
+
+def test_a_closing_is_not_asked_about_while_the_site_begins_to_fail() -> None:
+    closed = verdict(VerdictKind.ACCOUNT_CLOSED, plane=HealthState.UP)
+    begun = with_state(world(closed), health={AURORA: {"http": Health(state=HealthState.UP, fails=1, last=NOW)}})
+    decision = decide(SERVICE, begun)
+    assert decision.kind is DecisionKind.HOLD
+    assert "its newest rounds are bad" in says(decision)
+    assert decide(SERVICE, world(closed)).kind is DecisionKind.ASK
