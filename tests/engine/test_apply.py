@@ -7,8 +7,10 @@ import pytest
 from failover.core.cutover import PlanKind
 from failover.core.model import NodeState, Reading, Standby
 from failover.core.rrsets import Changes, RRset
+from failover.core.saga import EventKind
 from failover.engine.context import MIRROR, TICK, leased
 from failover.engine.deploy import deploy, look_ahead
+from failover.engine.operate import cutover
 from failover.engine.runtime import RealRuntime
 from failover.errors import LockedError, RefusedError, StateMissing
 from failover.testing.memory_store import MemoryDisk
@@ -373,6 +375,61 @@ def test_a_dns_host_that_is_away_during_a_refresh_becomes_a_debt() -> None:
     found.ticks(3)
     assert found.state.debts == ()
     assert found.addresses("two") == found.addresses("one")
+
+
+def test_an_apply_during_a_cutover_leaves_the_target_alone() -> None:
+    """DNS points to the cold site already, but the plan is not committed yet."""
+    found = published(standby={"boreas": Standby.COLD})
+    found.cutover("boreas", wait_s=0.0)
+    assert "swap:ok" in found.journal()
+    assert found.state.active_site == "aurora"
+    done = found.apply()
+    assert done.problems == ()
+    assert len(found.nodes("boreas")) == 2
+    assert found.state.active_site == "boreas"
+    assert found.addresses() == {a for n in found.nodes("boreas") for a in n.addresses}
+
+
+def test_a_roll_out_during_a_cutover_ends_in_dns_too() -> None:
+    found = published()
+    found.cutover("boreas", wait_s=0.0)
+    found.outside.digest = SECOND
+    assert found.apply().problems == ()
+    assert {n.release for n in found.nodes("boreas")} == {SECOND}
+    assert found.addresses("one") == found.addresses("two") == {a for n in found.nodes("boreas") for a in n.addresses}
+
+
+def test_a_cutover_that_starts_after_the_survey_keeps_its_nodes() -> None:
+    """The site has one node too many for a standby; a plan moves there before apply gets to it."""
+    found = published(standby={"boreas": Standby.COLD})
+    found.cutover("boreas")
+    found.cutover("aurora")
+    assert len(found.nodes("boreas")) == 2
+    found.when("mirror boreas", EventKind.NOTE, lambda: _moves_to_boreas(found))
+    done = found.apply()
+    assert [p.split(":")[0] for p in done.problems] == ["boreas"]
+    assert len(found.nodes("boreas")) == 2
+    found.settle()
+    assert found.site_of_dns() == {"boreas"}
+    assert found.apply().problems == ()
+
+
+def _moves_to_boreas(found: Play) -> None:
+    other = found.outside.context(found.disk, found.runtime)
+    cutover(other, "boreas", forced=False, lease_wait_s=0.0, wait_s=0.0)
+
+
+def test_no_node_goes_while_a_dns_host_may_still_point_to_it() -> None:
+    found = published()
+    found.outside.dns["two"].error = ERRORS["down"]
+    before = found.addresses("two")
+    found.outside.digest = SECOND
+    assert any("did not take the last change" in p for p in found.apply().problems)
+    assert before <= set(found.outside.clouds["aurora"].running())
+    found.outside.heal()
+    found.ticks(3)
+    assert found.apply().problems == ()
+    assert {n.release for n in found.nodes("aurora")} == {SECOND}
 
 
 # ------------------------------------------------------------------------------------ destroy
