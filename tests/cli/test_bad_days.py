@@ -100,6 +100,7 @@ def test_which_config_counts(capsys: pytest.CaptureFixture[str], here: Path, mon
     """The option, then the variable, then the working directory; paths in it are against the file."""
     other = here.parent / "other.yaml"
     other.write_text((here / "failover.yaml").read_text().replace("service: guestbook", "service: other"))
+    shutil.copytree(here / "secrets", here.parent / "secrets")
     monkeypatch.setenv("FAILOVER_CONFIG", str(other))
     assert "service other" in said(capsys, "validate")[1]
     assert "service guestbook" in said(capsys, "validate", "-c", "failover.yaml")[1]
