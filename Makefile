@@ -50,7 +50,7 @@ bench: setup
 ## renew the pinned dependencies (needs `uv`)
 lock:
 	for name in run setup dev bench; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url requirements/$$name.in --output-file requirements/$$name.txt; done
+	  --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean:
 	rm -rf $(VENV) build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
