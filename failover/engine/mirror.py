@@ -181,7 +181,7 @@ def _starts(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     if names:
         mirror.report(plan.site, f"waits for {len(names)} nodes to serve")
         wait_serving(mirror.context, plan.site, sorted(names), mirror.release)
-    _record(mirror, plan, without=())
+        _record(mirror, plan, without=())
 
 
 def _unproven(mirror: Mirror, plan: SitePlan) -> set[str]:
