@@ -238,7 +238,7 @@ class Watcher:
             self.say("S5", f"{plan.id} leaves {source}, which served all the time")
         if self._controls_lost:
             self.say("S16", f"{plan.id} is made while our controls do not answer")
-        made_s = plan.at.boottime_s - outside.service.every_s
+        made_s = plan.at.boottime_s - 2 * outside.service.every_s
         if plan.verdict == VerdictKind.ACCOUNT_CLOSED and self._closed_s.get(source, 0.0) < made_s:
             self.say("S16", f"{plan.id} takes the account of {source} for closed")
 

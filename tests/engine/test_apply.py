@@ -260,6 +260,24 @@ def test_a_check_during_a_roll_out_takes_both_releases_for_good() -> None:
     assert set(verdicts) == {"UP"}
 
 
+def test_an_active_site_that_is_dead_and_out_of_date_is_built_anew() -> None:
+    """One node died, an apply shrank the inventory, then the other one died too; the release is an older one."""
+    found = published()
+    cloud = found.outside.clouds["aurora"]
+    first, second = found.nodes("aurora")
+    cloud.stop(first.name)
+    found.outside.sick.add("aurora")
+    found.outside.digest = SECOND
+    assert found.apply().problems != ()
+    found.outside.heal()
+    for node in found.nodes("aurora"):
+        cloud.stop(node.name)
+    assert found.apply().problems == ()
+    assert {n.release for n in cloud.running().values()} == {SECOND}
+    assert found.addresses() == set(cloud.running())
+    assert not cloud.has_node(second.id)
+
+
 def test_twins_are_reduced_to_the_oldest() -> None:
     found = published()
     cloud = found.outside.clouds["boreas"]

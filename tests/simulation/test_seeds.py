@@ -32,7 +32,7 @@ def test_a_seed_is_played_again_from_the_command_line(capsys: pytest.CaptureFixt
 
 def test_the_seeds_are_worth_something() -> None:
     """Stories in which nothing happens would prove nothing."""
-    results = [run(seed) for seed in range(40)]
-    assert sum(r.cutovers for r in results) > 30
-    assert sum(r.crashes for r in results) > 40
-    assert sum(r.ticks for r in results) > 40 * 40
+    results = [run(seed) for seed in range(12)]
+    assert sum(r.cutovers for r in results) > 12
+    assert sum(r.crashes for r in results) > 12
+    assert sum(r.ticks for r in results) > 12 * 40
