@@ -140,6 +140,13 @@ class HostTraits:
     """Its authoritative name servers, each `address:port`."""
     atomic_changes: int | None = None
     """How many record sets one transaction takes; None: no limit of its own."""
+    ttl_s_min: int = 1
+    ttl_s_max: int = 86400
+    types: frozenset[str] = frozenset({"A", "AAAA", "CNAME", "TXT"})
+    """Record types that it can hold for us."""
+    converges_s: float = 0.0
+    """How long after a change was accepted an older one, already on its way, may still overwrite it, and how long its
+    servers may take to answer alike. 0 for grade 1."""
 
 
 class Dns(Protocol):
