@@ -4,7 +4,8 @@ from pathlib import Path
 
 from failover.cli.output import Output, emit, emit_json, table
 from failover.cli.wiring import clocks_of, config_of, context_of
-from failover.core.doctor import Finding, Severity, diagnose, would_fail
+from failover.core.doctor import diagnose, would_fail
+from failover.core.findings import Finding, Severity
 from failover.engine.doctor import examine
 from failover.errors import SecretError
 

@@ -6,10 +6,10 @@ every standby: a cutover would fail.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from failover.core.budget import gap_s
 from failover.core.decide import candidates
+from failover.core.findings import Finding, Severity, fatal, fine, warning
 from failover.core.mirror import choose_size
 from failover.core.model import (
     AccountReport,
@@ -36,25 +36,6 @@ SKEW_S_MAX = 60.0
 CERTIFICATE_DAYS_MIN = 14
 RENEWAL_LAG_DAYS = 30
 """A certificate that is so much older than the active site's is not renewed where it is."""
-
-
-class Severity(StrEnum):
-    FINE = "fine"
-    WARNING = "warning"
-    FATAL = "fatal"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at. `remedy` is what to do, empty when nothing is to do."""
-
-    area: str
-    subject: str
-    severity: Severity
-    says: str
-    remedy: str = ""
-    site: str | None = None
-    """The site that it is about; None: it concerns all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,28 +85,16 @@ def diagnose(service: Service, facts: DoctorFacts) -> tuple[Finding, ...]:
 
 def would_fail(service: Service, facts: DoctorFacts, findings: Iterable[Finding]) -> bool:
     """Whether a cutover would fail now."""
-    fatal = {f.site for f in findings if f.severity is Severity.FATAL}
+    dead = {f.site for f in findings if f.severity is Severity.FATAL}
     active = facts.state.active_site if facts.state else None
     standbys = {s.name for s in service.sites if s.name != active}
-    return None in fatal or standbys <= fatal
+    return None in dead or standbys <= dead
 
 
 def _site(service: Service, site: Site, facts: DoctorFacts) -> list[Finding]:
     active = facts.state is not None and facts.state.active_site == site.name
     found = _managed(service, site, facts.sites[site.name], active=active) if site.name in facts.sites else []
     return [*found, *_serving(service, site, facts, active=active)]
-
-
-def _fine(area: str, subject: str, says: str) -> Finding:
-    return Finding(area=area, subject=subject, severity=Severity.FINE, says=says)
-
-
-def _warning(area: str, subject: str, says: str, remedy: str) -> Finding:
-    return Finding(area=area, subject=subject, severity=Severity.WARNING, says=says, remedy=remedy)
-
-
-def _fatal(area: str, subject: str, says: str, remedy: str) -> Finding:
-    return Finding(area=area, subject=subject, severity=Severity.FATAL, says=says, remedy=remedy)
 
 
 # ---------------------------------------------------------------------------------------------- the state
@@ -135,21 +104,19 @@ def _state(service: Service, facts: DoctorFacts) -> list[Finding]:
     state = facts.state
     if state is None:
         why = facts.state_problem or "there is none"
-        return [_fatal("state", "state", why, "failover apply makes the first one; a damaged one: docs/operations.md")]
-    found = [_fine("state", "state", f"readable, epoch {state.epoch}, active at {state.active_site or 'no site'}")]
+        return [fatal("state", "state", why, "failover apply makes the first one; a damaged one: docs/operations.md")]
+    found = [fine("state", "state", f"readable, epoch {state.epoch}, active at {state.active_site or 'no site'}")]
     if facts.chain_problem is not None:
         remedy = "keep the file; compare it with a copy of before"
-        found.append(_fatal("state", "audit log", facts.chain_problem, remedy))
+        found.append(fatal("state", "audit log", facts.chain_problem, remedy))
     if state.active_site is None:
-        found.append(_fatal("state", "publication", "nothing is published", "failover apply"))
+        found.append(fatal("state", "publication", "nothing is published", "failover apply"))
     if state.open_plan is not None:
         plan = state.open_plan
         says = f"{plan.kind} {plan.id} is under way"
-        found.append(_warning("state", "plan", says, f"failover show {plan.id}; failover continue {plan.id}"))
+        found.append(warning("state", "plan", says, f"failover show {plan.id}; failover continue {plan.id}"))
     found += [
-        _warning(
-            "dns", debt.host, f"does not hold epoch {debt.epoch}: {debt.reason}", "mend it; checks settle the debt"
-        )
+        warning("dns", debt.host, f"does not hold epoch {debt.epoch}: {debt.reason}", "mend it; checks settle the debt")
         for debt in state.debts
     ]
     return [*found, *_freshness(service, facts, state)]
@@ -159,15 +126,15 @@ def _freshness(service: Service, facts: DoctorFacts, state: State) -> list[Findi
     last = state.last_tick
     remedy = "run `failover check` from cron, or `failover watch`"
     if last is None:
-        return [_fatal("runner", "check", "no check has ever run", remedy)]
+        return [fatal("runner", "check", "no check has ever run", remedy)]
     age = facts.now.since(last)
     if age > gap_s(service):
         return [
-            _fatal(
+            fatal(
                 "runner", "check", f"the last check ran {age:.0f} s ago, one is due every {service.every_s:g} s", remedy
             )
         ]
-    return [_fine("runner", "check", f"the last one ran {age:.0f} s ago")]
+    return [fine("runner", "check", f"the last one ran {age:.0f} s ago")]
 
 
 # ---------------------------------------------------------------------------------------------- who stands where
@@ -178,27 +145,27 @@ def _places(service: Service, facts: DoctorFacts) -> list[Finding]:
     found = []
     if service.runner_provider is None:
         says = "the config does not say where the runner is"
-        found.append(_warning("runner", "place", says, "set runner.provider; it must be none of the guarded ones"))
+        found.append(warning("runner", "place", says, "set runner.provider; it must be none of the guarded ones"))
     elif service.runner_provider in guarded:
         says = f"it runs at {service.runner_provider}, which hosts {guarded[service.runner_provider]}"
-        found.append(_fatal("runner", "place", says, "move it: it would go down with what it guards"))
+        found.append(fatal("runner", "place", says, "move it: it would go down with what it guards"))
     return [*found, *_controls(service, facts)]
 
 
 def _controls(service: Service, facts: DoctorFacts) -> list[Finding]:
     if not service.controls:
         remedy = "add two at different providers: without them a cut cable looks like a dead provider"
-        return [_warning("controls", "controls", "there are none", remedy)]
+        return [warning("controls", "controls", "there are none", remedy)]
     found = []
     for control in facts.controls:
         if control.ok:
-            found.append(_fine("controls", control.target, f"answers ({control.provider})"))
+            found.append(fine("controls", control.target, f"answers ({control.provider})"))
         else:
             says = f"does not answer: {control.detail}"
-            found.append(_warning("controls", control.target, says, "another target, or mend the way there"))
+            found.append(warning("controls", control.target, says, "another target, or mend the way there"))
     if 2 * sum(c.ok for c in facts.controls) <= len(facts.controls):
         says = "no majority of them answers: every check is OBSERVER_ISOLATED, and nothing moves"
-        found.append(_fatal("controls", "controls", says, "mend our own network, or take dead controls out"))
+        found.append(fatal("controls", "controls", says, "mend our own network, or take dead controls out"))
     return found
 
 
@@ -210,14 +177,14 @@ def _host(service: Service, name: str, facts: DoctorFacts) -> list[Finding]:
     problem = reading.problem if reading is not None else "it was not asked"
     if reading is None or problem is not None:
         one_left = any(h.problem is None for h in facts.hosts.values())
-        tell = _warning if one_left else _fatal
+        tell = warning if one_left else fatal
         return [tell("dns", name, f"cannot be read: {problem}", "mend it; a cutover would leave it behind as a debt")]
-    found = [_fine("dns", name, f"readable, fencing grade {reading.grade}")]
+    found = [fine("dns", name, f"readable, fencing grade {reading.grade}")]
     if best_grade(facts.hosts) > service.policy.min_grade:
         says = (
             f"the best host has fencing grade {best_grade(facts.hosts)}, policy.min_grade is {service.policy.min_grade}"
         )
-        found.append(_fatal("dns", name, says, "a host of a better grade, or a steering name at one"))
+        found.append(fatal("dns", name, says, "a host of a better grade, or a steering name at one"))
     return found
 
 
@@ -253,14 +220,14 @@ _READINGS = {
 def _credential(site: Site, role: str, report: AccountReport | None, problems: Mapping[str, str]) -> list[Finding]:
     subject = f"{site.name} ({role})"
     by_api = site.standby is not Standby.HOT  # a hot cutover asks no provider for anything
-    tell = _fatal if by_api else _warning
+    tell = fatal if by_api else warning
     if report is None:
         says = problems.get(role, "it was not asked")
         return [tell("account", subject, f"could not be asked: {says}", "check the credential and the endpoint")]
     if report.reading not in _READINGS:
-        return [_fine("account", subject, f"works; the account is {report.reading}")]
+        return [fine("account", subject, f"works; the account is {report.reading}")]
     if report.reading in (Reading.CLOSED, Reading.WARNED):
-        tell = _fatal
+        tell = fatal
     says, remedy = _READINGS[report.reading]
     told = ": ".join(filter(None, (report.code, report.message)))
     return [tell("account", subject, f"{says} ({told})" if told else says, remedy)]
@@ -271,9 +238,9 @@ def _clock(site: Site, facts: SiteFacts) -> list[Finding]:
         return []
     skew = facts.clock_utc_s - facts.asked_utc_s
     if abs(skew) <= SKEW_S_MAX:
-        return [_fine("clock", site.name, f"ours and the provider's differ by {abs(skew):.0f} s")]
+        return [fine("clock", site.name, f"ours and the provider's differ by {abs(skew):.0f} s")]
     says = f"our clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the provider's"
-    return [_fatal("clock", site.name, says, "mend the time of this machine (chrony, systemd-timesyncd)")]
+    return [fatal("clock", site.name, says, "mend the time of this machine (chrony, systemd-timesyncd)")]
 
 
 def _stock(service: Service, site: Site, facts: SiteFacts) -> list[Finding]:
@@ -282,19 +249,19 @@ def _stock(service: Service, site: Site, facts: SiteFacts) -> list[Finding]:
     found = []
     if unread:
         says = f"{', '.join(unread)} could not be read: {next(iter(unread.values()))}"
-        found.append(_fatal("stock", site.name, says, "check the credential and the endpoint"))
+        found.append(fatal("stock", site.name, says, "check the credential and the endpoint"))
     if facts.images is not None:
         for image in sorted({g.image for g in service.groups} - facts.images):
             remedy = f"one of {', '.join(sorted(facts.images)) or 'none'}"
-            found.append(_fatal("stock", site.name, f"image {image} does not exist there", remedy))
+            found.append(fatal("stock", site.name, f"image {image} does not exist there", remedy))
     for group in service.groups if facts.sizes is not None else ():
         if choose_size(group, facts.sizes or ()) is None:
             says = f"no size there fits group {group.name}"
-            found.append(_fatal("stock", site.name, says, "ask for less, or another region"))
+            found.append(fatal("stock", site.name, says, "ask for less, or another region"))
     if facts.archive is False:
         says = "the release archive is not in its depot, or is damaged"
-        found.append(_fatal("stock", site.name, says, "failover apply uploads it"))
-    return found or [_fine("stock", site.name, "image, size and release archive are there")]
+        found.append(fatal("stock", site.name, says, "failover apply uploads it"))
+    return found or [fine("stock", site.name, "image, size and release archive are there")]
 
 
 def _capacity(service: Service, site: Site, facts: SiteFacts) -> list[Finding]:
@@ -302,17 +269,17 @@ def _capacity(service: Service, site: Site, facts: SiteFacts) -> list[Finding]:
     if facts.quota is None or facts.nodes is None:
         return []
     if facts.quota.nodes_max is None:
-        return [_warning("quota", site.name, "the provider's API does not tell the quota", "look at its console")]
+        return [warning("quota", site.name, "the provider's API does not tell the quota", "look at its console")]
     wanted = sum(g.count for g in service.groups)
     free = facts.quota.nodes_max - facts.quota.nodes_used
     missing = max(0, wanted - len(facts.nodes))
     if missing > free:
         says = f"{missing} more nodes are needed to take over, the quota leaves {max(0, free)}"
-        return [_fatal("quota", site.name, says, "ask the provider for more")]
+        return [fatal("quota", site.name, says, "ask the provider for more")]
     if missing == free:
         says = f"the quota of {facts.quota.nodes_max} is just enough, without room to replace a node"
-        return [_warning("quota", site.name, says, "ask the provider for one more")]
-    return [_fine("quota", site.name, f"{free} nodes are free, {missing} needed to take over")]
+        return [warning("quota", site.name, says, "ask the provider for one more")]
+    return [fine("quota", site.name, f"{free} nodes are free, {missing} needed to take over")]
 
 
 # ---------------------------------------------------------------------------------------------- serving
@@ -321,10 +288,10 @@ def _capacity(service: Service, site: Site, facts: SiteFacts) -> list[Finding]:
 def _serving(service: Service, site: Site, facts: DoctorFacts, *, active: bool) -> list[Finding]:
     samples = [s for s in facts.samples if s.site == site.name]
     bad = [s for s in samples if s.outcome is not Outcome.PASS]
-    tell = _warning if active or (samples and len(bad) < len(samples)) else _fatal
+    tell = warning if active or (samples and len(bad) < len(samples)) else fatal
     found = [_bad_sample(tell, site, s) for s in bad]
     if samples and not bad:
-        found.append(_fine("serving", site.name, f"{len({s.address for s in samples})} addresses pass every check"))
+        found.append(fine("serving", site.name, f"{len({s.address for s in samples})} addresses pass every check"))
     if not samples and (site.given or site.standby is not Standby.COLD):
         found.append(tell("serving", site.name, "there is nothing to ask", "failover apply"))
     return [*found, *_certificates(service, facts, site, samples)]
@@ -348,13 +315,13 @@ def _certificates(service: Service, facts: DoctorFacts, site: Site, samples: lis
     if days is None:
         return []
     if days < CERTIFICATE_DAYS_MIN:
-        return [_warning("certificate", site.name, f"it expires in {days} days", _DNS_01)]
+        return [warning("certificate", site.name, f"it expires in {days} days", _DNS_01)]
     active = facts.state.active_site if facts.state else None
     newest = _days(service, [s for s in facts.samples if s.site == active])
     if newest is not None and newest - days > RENEWAL_LAG_DAYS:
         says = f"it is {newest - days} days older than the one at {active}: it seems to be renewed there only (HTTP-01)"
-        return [_warning("certificate", site.name, says, _DNS_01)]
-    return [_fine("certificate", site.name, f"good for {days} more days")]
+        return [warning("certificate", site.name, says, _DNS_01)]
+    return [fine("certificate", site.name, f"good for {days} more days")]
 
 
 def _days(service: Service, samples: list[Sample]) -> int | None:
@@ -370,8 +337,6 @@ def _targets(service: Service, facts: DoctorFacts) -> list[Finding]:
     world = World(now=facts.now, state=state, hosts=facts.hosts, isolated=state.isolated)
     ready = candidates(service, world, state.active_site)
     if ready:
-        return [_fine("cutover", service.name, f"would go to {ready[0]}")]
+        return [fine("cutover", service.name, f"would go to {ready[0]}")]
     says = "the last check found no site that could take over"
-    return [
-        _fatal("cutover", service.name, says, "mend what stands above, then `failover check` and `failover status`")
-    ]
+    return [fatal("cutover", service.name, says, "mend what stands above, then `failover check` and `failover status`")]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from failover.core.cutover import CutoverPlan
-from failover.core.doctor import DoctorFacts, Finding, Severity, SiteFacts, diagnose, would_fail
+from failover.core.doctor import DoctorFacts, SiteFacts, diagnose, would_fail
+from failover.core.findings import Finding, Severity
 from failover.core.model import (
     AccountReport,
     CheckKind,

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from failover.core.budget import observe_s
-from failover.core.doctor import SKEW_S_MAX, DoctorFacts, Finding, Severity, diagnose, would_fail
+from failover.core.doctor import SKEW_S_MAX, DoctorFacts, diagnose, would_fail
+from failover.core.findings import Finding, Severity
 from failover.core.model import Outcome, Reading, Standby
 from failover.engine.context import Context
 from failover.engine.doctor import ASK_S, Clock, examine
