@@ -49,7 +49,7 @@ WITHOUT_SUITE = {
 }
 SELF_EXPLAINING = {"traits", "orders", "close", "release", "send", "now", "sleep"}
 ADAPTERS = ("clouds", "dns", "probes", "stores", "hooks")
-KNOWS_ADAPTERS = {"cli/wiring.py", "cli/wiring_clouds.py"}
+KNOWS_ADAPTERS = {"cli/wiring.py", "cli/wiring_clouds.py", "cli/wiring_hosts.py"}
 PROVIDER_LIBRARIES = ("boto3", "botocore", "libcloud")
 MAY_KNOW_PROVIDERS = ("net", "clouds", "dns")
 

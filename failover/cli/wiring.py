@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from failover.cli.wiring_clouds import LOCAL, account_of, cloud_of, with_user_data
+from failover.cli.wiring_hosts import host_of
 from failover.config.load import find, load
-from failover.config.model import LOCAL_CONTROL, Config, HostConfig, NotifyConfig, ReleaseConfig, TsigConfig
+from failover.config.model import LOCAL_CONTROL, Config, NotifyConfig, ReleaseConfig
 from failover.core.model import Control, Instant, Release, Site
 from failover.core.rrsets import RRset
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
 from failover.errors import FailoverError, UsageError
-from failover.ports import Account, Authority, Dns, Hook, Notifier, Probe
+from failover.ports import Account, Authority, Hook, Notifier, Probe
 from failover.stores.lease import FileLease
 from failover.stores.sqlite import SqliteStore
 
@@ -60,7 +61,7 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         accounts=accounts,
         compute=clouds,
         depots=clouds,
-        hosts={host.name: _host(config, host, preview=preview) for host in config.hosts.values()},
+        hosts={host.name: host_of(config, host, preview=preview) for host in config.hosts.values()},
         package=lambda: _package(config),
         release=lambda digest: _release(_managed(config), digest),
         user_data=user_data,
@@ -82,34 +83,6 @@ def _cloud(config: Config, site: Site, *, mirror: bool, preview: bool) -> "Cloud
         if never_opened(config.local_root, provider.name):
             return UnopenedCloud(config.local_root, provider.name, _nodes_max(provider.options))
     return cloud_of(config, site, mirror=mirror)
-
-
-def _host(config: Config, host: HostConfig, *, preview: bool) -> Dns:
-    from failover.dns.table import factory
-
-    call_s = config.service.call_s
-    if preview and host.kind == "local":
-        from failover.dns.unopened import UnopenedHost, never_opened
-
-        if never_opened(config.local_root, host.name):
-            return UnopenedHost(root=config.local_root, name=host.name)
-    if host.kind == "local":
-        return factory(host.kind)(root=config.local_root, name=host.name, timeout_s=call_s, deadline_s=call_s)
-    options = dict(host.options)
-    tsig = options.pop("tsig", None)
-    return factory(host.kind)(
-        name=host.name,
-        key=_tsig(tsig) if isinstance(tsig, TsigConfig) else None,
-        timeout_s=call_s,
-        deadline_s=call_s,
-        **options,
-    )
-
-
-def _tsig(config: TsigConfig) -> object:
-    from failover.net.tsig import TsigKey
-
-    return TsigKey(name=config.name, algorithm=config.algorithm, secret=config.secret.resolve())
 
 
 def _control(config: Config, control: Control) -> Control:

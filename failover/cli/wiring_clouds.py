@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from failover.cli.wiring_secrets import resolved
 from failover.config.model import Config, DepotConfig, ProviderConfig
 from failover.core.cutover import ip_versions
 from failover.core.model import NodeSpec, Service, Site
@@ -50,7 +51,8 @@ class Order:
 
 def cloud_of(config: Config, site: Site, *, mirror: bool) -> "LateCloud":
     """The cloud of a managed site. A check looks by one credential; only what it creates needs the other."""
-    from failover.clouds.late import LateCloud, Once
+    from failover.clouds.late import LateCloud
+    from failover.net.once import Once
 
     write = Once(lambda: build(Order(config=config, site=site, role=MIRROR, deadline_s=CREATE_DEADLINE_S)))
     call_s = config.service.call_s
@@ -71,8 +73,9 @@ def account_of(config: Config, site: Site, first: Account) -> Account:
     provider = config.providers[site.provider or ""]
     if SECOND not in provider.credentials:
         return first
-    from failover.clouds.late import LateCloud, Once
+    from failover.clouds.late import LateCloud
     from failover.clouds.second import Seconded
+    from failover.net.once import Once
 
     call_s = config.service.call_s
     other = Once(lambda: build(Order(config=config, site=site, role=SECOND, deadline_s=call_s)))
@@ -123,7 +126,7 @@ def _openstack(order: Order) -> dict[str, Any]:
 
 def _others(order: Order) -> dict[str, Any]:
     """What another package's kind gets: the common words, and all that its entry says, secrets resolved."""
-    said = {name: _value(value) for name, value in order.provider.options.items()}
+    said = cast("dict[str, Any]", resolved(order.provider.options))
     return {"name": order.provider.name, "region": order.site.region, "role": order.role, **order.times, **said}
 
 
@@ -174,14 +177,6 @@ def _depot(order: Order, depot: DepotConfig) -> Any:
 
 def _resolved(said: Mapping[str, str | SecretRef]) -> dict[str, str]:
     return {name: part.resolve() if isinstance(part, SecretRef) else part for name, part in said.items()}
-
-
-def _value(said: object) -> object:
-    if isinstance(said, SecretRef):
-        return said.resolve()
-    if isinstance(said, dict):
-        return {name: _value(part) for name, part in said.items()}
-    return [_value(part) for part in said] if isinstance(said, list) else said
 
 
 # ------------------------------------------------------------------------------------ user-data

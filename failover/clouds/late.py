@@ -4,9 +4,8 @@ So a command that only looks never resolves a secret that writes; a secret that 
 provider, not of the whole round; and a provider's library loads in the commands that talk to it.
 """
 
-import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from failover.clouds.table import Cloud
 from failover.core.model import AccountReport, Node, NodeSpec, Quota, Reading, Size
@@ -14,22 +13,6 @@ from failover.errors import AccessRefused, ConfigError
 from failover.ports import Depot
 
 T = TypeVar("T")
-
-
-class Once(Generic[T]):
-    """What `make` returns, made once, whoever asks first."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: T | None = None
-        self._lock = threading.Lock()
-
-    def __call__(self) -> T:
-        """Raises what `make` raises, each time anew."""
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
 
 
 class LateCloud:

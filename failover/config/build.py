@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from failover.config import providers, schema, shapes
+from failover.config import hosts, providers, schema, shapes
 from failover.config.model import (
     LOCAL_CONTROL,
     Config,
@@ -15,7 +15,6 @@ from failover.config.model import (
     NotifyConfig,
     ProviderConfig,
     ReleaseConfig,
-    TsigConfig,
 )
 from failover.config.references import zone_of
 from failover.core.model import (
@@ -155,14 +154,25 @@ def _notify(notify: schema.Notify, base: Path) -> NotifyConfig:
     )
 
 
-def _host(name: str, host: schema.LocalHost | schema.Rfc2136Host, base: Path) -> HostConfig:
-    if isinstance(host, schema.LocalHost):
-        return HostConfig(name=name, kind=host.kind)
-    tsig = host.tsig and TsigConfig(
-        name=host.tsig.name, algorithm=host.tsig.algorithm, secret=_secret(host.tsig.secret, base)
-    )
-    servers = tuple(host.servers or (host.server,))
-    return HostConfig(name=name, kind=host.kind, options={"server": host.server, "servers": servers, "tsig": tsig})
+# ---------------------------------------------------------------------------------------------- dns hosts
+
+
+def _host(name: str, host: hosts.Host, base: Path) -> HostConfig:
+    """A model's fields are the options of its kind, under the same names."""
+    if isinstance(host, hosts.OtherHost):
+        found = _with_references(host.model_extra, base)
+        return HostConfig(name=name, kind=host.kind, options=found if isinstance(found, dict) else {})
+    options = {field: _plain(getattr(host, field), base) for field in type(host).model_fields if field != "kind"}
+    return HostConfig(name=name, kind=host.kind, options=options)
+
+
+def _plain(value: object, base: Path) -> object:
+    """A model as a mapping, a list as a tuple, a reference as SecretRef."""
+    if isinstance(value, shapes.SecretReference):
+        return _secret(value, base)
+    if isinstance(value, shapes.Model):
+        return {field: _plain(getattr(value, field), base) for field in type(value).model_fields}
+    return tuple(_plain(item, base) for item in value) if isinstance(value, list) else value
 
 
 # ---------------------------------------------------------------------------------------------- service

@@ -106,8 +106,9 @@ def _is_predicate(text: str) -> bool:
 
 def _is_secret(loc: Loc) -> bool:
     """Whether a secret reference stands here, or something in one."""
-    at_provider = loc[:1] == ("providers",) and any(part in _CREDENTIALS for part in loc[2:])
-    return "secret" in loc or loc[:2] == ("release", "secrets") or at_provider
+    at_account = loc[:1] == ("providers",) or loc[:2] == ("dns", "hosts")
+    credential = at_account and any(part in _CREDENTIALS for part in loc[2:])
+    return "secret" in loc or loc[:2] == ("release", "secrets") or credential
 
 
 def _type(kind: str, value: object) -> str:

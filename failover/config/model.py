@@ -39,18 +39,9 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TsigConfig:
-    """The key that signs updates (RFC 8945)."""
-
-    name: str
-    algorithm: str
-    secret: SecretRef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HostConfig:
-    """One DNS host. `options` by kind: local → none; rfc2136 → `server` (`ip:port`, takes the updates), `servers`
-    (tuple of `ip:port`, all that answer with authority), `tsig` (TsigConfig or None)."""
+    """One DNS host. `options`: the fields of its model in `config.hosts`, under the same names, with lists as tuples
+    and references as SecretRef; of a kind of another package all that the file says."""
 
     name: str
     kind: str

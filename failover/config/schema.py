@@ -1,7 +1,7 @@
 """The shape of `failover.yaml`. With `shapes` and `providers` the one place with pydantic.
 
-What refers to something else is checked in `references`. To add a kind of DNS host, write its model with a `kind` of
-its own and add it to the union.
+What refers to something else is checked in `references`. Kinds of
+providers stand in `providers`, kinds of DNS hosts in `hosts`.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from failover.config import units
+from failover.config.hosts import Host
 from failover.config.providers import Provider
 from failover.config.shapes import (
     Address,
@@ -112,34 +113,6 @@ class NodeGroup(Model):
 
 
 # ---------------------------------------------------------------------------------------------- dns
-
-
-class Tsig(Model):
-    """The key that signs updates."""
-
-    name: Domain
-    algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
-    secret: SecretReference
-
-
-class LocalHost(Model):
-    """An authoritative name server on this machine."""
-
-    kind: Literal["local"]
-
-
-class Rfc2136Host(Model):
-    """A name server that takes dynamic updates (RFC 2136)."""
-
-    kind: Literal["rfc2136"]
-    server: HostPort = Field(description="takes the updates, address:port")
-    servers: list[HostPort] | None = Field(
-        default=None, min_length=1, description="all servers that answer with authority; default: server"
-    )
-    tsig: Tsig | None = None
-
-
-Host = Annotated[LocalHost | Rfc2136Host, Field(discriminator="kind")]
 
 
 class Record(Model):

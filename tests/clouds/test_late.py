@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from failover.clouds.late import LateCloud, Once
+from failover.clouds.late import LateCloud
 from failover.clouds.table import Cloud
 from failover.core.model import Reading
 from failover.errors import AccessRefused, SecretError
+from failover.net.once import Once
 from failover.testing.clouds import CloudConformance, Operator
 from failover.testing.memory_cloud import MemoryCloud
 from tests.clouds.test_memory_cloud import MemoryOperator

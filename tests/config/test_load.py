@@ -15,7 +15,6 @@ from failover.config.model import (
     NotifyConfig,
     ProviderConfig,
     ReleaseConfig,
-    TsigConfig,
 )
 from failover.core.model import (
     Action,
@@ -87,11 +86,13 @@ def test_hosts_stand_in_the_order_of_the_file(example: Config) -> None:
     assert example.hosts["two"].options == {
         "server": "192.0.2.53:53",
         "servers": ("192.0.2.53:53", "[2001:db8::53]:5353"),
-        "tsig": TsigConfig(
-            name="failover.key", algorithm="hmac-sha256", secret=SecretRef(file=Path("/etc/failover/tsig"))
-        ),
+        "tsig": {
+            "name": "failover.key",
+            "algorithm": "hmac-sha256",
+            "secret": SecretRef(file=Path("/etc/failover/tsig")),
+        },
     }
-    assert example.hosts["three"].options == {"server": "192.0.2.54:53", "servers": ("192.0.2.54:53",), "tsig": None}
+    assert example.hosts["three"].options == {"server": "192.0.2.54:53", "servers": None, "tsig": None}
 
 
 def test_checks_are_complete(example: Config) -> None:

@@ -1,0 +1,72 @@
+"""The shape of `dns.hosts`: one model per kind.
+
+To add a kind, write its model with a `kind` of its own, add it to `Host` and to `SHIPPED`. Its fields reach the wiring
+under the same names (`HostConfig.options`). Kinds of other packages need no model: what their entries say is handed on.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
+
+from failover.config.findings import listed, suggestion
+from failover.config.providers import OTHER
+from failover.config.shapes import Domain, HostPort, Model, SecretReference
+
+SHIPPED = ("local", "rfc2136")
+PLUGINS = "failover.dns"
+"""The group of entry points by which other packages add kinds."""
+
+
+class Tsig(Model):
+    """The key that signs updates."""
+
+    name: Domain
+    algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
+    secret: SecretReference
+
+
+class LocalHost(Model):
+    """An authoritative name server on this machine."""
+
+    kind: Literal["local"]
+
+
+class Rfc2136Host(Model):
+    """A name server that takes dynamic updates (RFC 2136)."""
+
+    kind: Literal["rfc2136"]
+    server: HostPort = Field(description="takes the updates, address:port")
+    servers: list[HostPort] | None = Field(
+        default=None, min_length=1, description="all servers that answer with authority; default: server"
+    )
+    tsig: Tsig | None = None
+
+
+def _installed(kind: str) -> str:
+    from importlib.metadata import entry_points  # slow, and few need it
+
+    others = tuple(sorted(entry_points(group=PLUGINS).names))
+    if kind in others:
+        return kind
+    known = (*SHIPPED, *others)
+    raise ValueError(f"must be one of {listed(known)}{suggestion(kind, known)}")
+
+
+class OtherHost(Model):
+    """A DNS host of a kind that another package adds. Its factory gets the other keys, references resolved."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Annotated[str, AfterValidator(_installed)]
+
+
+def _kind(value: object) -> str:
+    """The tag of the model; a model of several kinds has one of them as its tag."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) and kind in SHIPPED else OTHER
+
+
+Host = Annotated[
+    Annotated[LocalHost, Tag("local")] | Annotated[Rfc2136Host, Tag("rfc2136")] | Annotated[OtherHost, Tag(OTHER)],
+    Discriminator(_kind),
+]
