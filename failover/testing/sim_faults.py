@@ -52,14 +52,17 @@ class Faults:
         return said
 
     def _crisis(self) -> list[str]:
-        """The active site is really lost, for long enough that a cutover is due; little else fails meanwhile."""
+        """The active site is lost, for long enough that a cutover is due; little else fails meanwhile.
+
+        Or it is well and only seems lost from here, for as long: then nothing is due.
+        """
         active = self.active()
         if active is None:
             return []
         for _, _, end in self._ends:
             end()
         self._ends.clear()
-        kinds: list[Kind] = [lambda: self._cut(active), lambda: self._sick(active)]
+        kinds: list[Kind] = [lambda: self._cut(active), lambda: self._sick(active), lambda: self._unseen(active)]
         if self.outside.clouds:
             kinds += [lambda: self._close(active), lambda: self._provider(active), lambda: self._kill(active)]
         kind = self.chance.choice(kinds)
@@ -264,6 +267,18 @@ class Faults:
             self.outside.blind -= sites
 
         return f"our probes cannot ask {', '.join(sorted(sites))}", end
+
+    def _unseen(self, site: str) -> Fault:
+        """It serves everybody; only our probes cannot ask it and its API does not help: nothing speaks against it."""
+        kind = self.chance.choice(["down", "refused", "garbage", "throttled"])
+        undo = _on(self.outside.api[site], kind, None)
+        self.outside.blind.add(site)
+
+        def end() -> None:
+            undo()
+            self.outside.blind.discard(site)
+
+        return f"{site} is well, but our probes cannot ask it, its API: {kind}", end
 
     def _hang(self) -> Fault:
         self.hang_share = self.chance.choice([0.02, 0.05, 0.2])
