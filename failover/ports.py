@@ -187,6 +187,17 @@ class Authority(Protocol):
         ...
 
 
+class Resolver(Protocol):
+    """Where a host name is now."""
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Every address (IPv4 first) that the name's own authoritative servers give it now, aliases followed likewise.
+
+        () means that they say that it has none. Never from a cache. Raises Unreadable, TimedOut or Unreachable.
+        """
+        ...
+
+
 # ---------------------------------------------------------------------------------------------- probes
 
 

@@ -38,6 +38,7 @@ SUITES = {
     "Depot": "CloudConformance",
     "Dns": "DnsConformance",
     "Authority": "DnsConformance",
+    "Resolver": "ResolverConformance",
     "Probe": "ProbeConformance",
     "Store": "StoreConformance",
     "Lease": "LeaseConformance",

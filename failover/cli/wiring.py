@@ -17,7 +17,7 @@ from failover.core.rrsets import RRset
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
 from failover.errors import FailoverError, UsageError
-from failover.ports import Account, Authority, Hook, Notifier, Probe
+from failover.ports import Account, Authority, Hook, Notifier, Probe, Resolver
 from failover.stores.lease import FileLease
 from failover.stores.sqlite import SqliteStore
 
@@ -58,6 +58,7 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         runtime=runtime,
         probe=_LazyProber(runtime, name),
         authority=_LazyAuthority(service.call_s),
+        resolver=_LazyResolver(config.roots, service.call_s),
         accounts=accounts,
         compute=clouds,
         depots=clouds,
@@ -125,6 +126,24 @@ class _LazyAuthority:
 
         authority: Authority = DnsAuthority(timeout_s=self._timeout_s)
         return authority.ask(server, name, type)
+
+
+class _LazyResolver:
+    """Looks targets up; dnspython loads with the first one. Kept, because it remembers delegations."""
+
+    def __init__(self, roots: tuple[str, ...], call_s: float) -> None:
+        self._roots = roots
+        self._call_s = call_s
+        self._resolver: Resolver | None = None
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        from failover.dns.resolver import AuthoritativeResolver
+
+        if self._resolver is None:
+            self._resolver = AuthoritativeResolver(
+                roots=self._roots, timeout_s=self._call_s / 3, deadline_s=self._call_s
+            )
+        return self._resolver.addresses(name)
 
 
 API_BASES = {

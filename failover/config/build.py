@@ -1,6 +1,5 @@
 """The checked file → plain values. Nothing can be wrong any more here."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,6 +44,7 @@ def build(file: schema.File, path: Path) -> Config:
         service=_service(file, base),
         providers={name: _provider(name, provider, base) for name, provider in file.providers.items()},
         hosts={name: _host(name, host, base) for name, host in file.dns.hosts.items()},
+        roots=tuple(file.dns.roots),
         release=_release(file.release, base) if file.release else None,
         state_path=base / file.state.removeprefix("sqlite:"),
         user_data={name: base / group.user_data for name, group in file.nodes.items() if group.user_data},
@@ -192,6 +192,8 @@ def _service(file: schema.File, base: Path) -> Service:
         ),
         zones=tuple(file.dns.zones),
         ttl_s=file.dns.ttl,
+        ttl_steady_s=file.dns.ttl_steady or file.dns.ttl,
+        resolvers=tuple(file.dns.resolvers),
         hosts=tuple(file.dns.hosts),
         checks=tuple(_check(name, check, groups[0].name, base) for name, check in file.checks.items()),
         controls=tuple(_control(control) for control in file.controls),
@@ -207,7 +209,7 @@ def _service(file: schema.File, base: Path) -> Service:
 
 def _node_deadline_s(file: schema.File) -> float:
     """A machine elsewhere boots for minutes; a node on this one starts at once."""
-    used = {site.provider for site in file.sites.values() if site.addresses is None}
+    used = {site.provider for site in file.sites.values() if not site.given}
     here = all(provider.kind == "local" for name, provider in file.providers.items() if name in used)
     return NODE_HERE_S if here else NODE_ELSEWHERE_S
 
@@ -216,12 +218,19 @@ def _site(name: str, site: schema.Site) -> Site:
     given = None
     if site.addresses is not None:
         given = {group: tuple(addresses) for group, addresses in site.addresses.items()}
-    return Site(name=name, provider=site.provider, standby=Standby(site.standby), region=site.region, addresses=given)
+    return Site(
+        name=name,
+        provider=site.provider,
+        standby=Standby(site.standby),
+        region=site.region,
+        addresses=given,
+        targets=dict(site.targets) if site.targets is not None else None,
+    )
 
 
 def _groups(file: schema.File) -> tuple[NodeGroup, ...]:
     if not file.nodes:
-        return _given_groups(file.sites)
+        return _given_groups(file)
     return tuple(
         NodeGroup(
             name=name,
@@ -238,12 +247,14 @@ def _groups(file: schema.File) -> tuple[NodeGroup, ...]:
     )
 
 
-def _given_groups(sites: Mapping[str, schema.Site]) -> tuple[NodeGroup, ...]:
-    """Groups that only addresses speak of. What the smallest site has is enough."""
+def _given_groups(file: schema.File) -> tuple[NodeGroup, ...]:
+    """Groups that only addresses and records speak of. What the smallest site has is enough."""
     counts: dict[str, int] = {}
-    for site in sites.values():
+    for site in file.sites.values():
         for group, given in (site.addresses or {}).items():
             counts[group] = min(len(given), counts.get(group, len(given)))
+    for record in file.dns.records.values():
+        counts.setdefault(record.nodes, 1)
     return tuple(NodeGroup(name=name, count=count) for name, count in counts.items())
 
 

@@ -104,6 +104,8 @@ class Config:
     local_root: Path
     notify: tuple[NotifyConfig, ...] = ()
     hooks: HooksConfig = HooksConfig()
+    roots: tuple[str, ...] = ()
+    """Where looking up a target's name begins (`ip:port`); (): the public root servers."""
 
     @property
     def local_controls(self) -> tuple[str, ...]:

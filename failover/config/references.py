@@ -27,6 +27,7 @@ def check(document: Document) -> list[Finding]:
     _check_delivery(book)
     _check_zones(book)
     _check_records(book)
+    _check_targets(book)
     _check_hosts(book)
     _check_checks(book)
     _check_isolation(book)
@@ -75,20 +76,32 @@ class _Book:
         return None
 
     def managed(self) -> list[str]:
-        return [name for name in self.names("sites") if self.get("sites", name, "addresses") is None]
+        return [name for name in self.names("sites") if not self.given(name)]
+
+    def given(self, site: str) -> bool:
+        return any(self.get("sites", site, key) is not None for key in ("addresses", "targets"))
+
+    def targets(self, site: str) -> dict[str, str]:
+        """What a site's records point to, where they are aliases there; names in normal form."""
+        return {
+            normal_name(name): str(self.get("sites", site, "targets", name))
+            for name in self.names("sites", site, "targets")
+        }
 
     def kind(self, site: str) -> str | None:
         """The kind of a managed site's provider."""
         return self.text("providers", self.text("sites", site, "provider") or "", "kind")
 
     def groups(self) -> list[str]:
-        """Groups of nodes. When every site is given, and no nodes are described, those that addresses are given for."""
+        """Groups of nodes. When every site is given, and no nodes are described, those that addresses are given for,
+        and where there are targets those of the records."""
         names = self.names("nodes")
         if names or self.managed():
             return names
-        return list(
-            dict.fromkeys(group for site in self.names("sites") for group in self.names("sites", site, "addresses"))
-        )
+        found = [group for site in self.names("sites") for group in self.names("sites", site, "addresses")]
+        if any(self.targets(site) for site in self.names("sites")):
+            found += [g for r in self.names("dns", "records") if (g := self.text("dns", "records", r, "nodes"))]
+        return list(dict.fromkeys(found))
 
     def published(self) -> list[tuple[str, str]]:
         """Records and their groups, where the group exists."""
@@ -220,9 +233,12 @@ def _check_fit(book: _Book, record: str, group: str) -> None:
             if book.kind(site) == "local" and 6 in versions:
                 book.say("nodes of the local cloud have IPv4 addresses only", "dns", "records", record, "type")
             continue
+        if normal_name(record) in book.targets(site):
+            continue
         if group not in book.names("sites", site, "addresses"):
             message = f"has no addresses for group {quoted(group)}, which {name} publishes"
-            book.say(f"{quoted(site)} {message}", "sites", site, "addresses", key=True)
+            here = ("addresses",) if book.get("sites", site, "addresses") is not None else ()
+            book.say(f"{quoted(site)} {message}", "sites", site, *here, key=True)
             continue
         there = {ipaddress.ip_address(text).version for loc, text in _addresses(book) if loc[1:4:2] == (site, group)}
         for version in versions if len(versions) > 1 else ():
@@ -241,6 +257,23 @@ def _check_families(book: _Book) -> None:
         types = {type for record in records for type in _types(book, record)}
         if types and ipaddress.ip_address(address).version not in {_VERSIONS[type] for type in types}:
             book.say(f"does not fit {quoted(normal_name(records[0]))}, whose type is {listed(sorted(types))}", *loc)
+
+
+def _check_targets(book: _Book) -> None:
+    """Whether an alias can stand where a site wants one (RFC 1034, section 3.6.2)."""
+    records = [normal_name(record) for record in book.names("dns", "records")]
+    zones = [normal_name(str(zone)) for zone in book.items("dns", "zones")]
+    for site in book.names("sites"):
+        for name in book.names("sites", site, "targets"):
+            record, loc = normal_name(name), ("sites", site, "targets", name)
+            if record not in records:
+                message = f"there is no record {quoted(record)}{suggestion(record, records)}"
+                book.say(message, *loc, key=True)
+            elif record in zones:
+                message = f"{quoted(record)} is the zone itself, where no CNAME can stand; give addresses"
+                book.say(f"{message}, or publish www and redirect to it", *loc, key=True)
+            if normal_name(book.text(*loc) or "") in records:
+                book.say("is a record of this config: it would point in a circle", *loc)
 
 
 def _check_hosts(book: _Book) -> None:

@@ -29,6 +29,7 @@ from failover.config.shapes import (
     Mebibytes,
     Model,
     Port,
+    RecordName,
     RecordTypes,
     ReleaseUrl,
     SecretReference,
@@ -58,7 +59,7 @@ class Runner(Model):
 
 
 class Site(Model):
-    """One place where the service can run: managed at a provider, or given by its addresses."""
+    """One place where the service can run: managed at a provider, or given by its addresses or targets."""
 
     provider: Label | None = None
     region: Word | None = None
@@ -68,13 +69,22 @@ class Site(Model):
     addresses: dict[Label, Annotated[list[Address], Field(min_length=1)]] | None = Field(
         default=None, min_length=1, description="by group of nodes, when somebody else provisions the site"
     )
+    targets: dict[RecordName, Domain] | None = Field(
+        default=None,
+        min_length=1,
+        description="by record the host name of a load balancer, when somebody else provisions the site",
+    )
+
+    @property
+    def given(self) -> bool:
+        return self.addresses is not None or self.targets is not None
 
     @model_validator(mode="after")
     def _check(self) -> "Site":
-        if self.addresses is None and self.provider is None:
+        if not self.given and self.provider is None:
             raise ValueError("needs a provider, or addresses if somebody else provisions it")
-        if self.addresses is not None and self.standby != "hot":
-            raise wrong("standby", "must be hot where addresses are given")
+        if self.given and self.standby != "hot":
+            raise wrong("standby", "must be hot where addresses or targets are given")
         return self
 
 
@@ -127,11 +137,26 @@ class Dns(Model):
 
     zones: list[Domain] = Field(min_length=1)
     ttl: int = Field(default=60, ge=1, le=86400, description="seconds")
+    ttl_steady: int | None = Field(
+        default=None, ge=1, le=86400, description="seconds, in quiet times; lowered to ttl ahead of a cutover"
+    )
+    resolvers: list[Annotated[str, AfterValidator(lambda value: units.host_port(value, 53))]] = Field(
+        default=[], description="caching resolvers that are asked after a change whether the world sees it"
+    )
+    roots: list[Annotated[str, AfterValidator(lambda value: units.host_port(value, 53))]] = Field(
+        default=[], description="name servers at which looking up targets begins; default: the public root servers"
+    )
     lost_after: DurationAboveZero = Field(
         default="30s", validate_default=True, description="a host that has not taken a change by then becomes a debt"
     )
     hosts: dict[Label, Host] = Field(min_length=1)
-    records: dict[Domain, Record] = Field(min_length=1)
+    records: dict[RecordName, Record] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Dns":
+        if self.ttl_steady is not None and self.ttl_steady < self.ttl:
+            raise wrong("ttl_steady", f"is shorter than ttl ({self.ttl})")
+        return self
 
 
 # ---------------------------------------------------------------------------------------------- watching

@@ -22,6 +22,7 @@ Variable = Annotated[
     str, AfterValidator(units.variable), WithJsonSchema({"type": "string", "pattern": units.VARIABLE_PATTERN})
 ]
 Domain = Annotated[str, AfterValidator(units.domain)]
+RecordName = Annotated[str, AfterValidator(units.record_name)]
 Address = Annotated[str, AfterValidator(units.address)]
 HostPort = Annotated[str, AfterValidator(units.host_port)]
 Url = Annotated[str, AfterValidator(units.http_url)]

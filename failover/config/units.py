@@ -110,6 +110,15 @@ def domain(value: str) -> str:
     return name
 
 
+def record_name(value: str) -> str:
+    """A DNS name, or a wildcard: `*.` before one (RFC 4592)."""
+    star = "*." if value.strip().startswith("*.") else ""
+    name = star + domain(value.strip().removeprefix(star))
+    if len(name) > 253:
+        raise ValueError("is not a DNS name")
+    return name
+
+
 def address(value: str) -> str:
     """A literal address in its shortest form, one that a machine can have."""
     try:

@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from failover.core.model import Instant, Service, Standby
+from failover.core.model import Instant, Record, Service, Site, Standby
 from failover.core.rrsets import RRset, epoch_name
+
+ALIAS = "CNAME"
+ALIASED = ("A", "AAAA", ALIAS)
+"""The types that may stand at a name that is an alias at some site."""
 
 
 class PlanKind(StrEnum):
@@ -96,16 +100,30 @@ def steps_for(service: Service, kind: PlanKind, target: str, *, automatic: bool,
     )
 
 
-def record_sets(service: Service, addresses: Mapping[str, Sequence[str]]) -> tuple[RRset, ...]:
-    """The service's records for these addresses (by group). Raises ValueError where a record would be empty."""
-    sets = []
+def record_sets(
+    service: Service, site: Site, addresses: Mapping[str, Sequence[str]], *, ttl_s: int | None = None
+) -> tuple[RRset, ...]:
+    """The service's records while `site` is active: its target's name where it has one, else `addresses` (by group).
+
+    `ttl_s`: the service's own, when nothing is said. Raises ValueError where a record would be empty.
+    """
+    sets: dict[tuple[str, str], RRset] = {}
+    targets = site.targets or {}
     for record in service.records:
-        v6 = record.type == "AAAA"
-        values = frozenset(a for a in addresses.get(record.group, ()) if (":" in a) is v6)
+        type, values = record.type, _published(record, addresses)
+        if record.name in targets:
+            type, values = ALIAS, frozenset({targets[record.name]})
         if not values:
             raise ValueError(f"{record.name} {record.type} would be empty: group {record.group} has no such address")
-        sets.append(RRset(name=record.name, type=record.type, ttl_s=service.ttl_s, values=values))
-    return tuple(sets)
+        rrset = RRset(name=record.name, type=type, ttl_s=service.ttl_s if ttl_s is None else ttl_s, values=values)
+        sets[rrset.key] = rrset
+    return tuple(sets.values())
+
+
+def _published(record: Record, addresses: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The group's addresses of the record's family."""
+    v6 = record.type == "AAAA"
+    return frozenset(a for a in addresses.get(record.group, ()) if (":" in a) is v6)
 
 
 def ip_versions(service: Service, group: str) -> frozenset[int]:
@@ -121,18 +139,35 @@ def usable_addresses(service: Service, group: str, addresses: Sequence[str]) -> 
     return found if {6 if ":" in a else 4 for a in found} == versions else ()
 
 
+def groups_of_targets(service: Service, site: Site) -> tuple[tuple[str, str], ...]:
+    """Which names serve which group at a site that has targets: pairs of group and host name, each once."""
+    targets = site.targets or {}
+    return tuple(dict.fromkeys((r.group, targets[r.name]) for r in service.records if r.name in targets))
+
+
+def our_keys(service: Service) -> Mapping[tuple[str, str], str]:
+    """Every (name, type) of ours but the epochs', with its zone. Nothing else is ever read or touched.
+
+    A name that is an alias at some site is ours as a whole: a CNAME stands alone (RFC 1034, section 3.6.2).
+    """
+    aliased = {name for site in service.sites for name in site.targets or {}}
+    found: dict[tuple[str, str], str] = {}
+    for record in service.records:
+        for type in (record.type, *(ALIASED if record.name in aliased else ())):
+            found[record.name, type] = record.zone
+    return found
+
+
 def names_of(service: Service, zone: str) -> tuple[tuple[str, str], ...]:
-    """Every (name, type) of ours in one zone: the records and the epoch. Nothing else is ever read or touched."""
-    return (
-        *((r.name, r.type) for r in service.records if r.zone == zone),
-        (epoch_name(service.name, zone), "TXT"),
-    )
+    """Every (name, type) of ours in one zone: the records and the epoch."""
+    ours = tuple(key for key, there in our_keys(service).items() if there == zone)
+    return (*ours, (epoch_name(service.name, zone), "TXT"))
 
 
 def in_zone(service: Service, rrsets: Sequence[RRset], zone: str) -> tuple[RRset, ...]:
-    """The sets of our records that lie in `zone`."""
-    keys = {(r.name, r.type) for r in service.records if r.zone == zone}
-    return tuple(r for r in rrsets if r.key in keys)
+    """The sets at our names that lie in `zone`."""
+    names = {r.name for r in service.records if r.zone == zone}
+    return tuple(r for r in rrsets if r.name in names)
 
 
 def seal(plan: CutoverPlan) -> CutoverPlan:

@@ -39,6 +39,8 @@ class Observation:
     """By site; a site whose list could not be read whole is missing."""
     stock: Mapping[str, Stock] = field(default_factory=dict)
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
+    resolved: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """By site, by group: the addresses that its targets' names have; the last known where nobody answered."""
 
 
 def isolated(controls: tuple[ControlSample, ...]) -> bool:
@@ -53,12 +55,20 @@ def controls_ok(controls: tuple[ControlSample, ...]) -> int:
 
 def site_addresses(site: Site, state: State) -> dict[str, tuple[str, ...]]:
     """By group: where the site serves, as the config or the stored inventory says."""
-    if site.addresses is not None:
-        return dict(site.addresses)
+    if site.given:
+        return dict(site.addresses or {})
     found: dict[str, list[str]] = {}
     for node in sorted(state.inventory.get(site.name, ()), key=lambda n: (n.group, n.ordinal)):
         found.setdefault(node.group, []).extend(node.addresses)
     return {group: tuple(addresses) for group, addresses in found.items()}
+
+
+def served_addresses(site: Site, state: State) -> dict[str, tuple[str, ...]]:
+    """By group: where the site is asked. Those of `site_addresses`, and those that its targets' names have now."""
+    found = site_addresses(site, state)
+    for group, resolved in state.resolved.get(site.name, {}).items():
+        found[group] = tuple(dict.fromkeys((*found.get(group, ()), *resolved)))
+    return found
 
 
 def accepted_releases(state: State, site: str) -> tuple[str, ...]:
@@ -81,7 +91,7 @@ def judge(service: Service, state: State, seen: Observation, *, fresh: bool = Fa
         plane = vote(data_plane(health[site.name].values()), controls_ok=not cut_off, others_answer=others_answer)
         facts = _facts(service, seen, site, samples[site.name], plane)
         watch[site.name] = _watch(service, state, site, facts, seen.at, cut_off=cut_off, fresh=fresh)
-    return replace(state, health=health, watch=watch, isolated=cut_off)
+    return replace(state, health=health, watch=watch, isolated=cut_off, resolved=seen.resolved)
 
 
 def _health(

@@ -49,17 +49,22 @@ class Standby(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One place where the service can run. `addresses` is given (by group) when somebody else provisions it."""
+    """One place where the service can run. Somebody else provisions it where `addresses` (by group) or `targets` are
+    given.
+
+    `targets`: by record name the host name of a load balancer; there the record is a CNAME.
+    """
 
     name: str
     provider: str | None
     standby: Standby = Standby.HOT
     region: str | None = None
     addresses: Mapping[str, tuple[str, ...]] | None = None
+    targets: Mapping[str, str] | None = None
 
     @property
     def given(self) -> bool:
-        return self.addresses is not None
+        return self.addresses is not None or self.targets is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +202,7 @@ class Service:
     records: tuple[Record, ...]
     zones: tuple[str, ...]
     ttl_s: int
+    """Of the records after a cutover, and while one is being prepared."""
     hosts: tuple[str, ...]
     """Names of the DNS hosts, in the order of the config."""
     checks: tuple[Check, ...]
@@ -209,6 +215,10 @@ class Service:
     call_s: float = 5.0
     """Deadline of one call to a provider or a DNS host within a check."""
     runner_provider: str | None = None
+    ttl_steady_s: int = 0
+    """Of the records in quiet times; 0: the same as `ttl_s`."""
+    resolvers: tuple[str, ...] = ()
+    """Caching resolvers (`address:port`) that are asked whether the world sees a change."""
     host_deadline_s: float = 30.0
     """A DNS host that has not taken a change after so long becomes a debt."""
     node_deadline_s: float = 120.0

@@ -6,7 +6,7 @@ They are checked when the plan is made, and again with the bound addresses just 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from failover.core.cutover import CutoverPlan, PlanKind
+from failover.core.cutover import ALIAS, CutoverPlan, PlanKind
 from failover.core.model import HostReading, Service
 from failover.core.rrsets import Epoch, RRset, normal_address, read_epoch
 from failover.core.verdict import VerdictKind
@@ -38,11 +38,12 @@ class Violation:
 
 
 def check_sets(service: Service, plan: CutoverPlan, rrsets: Sequence[RRset], allowed: Iterable[str]) -> list[Violation]:
-    """S3 and S17: only our names, each with at least one value, and only known addresses. No override."""
+    """S3 and S17: only our names, each with at least one value, and only known addresses and targets. No override."""
     if plan.kind is PlanKind.WITHDRAW:
         return []
+    targets = service.site(plan.target).targets or {}
+    wanted = {(r.name, ALIAS if r.name in targets else r.type) for r in service.records}
     found = []
-    wanted = {(r.name, r.type) for r in service.records}
     for key in sorted({r.key for r in rrsets} ^ wanted):
         what = "missing from the plan" if key in wanted else "not a configured record"
         found.append(
@@ -50,7 +51,7 @@ def check_sets(service: Service, plan: CutoverPlan, rrsets: Sequence[RRset], all
         )
     known = {normal_address(a) for a in allowed}
     for rrset in rrsets:
-        strange = sorted(rrset.values - known)
+        strange = sorted(rrset.values - ({targets.get(rrset.name, "")} if rrset.type == ALIAS else known))
         if strange:
             value = f"{rrset.name} would hold {', '.join(strange)}"
             found.append(Violation(rule="addresses", value=value, limit="only configured or inventoried addresses"))

@@ -121,6 +121,8 @@ class State:
     """By site: digests that may be serving there now, the wanted one first; two while a roll-out is under way."""
     inventory: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     """By site: the nodes that `apply` proved. A hot cutover needs nothing else."""
+    resolved: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """By site, by group: the addresses that its targets' names had when they were last resolved."""
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By site: digests of the releases that we put into its depot."""
     health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)

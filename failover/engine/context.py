@@ -15,6 +15,7 @@ from failover.ports import (
     Lease,
     Notifier,
     Probe,
+    Resolver,
     Runtime,
     Store,
 )
@@ -56,6 +57,8 @@ class Context:
     """Reads the release from disk: for `plan` and `apply` only. A check judges what was applied."""
     release: Callable[[str], Release]
     """The release of that digest with its command and environment; resolves secrets."""
+    resolver: Resolver | None = None
+    """Needed where a site has targets."""
     user_data: UserData | None = None
     """None: no cloud here has nodes that need any."""
     notifiers: tuple[Notifier, ...] = ()

@@ -9,7 +9,8 @@ from failover.core.doctor import DoctorFacts, SiteFacts
 from failover.core.model import ControlSample, Outcome, Sample, Site
 from failover.core.world import State
 from failover.engine.context import Context
-from failover.engine.observe import MARGIN_S, problem_of, targets_of
+from failover.engine.observe import targets_of
+from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.publish import read_hosts
 from failover.errors import FailoverError, StateMissing
 from failover.ports import Call, Done

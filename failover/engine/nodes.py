@@ -9,7 +9,7 @@ from failover.core.mirror import chosen_sizes, specs, wanted_count
 from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sample, Site, Target
 from failover.engine.context import Context
 from failover.engine.delivery import delivered
-from failover.engine.observe import MARGIN_S
+from failover.engine.outcome import MARGIN_S
 from failover.errors import Conflict, Throttled, TimedOut, Unreachable, Unreadable
 
 SSH_PORT = 22

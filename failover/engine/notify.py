@@ -6,7 +6,7 @@ from functools import partial
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import Context
-from failover.engine.observe import problem_of
+from failover.engine.outcome import problem_of
 from failover.ports import Call, Notice
 
 NOTIFY_S = 10.0

@@ -1,12 +1,13 @@
 """observe: one round of questions to everything outside, all at the same time and to one deadline."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from failover.core.budget import observe_s
 from failover.core.cutover import names_of
 from failover.core.health import reachable
-from failover.core.judge import Observation, accepted_releases, site_addresses
+from failover.core.judge import Observation, accepted_releases, served_addresses
 from failover.core.model import (
     AccountReport,
     ControlSample,
@@ -23,17 +24,18 @@ from failover.core.ready import Stock
 from failover.core.rrsets import RRset, read_epoch
 from failover.core.world import State
 from failover.engine.context import Context
+from failover.engine.lookup import look_up
+from failover.engine.outcome import MARGIN_S, problem_of
 from failover.errors import Unreadable
 from failover.ports import Call, Done
-
-MARGIN_S = 0.25
-"""Adapters end by their own deadlines first; the runtime's is the net below."""
 
 
 def observe(context: Context, state: State) -> Observation:
     """Ask everything once. Never raises for an answer: what could not be read carries its problem."""
     service, runtime = context.service, context.runtime
     deadline_s = observe_s(service)
+    found_out = look_up(context, state, service.sites)
+    state = replace(state, resolved=found_out.resolved)
     targets = targets_of(context, state, service.sites)
     asked: list[tuple[str, str, Call]] = [
         ("probe", "", _call("probe", lambda: context.probe.run(targets, deadline_s), deadline_s)),
@@ -47,12 +49,13 @@ def observe(context: Context, state: State) -> Observation:
     found = {(kind, name): answer for (kind, name, _), answer in zip(asked, done, strict=True)}
     return Observation(
         at=started,
-        samples=_samples(found["probe", ""], targets, context),
+        samples=(*_samples(found["probe", ""], targets, context), *found_out.samples),
         controls=_controls(found["control", ""], context),
         reports={s.name: _report(found["state", s.name]) for s in service.sites if ("state", s.name) in found},
         nodes={s.name: nodes for s in service.sites if (nodes := _nodes(found.get(("nodes", s.name)))) is not None},
         stock={s.name: _stock(found["stock", s.name]) for s in service.sites if ("stock", s.name) in found},
         hosts={name: _reading(found["host", name], name) for name in context.hosts},
+        resolved=found_out.resolved,
     )
 
 
@@ -82,7 +85,7 @@ def targets_of(context: Context, state: State, sites: Iterable[Site]) -> tuple[T
     """
     found: list[Target] = []
     for site in sites:
-        addresses = site_addresses(site, state)
+        addresses = served_addresses(site, state)
         releases = accepted_releases(state, site.name)
         found += [
             Target(site=site.name, address=address, check=check, releases=releases)
@@ -115,13 +118,6 @@ def read_stock(context: Context, site: str, release: str | None) -> Stock:
     """What a warm or cold standby needs of its provider. Raises AdapterError."""
     compute, depot = context.compute[site], context.depots[site]
     return Stock(quota=compute.quota(), images=compute.images(), archive=depot.has(release) if release else None)
-
-
-def problem_of(done: Done) -> str | None:
-    """Why a call brought nothing, as a sentence; None when it brought a value."""
-    if done.unknown:
-        return "no answer in time"
-    return str(done.error) if done.error is not None else None
 
 
 # ------------------------------------------------------------------------------------ answers into values

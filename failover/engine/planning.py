@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from failover.core.cutover import CutoverPlan, PlanKind, record_sets, seal, steps_for
+from failover.core.cutover import CutoverPlan, PlanKind, our_keys, record_sets, seal, steps_for
 from failover.core.judge import site_addresses
 from failover.core.model import HostReading, Service, Standby
 from failover.core.rrsets import RRset, epoch_name
@@ -32,7 +32,7 @@ def make_plan(
     if kind is PlanKind.WITHDRAW:
         addresses, rrsets = {}, state.adopted
     else:
-        rrsets = () if scales else record_sets(service, addresses)
+        rrsets = () if scales else record_sets(service, site, addresses)
     return seal(
         CutoverPlan(
             id=f"{kind.value}-{state.epoch + 1}-{context.runtime.token()}",
@@ -59,7 +59,7 @@ def make_plan(
 
 def still_ours(service: Service, rrsets: tuple[RRset, ...]) -> tuple[RRset, ...]:
     """Without the records that left the config since they were published: nobody reads them any more."""
-    names = {(r.name, r.type) for r in service.records}
+    names = our_keys(service)
     return tuple(r for r in rrsets if r.key in names)
 
 

@@ -17,7 +17,8 @@ def patience_s(context: Context, plan: CutoverPlan) -> float:
 
 def wanted_sets(context: Context, state: State, site: str) -> tuple[RRset, ...]:
     """What the records shall hold when `site` is active. Raises ValueError where a record would be empty."""
-    return record_sets(context.service, site_addresses(context.service.site(site), state))
+    place = context.service.site(site)
+    return record_sets(context.service, place, site_addresses(place, state))
 
 
 def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from failover.core.cutover import CutoverPlan, PlanKind
+from failover.core.cutover import CutoverPlan, PlanKind, in_zone
 from failover.core.model import HostReading
 from failover.core.rrsets import Changes, Epoch, RRset, by_key, difference, epoch_name, epoch_set, read_epoch
 from failover.engine.context import Context
-from failover.engine.observe import MARGIN_S, problem_of, read_host
+from failover.engine.observe import read_host
+from failover.engine.outcome import MARGIN_S, problem_of
 from failover.errors import AdapterError, Conflict, TimedOut
 from failover.ports import Call, Done
 
@@ -124,9 +125,7 @@ def _swap_zone(
     if stands is not None and stands.number >= fence.number:
         return f"{reading.host} holds epoch {stands.number} (site {stands.site})"
     withdraw = plan.kind is PlanKind.WITHDRAW
-    ours = {r.name for r in service.records if r.zone == zone}
-    wanted = tuple(r for r in rrsets if r.name in ours)
-    here = [r for r in reading.rrsets if r.name in ours]
+    wanted, here = in_zone(service, rrsets, zone), in_zone(service, reading.rrsets, zone)
     changes = Changes(put=wanted, remove=difference(wanted, here, [r.key for r in here]).remove)
     expect = by_key(reading.rrsets).get((name, "TXT"))
     new = None if withdraw else epoch_set(service.name, zone, fence)

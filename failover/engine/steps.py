@@ -17,8 +17,10 @@ from failover.core.safety import highest_epoch
 from failover.core.saga import Status, Value
 from failover.core.world import State
 from failover.engine.context import Context
+from failover.engine.lookup import look_up
 from failover.engine.nodes import destroy_extra, ensure_all, serving
-from failover.engine.observe import MARGIN_S, read_stock, targets_of
+from failover.engine.observe import read_stock, targets_of
+from failover.engine.outcome import MARGIN_S
 from failover.engine.publish import HostState, read_hosts, servers_of, swap_everywhere, unserved
 from failover.errors import AdapterError, RefusedError
 
@@ -84,7 +86,8 @@ def sets_of(stage: Stage) -> tuple[RRset, ...]:
     """The record sets that the plan puts into DNS, bound if need be. Raises ValueError where one would be empty."""
     if Step.SCALE not in stage.plan.steps:
         return stage.plan.rrsets
-    return record_sets(stage.context.service, addresses_of(stage.plan, stage.status))
+    service = stage.context.service
+    return record_sets(service, service.site(stage.plan.target), addresses_of(stage.plan, stage.status))
 
 
 def lost_hosts(status: Status) -> dict[str, str]:
@@ -108,9 +111,10 @@ def claim(stage: Stage) -> StepResult:
 def reconfirm(stage: Stage) -> StepResult:
     """One fresh round at the source: it must still be down, and we not cut off."""
     context, plan = stage.context, stage.plan
-    source = next((s for s in context.service.sites if s.name == plan.source), None)
-    targets = targets_of(context, stage.state, (source,) if source else ())
-    samples = probe(context, targets)
+    sources = tuple(s for s in context.service.sites if s.name == plan.source)
+    found = look_up(context, stage.state, sources)
+    targets = targets_of(context, replace(stage.state, resolved=found.resolved), sources)
+    samples = (*probe(context, targets), *found.samples)
     controls = context.runtime.call(
         "controls",
         lambda: context.probe.controls(context.service.controls, context.service.call_s),
@@ -203,21 +207,24 @@ def scale(stage: Stage) -> StepResult:
 
 def verify(stage: Stage) -> StepResult:
     """The target serves, at each address that will be published, by Host and SNI, with the right release."""
-    by_group = addresses_of(stage.plan, stage.status)
     context, plan = stage.context, stage.plan
+    found = look_up(context, stage.state, (context.service.site(plan.target),))
+    by_group = {g: list(a) for g, a in addresses_of(plan, stage.status).items()}
+    for group, addresses in found.resolved.get(plan.target, {}).items():
+        by_group.setdefault(group, []).extend(addresses)
     releases = accepted_releases(stage.state, plan.target)
     targets = tuple(
         Target(site=plan.target, address=address, check=check, releases=releases)
         for check in context.service.checks
         for address in by_group.get(check.group, ())
     )
-    samples = probe(context, targets)
+    samples = (*probe(context, targets), *found.samples)
     if not samples:
         return failed(f"nothing at {plan.target} could be probed")
     for check in context.service.checks:
-        found = [s for s in samples if s.check == check.name]
-        outcome, why = round_outcome(found)
-        if found and outcome is not Outcome.PASS:
+        asked = [s for s in samples if s.check == check.name]
+        outcome, why = round_outcome(asked)
+        if asked and outcome is not Outcome.PASS:
             return failed(f"{plan.target} does not serve: {why}")
     bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
     count = len({s.address for s in samples})

@@ -156,6 +156,24 @@ class MemoryAuthority:
         return _standing(host.visible(zone), name, type)
 
 
+class MemoryResolver:
+    """Names and their addresses, as their authorities would give them. What is not in `names` has no address.
+
+    `faults` is asked with the name before each answer; what it returns is raised.
+    """
+
+    def __init__(self, names: Mapping[str, tuple[str, ...]], faults: Faults = no_faults) -> None:
+        self.names = names
+        self.faults = faults
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """See `ports.Resolver.addresses`."""
+        fault = self.faults(name)
+        if fault is not None:
+            raise fault
+        return self.names.get(normal_name(name), ())
+
+
 def _standing(records: Records, name: str, type: str) -> RRset | None:
     here = normal_name(name)
     return records.get((here, type.upper())) or records.get((here, "CNAME"))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step, record_sets
 from failover.core.health import serving_needed
-from failover.core.judge import accepted_releases, site_addresses
+from failover.core.judge import accepted_releases, served_addresses, site_addresses
 from failover.core.model import Site
 from failover.core.saga import Event, EventKind
 from failover.core.verdict import VerdictKind
@@ -130,6 +130,7 @@ class Watcher:
         state = self.state()
         for site in self.outside.service.sites:
             self._known |= {a for found in site_addresses(site, state).values() for a in found}
+            self._known |= set((site.targets or {}).values())
         if not addresses:
             self.say("S3", f"the record at {host} is empty")
         if strange := addresses - self._known:
@@ -145,7 +146,7 @@ class Watcher:
             found = outputs[-1]["addresses"] if outputs else {}
             groups = found if isinstance(found, dict) else {}
             bound = {g: tuple(str(a) for a in v) for g, v in groups.items() if isinstance(v, list)}
-            sets = record_sets(self.outside.service, bound) if bound else ()
+            sets = record_sets(self.outside.service, self.outside.service.site(plan.target), bound) if bound else ()
         return frozenset(value for rrset in sets for value in rrset.values)
 
     def _intended(self, host: str, plan: CutoverPlan) -> None:
@@ -227,6 +228,7 @@ class Watcher:
     def _proven(self, plan: CutoverPlan) -> None:
         releases = accepted_releases(self.state(), plan.target)
         addresses = self._bound(plan)
+        addresses = frozenset(x for a in addresses for x in self.outside.names.get(a, (a,)))
         good = [a for a in addresses if self.outside.serves(plan.target, a, releases)]
         if len(good) < serving_needed(len(addresses)):
             self.say("S7", f"{plan.id}: {plan.target} serves at {len(good)} of {len(addresses)} addresses at the pivot")
@@ -267,7 +269,7 @@ class Watcher:
 
     def _serving(self, site: Site) -> bool:
         state = self.state()
-        addresses = [a for found in site_addresses(site, state).values() for a in found]
+        addresses = [a for found in served_addresses(site, state).values() for a in found]
         releases = accepted_releases(state, site.name)
         good = [a for a in addresses if self.outside.serves(site.name, a, releases)]
         return bool(addresses) and len(good) >= serving_needed(len(addresses))

@@ -7,6 +7,7 @@ it sees what ports tell.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from failover.core.cutover import ALIASED
 from failover.core.model import (
     AccountReport,
     Check,
@@ -35,7 +36,7 @@ from failover.engine.context import Context, Package
 from failover.errors import AccessRefused, AdapterError, Rejected, Throttled, Unreachable, Unreadable
 from failover.ports import Dns, Hook, Lease, Notice, Notifier, Runtime, Store
 from failover.testing.memory_cloud import MemoryCloud
-from failover.testing.memory_dns import MemoryAuthority, MemoryDns, Records, ReplyLost
+from failover.testing.memory_dns import MemoryAuthority, MemoryDns, MemoryResolver, Records, ReplyLost
 from failover.testing.memory_probe import Answer, MemoryProbe
 from failover.testing.memory_store import MemoryDisk, MemoryLease, MemoryStore
 from failover.testing.sim_runtime import VirtualClock
@@ -63,19 +64,28 @@ POLICY = Policy(
 )
 
 
+def balancer(site: str) -> str:
+    """The host name of a site's load balancer."""
+    return f"lb.{site}.example"
+
+
 def guestbook(
     *,
     standby: Mapping[str, Standby] | None = None,
     given: Collection[str] = (),
+    targets: Collection[str] = (),
     count: int = 2,
     policy: Policy = POLICY,
     single_accept: bool = True,
 ) -> Service:
-    """A service with three sites; those in `given` are provisioned by somebody else."""
+    """A service with three sites; those in `given` and `targets` are provisioned by somebody else, the latter behind
+    a load balancer that is known by its name."""
     kinds = standby or {}
     sites = tuple(
         Site(name=n, provider=None, addresses={"web": GIVEN[n]})
         if n in given
+        else Site(name=n, provider=None, targets={NAME: balancer(n)})
+        if n in targets
         else Site(name=n, provider=n, standby=kinds.get(n, Standby.HOT))
         for n in SITES
     )
@@ -186,6 +196,12 @@ class Outside:
         self.dns = {host: Wire() for host in service.hosts}
         self.dark: set[str] = set()
         """DNS hosts whose name servers do not answer."""
+        self.names: dict[str, tuple[str, ...]] = {
+            balancer(s.name): GIVEN[s.name] for s in service.sites if s.targets is not None
+        }
+        """The host names of load balancers, and where they are."""
+        self.unknown: dict[str, Exception] = {}
+        """Names that cannot be looked up, and what is raised."""
         self.notices: list[Notice] = []
         self.onlooker: Callable[[str, str], None] = _nobody
         """Is told of every change at a cloud before it is made."""
@@ -248,6 +264,7 @@ class Outside:
             store=store or MemoryStore(disk),
             lease=lease or MemoryLease(disk),
             runtime=runtime,
+            resolver=MemoryResolver(self.names, faults=lambda name: self._cut_off("look up") or self.unknown.get(name)),
             probe=MemoryProbe(now=self.clock.now, targets=self._answer, controls=lambda c: not self.control_lost(c)),
             authority=MemoryAuthority(*self.hosts.values(), faults=self._server_fault),
             accounts=self.clouds,
@@ -322,11 +339,12 @@ class Outside:
 
     def standing(self, host: str) -> tuple[RRset, ...]:
         """What the host really holds of our names."""
-        keys = ((NAME, "A"), (epoch_name(self.service.name, ZONE), "TXT"))
+        keys = (*((NAME, type) for type in ALIASED), (epoch_name(self.service.name, ZONE), "TXT"))
         return tuple(self.held[host][key] for key in keys if key in self.held[host])
 
     def addresses(self, host: str) -> frozenset[str]:
-        return next((r.values for r in self.standing(host) if r.type == "A"), frozenset())
+        """What our name points to; the name of a load balancer where it is an alias."""
+        return next((r.values for r in self.standing(host) if r.type != "TXT"), frozenset())
 
     def epoch(self, host: str) -> Epoch | None:
         return read_epoch(self.standing(host), self.service.name, ZONE)

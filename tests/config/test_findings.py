@@ -76,8 +76,43 @@ WRONG: dict[str, tuple[Any, ...]] = {
         "  there: {",
         "  there: {standby: warm, ",
         5,
-        "`standby` must be hot where addresses are given",
+        "`standby` must be hot where addresses or targets are given",
         "standby",
+    ),
+    "target-at-no-record": (
+        "  there: {addresses: {web: [198.51.100.10]}}",
+        "  there: {targets: {ww.example.org: lb.example.net}}",
+        5,
+        "there is no record `ww.example.org`; did you mean `www.example.org`?",
+        "ww",
+    ),
+    "target-in-a-circle": (
+        "  there: {addresses: {web: [198.51.100.10]}}",
+        "  there: {targets: {www.example.org: WWW.example.org.}}",
+        5,
+        "is a record of this config: it would point in a circle",
+        "WWW",
+    ),
+    "steady-below-ttl": (
+        "  zones:",
+        "  ttl_steady: 30\n  zones:",
+        7,
+        "`ttl_steady` is shorter than ttl (60)",
+        "ttl_steady",
+    ),
+    "resolver": (
+        "  zones:",
+        "  resolvers: [one]\n  zones:",
+        7,
+        "`resolvers` must be a literal IP address, such as 192.0.2.10",
+        "one",
+    ),
+    "wildcard-in-the-middle": (
+        "    www.example.org:",
+        "    a.*.example.org:",
+        10,
+        "`a.*.example.org` is not a DNS name",
+        "a",
     ),
     "no-address": (
         "198.51.100.10",
@@ -318,6 +353,22 @@ def test_a_mistake_in_a_config_of_given_sites(findings: Findings, name: str) -> 
     assert any(finding.startswith(f"f.yaml:{line}:{column + 1}: {message}") for finding in found), found
     if not str(message).startswith(("unknown key", "a key")):  # there the rest of the line is hidden
         assert shown(f"{line}:{column + 1}", str(message), source, column) in found
+
+
+TARGET = "{targets: {www.example.org: lb.example.net}}"
+
+
+def test_a_site_with_targets_needs_one_for_each_record_or_addresses(findings: Findings) -> None:
+    text = MINIMAL.replace("{addresses: {web: [198.51.100.10]}}", TARGET)
+    text = text.replace("type: A, nodes: web}", "type: A, nodes: web}\n    api.example.org: {type: A, nodes: web}")
+    (found,) = findings(text)
+    assert "5:3: `there` has no addresses for group `web`, which `api.example.org` publishes" in found
+
+
+def test_no_target_at_the_zone_itself(findings: Findings) -> None:
+    text = MINIMAL.replace("    www.example.org:", "    example.org:")
+    (found,) = findings(text.replace("{addresses: {web: [198.51.100.10]}}", TARGET.replace("www.", "")))
+    assert "5:21: `example.org` is the zone itself, where no CNAME can stand; give addresses" in found
 
 
 MANAGED_WRONG: dict[str, tuple[Any, ...]] = {

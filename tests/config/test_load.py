@@ -50,6 +50,31 @@ def loaded(tmp_path: Path, text: str) -> Config:
 # ---------------------------------------------------------------------------------------------- the full example
 
 
+def test_what_a_load_balancer_serves(tmp_path: Path) -> None:
+    """Groups follow from the records, names are in normal form, a wildcard is a name."""
+    text = MINIMAL.replace("{addresses: {web: [192.0.2.10]}}", '{targets: {"*.Example.org": LB.Example.net.}}')
+    text = text.replace("{addresses: {web: [198.51.100.10]}}", '{targets: {"*.example.org": lb2.example.net}}')
+    text = text.replace("www.example.org: {type: A", '"*.example.org": {type: [A, AAAA]').replace(
+        "  zones:", "  ttl_steady: 600\n  resolvers: [192.0.2.53]\n  roots: ['192.0.2.54:5300']\n  zones:"
+    )
+    path = tmp_path / "failover.yaml"
+    path.write_text(text)
+    config = load(path)
+    service = config.service
+    assert [site.targets for site in service.sites] == [
+        {"*.example.org": "lb.example.net"},
+        {"*.example.org": "lb2.example.net"},
+    ]
+    assert [(r.name, r.type, r.group) for r in service.records] == [
+        ("*.example.org", "A", "web"),
+        ("*.example.org", "AAAA", "web"),
+    ]
+    assert [(g.name, g.count) for g in service.groups] == [("web", 1)]
+    assert all(site.given and site.addresses is None for site in service.sites)
+    assert (service.ttl_s, service.ttl_steady_s, service.resolvers) == (60, 600, ("192.0.2.53:53",))
+    assert config.roots == ("192.0.2.54:5300",)
+
+
 def test_sites_stand_in_order_of_preference(example: Config) -> None:
     assert example.service.sites == (
         Site(name="first", provider="aurora", region="north-1"),

@@ -10,8 +10,10 @@ from failover.core.cutover import (
     CutoverPlan,
     PlanKind,
     Step,
+    groups_of_targets,
     in_zone,
     names_of,
+    our_keys,
     record_sets,
     seal,
     steps_for,
@@ -88,7 +90,7 @@ WIDE = replace(SERVICE, records=RECORDS, zones=("example.org", "example.net"))
 
 
 def test_each_record_takes_the_addresses_of_its_group_and_kind() -> None:
-    sets = record_sets(WIDE, {"web": (V4, V6, "192.0.2.9"), "api": ("192.0.2.5",)})
+    sets = record_sets(WIDE, SITES[0], {"web": (V4, V6, "192.0.2.9"), "api": ("192.0.2.5",)})
     assert sets == (
         address_set(V4, "192.0.2.9"),
         address_set(V6, type="AAAA"),
@@ -102,7 +104,7 @@ def test_each_record_takes_the_addresses_of_its_group_and_kind() -> None:
 )
 def test_s3_a_record_that_would_be_empty_is_refused(addresses: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(ValueError, match="would be empty"):
-        record_sets(WIDE, addresses)
+        record_sets(WIDE, SITES[0], addresses)
 
 
 def test_names_and_sets_by_zone() -> None:
@@ -111,10 +113,40 @@ def test_names_and_sets_by_zone() -> None:
         ("www.example.org", "AAAA"),
         ("_failover.guestbook.example.org", "TXT"),
     )
-    sets = record_sets(WIDE, {"web": (V4, V6), "api": (V4,)})
+    sets = record_sets(WIDE, SITES[0], {"web": (V4, V6), "api": (V4,)})
     assert in_zone(WIDE, sets, "example.org") == sets[:2]
     assert in_zone(WIDE, sets, "example.net") == sets[2:]
     assert in_zone(WIDE, sets, "elsewhere") == ()
+
+
+BALANCED = replace(SITES[1], provider=None, targets={"www.example.org": "lb.example.com"})
+MIXED = replace(WIDE, sites=(SITES[0], BALANCED, SITES[2]))
+
+
+def test_a_name_is_an_alias_where_the_site_has_a_target_for_it_and_addresses_elsewhere() -> None:
+    assert BALANCED.given
+    assert record_sets(MIXED, BALANCED, {"api": (V4,)}) == (
+        address_set("lb.example.com", type="CNAME"),
+        address_set(V4, name="api.example.net"),
+    )
+    there = record_sets(MIXED, SITES[0], {"web": (V4, V6), "api": (V4,)}, ttl_s=300)
+    assert [(r.type, r.ttl_s) for r in there] == [("A", 300), ("AAAA", 300), ("A", 300)]
+
+
+def test_a_name_that_is_an_alias_somewhere_is_ours_as_a_whole() -> None:
+    one = replace(MIXED, records=RECORDS[:1])
+    assert names_of(one, "example.org") == (
+        ("www.example.org", "A"),
+        ("www.example.org", "AAAA"),
+        ("www.example.org", "CNAME"),
+        ("_failover.guestbook.example.org", "TXT"),
+    )
+    assert our_keys(SERVICE) == {("www.example.org", "A"): "example.org"}
+
+
+def test_which_names_serve_which_group() -> None:
+    assert groups_of_targets(MIXED, BALANCED) == (("web", "lb.example.com"),)
+    assert groups_of_targets(MIXED, SITES[0]) == ()
 
 
 # ------------------------------------------------------------------------------------ the digest

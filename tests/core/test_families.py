@@ -7,7 +7,7 @@ import pytest
 from failover.core.cutover import ip_versions, record_sets, usable_addresses
 from failover.core.health import reachable, round_outcome
 from failover.core.model import Failure, Outcome, Record, Sample
-from tests.core.builders import AURORA, BOREAS, RECORD, SERVICE, sample
+from tests.core.builders import AURORA, BOREAS, RECORD, SERVICE, SITES, sample
 
 V4, V6 = "192.0.2.1", "2001:db8::1"
 AAAA = replace(RECORD, type="AAAA")
@@ -48,7 +48,7 @@ def test_only_addresses_that_records_hold_are_used_and_only_all_of_them(
 
 
 def test_one_name_has_both_sets() -> None:
-    assert {(s.type, s.values) for s in record_sets(BOTH, {"web": (V4, V6)})} == {
+    assert {(s.type, s.values) for s in record_sets(BOTH, SITES[0], {"web": (V4, V6)})} == {
         ("A", frozenset({V4})),
         ("AAAA", frozenset({V6})),
     }
@@ -56,7 +56,7 @@ def test_one_name_has_both_sets() -> None:
 
 def test_one_of_two_sets_is_never_empty() -> None:
     with pytest.raises(ValueError, match="AAAA would be empty"):
-        record_sets(BOTH, {"web": (V4,)})
+        record_sets(BOTH, SITES[0], {"web": (V4,)})
 
 
 def no_way(address: str, site: str = AURORA) -> Sample:

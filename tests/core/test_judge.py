@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from failover.core.health import HealthState
-from failover.core.judge import Observation, accepted_releases, controls_ok, isolated, judge, site_addresses
+from failover.core.judge import (
+    Observation,
+    accepted_releases,
+    controls_ok,
+    isolated,
+    judge,
+    served_addresses,
+    site_addresses,
+)
 from failover.core.model import ControlSample, Node, NodeState, Outcome, Reading, Sample, Site, Standby
 from failover.core.ready import Stock
 from failover.core.verdict import GONE_LISTS, VerdictKind
@@ -308,6 +316,12 @@ def test_28_failed_at_is_kept() -> None:
 def test_addresses_come_from_the_config_or_the_inventory() -> None:
     given = Site(name="given", provider=None, addresses={"web": ("192.0.2.7",)})
     assert site_addresses(given, START) == {"web": ("192.0.2.7",)}
+    balanced = replace(SITES[0], targets={"www.example.org": "lb.example.net"})
+    assert site_addresses(balanced, START) == {}
+    resolved = {AURORA: {"web": ("192.0.2.8", "192.0.2.7")}}
+    assert served_addresses(balanced, replace(START, resolved=resolved)) == {"web": ("192.0.2.8", "192.0.2.7")}
+    both = replace(given, name=AURORA, targets=balanced.targets)
+    assert served_addresses(both, replace(START, resolved=resolved)) == {"web": ("192.0.2.7", "192.0.2.8")}
     nodes = (node(AURORA, 1), node(AURORA, 0), node(AURORA, 0, group="api"))
     state = replace(START, inventory={AURORA: nodes})
     assert site_addresses(SITES[0], state) == {"api": (ADDRESS[AURORA],), "web": (ADDRESS[AURORA], ADDRESS[AURORA])}

@@ -6,6 +6,7 @@ import pytest
 
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.model import HostReading
+from failover.core.rrsets import RRset
 from failover.core.safety import (
     DOWN_KINDS,
     FORCE,
@@ -155,6 +156,18 @@ def test_the_best_grade_is_the_lowest() -> None:
     assert best_grade({"a": reading("a", grade=3), "b": reading("b", grade=2)}) == 2
     assert best_grade({"a": reading("a", grade=1, problem="timeout")}) == 1
     assert best_grade({}) == 9
+
+
+def test_an_alias_may_only_be_the_target_of_its_own_site() -> None:
+    site = replace(SERVICE.site(BOREAS), provider=None, targets={"www.example.org": "lb.example.net"})
+    service = replace(SERVICE, sites=(SERVICE.sites[0], site))
+
+    def rules_of(*rrsets: RRset) -> list[str]:
+        return [v.rule for v in check_sets(service, plan(), rrsets, [HERE])]
+
+    assert rules_of(address_set("lb.example.net", type="CNAME")) == []
+    assert rules_of(address_set("lb.example.com", type="CNAME")) == ["addresses"]
+    assert rules_of(address_set(HERE)) == ["names", "names"]
 
 
 def test_the_highest_epoch_wins() -> None:

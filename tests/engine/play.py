@@ -154,6 +154,7 @@ class Play:
     def site_of(self, address: str) -> str:
         for site in self.outside.service.sites:
             given = [a for found in (site.addresses or {}).values() for a in found]
+            given += (site.targets or {}).values()
             cloud = self.outside.clouds.get(site.name)
             network = f"10.{list(self.outside.clouds).index(site.name) + 1}." if cloud else "-"
             if address in given or address.startswith(network):
@@ -175,6 +176,7 @@ def play(
     *,
     standby: Mapping[str, Standby] | None = None,
     given: Collection[str] = (),
+    targets: Collection[str] = (),
     policy: Policy = POLICY,
     single_accept: bool = True,
     count: int = 2,
@@ -186,7 +188,9 @@ def play(
 ) -> Play:
     """Nothing is there yet."""
     clock = VirtualClock()
-    found = service or guestbook(standby=standby, given=given, policy=policy, single_accept=single_accept, count=count)
+    found = service or guestbook(
+        standby=standby, given=given, targets=targets, policy=policy, single_accept=single_accept, count=count
+    )
     outside = Outside(found, clock, polls_pending=polls_pending, nodes_max=nodes_max)
     return Play(outside, clock, hook=hook, notifiers=notifiers)
 
