@@ -10,6 +10,10 @@ from failover.core.health import GAP_CADENCES
 from failover.core.model import Service, Site, Standby
 
 GAP_S_MIN = 10.0
+STARTS_PER_S = 500.0
+"""How fast probes are begun: spread, because a burst is a load of its own."""
+SPARE_S = 0.25
+"""A silence is a failure only when the whole timeout fits into the round, so the round is a little longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,18 @@ class Term:
 def observe_s(service: Service) -> float:
     """The longest that one round of questions may take: probes, controls, accounts and DNS hosts at the same time."""
     timeouts = [c.timeout_s for c in service.checks] + [c.timeout_s for c in service.controls]
-    return max([service.call_s, *timeouts])
+    longest_s = max(timeouts, default=0.0)
+    return max(service.call_s, longest_s + SPARE_S + starts_s(service))
+
+
+def starts_s(service: Service) -> float:
+    """How long it takes until every target of one round is being asked."""
+    sizes = {group.name: group.count for group in service.groups}
+    targets = 0
+    for site in service.sites:
+        here = sizes if site.addresses is None else {name: len(given) for name, given in site.addresses.items()}
+        targets += sum(here.get(check.group, 0) for check in service.checks)
+    return targets / STARTS_PER_S
 
 
 def cadence_s(service: Service) -> float:

@@ -298,7 +298,7 @@ def _serving(service: Service, site: Site, facts: DoctorFacts, *, active: bool) 
 
 
 def _bad_sample(tell: Callable[[str, str, str, str], Finding], site: Site, sample: Sample) -> Finding:
-    if sample.failure is Failure.TLS:
+    if sample.failure in (Failure.TLS, Failure.CERTIFICATE):
         return tell("certificate", site.name, sample.detail, _DNS_01)
     return tell("serving", site.name, sample.detail or sample.outcome.value, "failover plan, failover apply")
 
@@ -325,7 +325,7 @@ def _certificates(service: Service, facts: DoctorFacts, site: Site, samples: lis
 
 
 def _days(service: Service, samples: list[Sample]) -> int | None:
-    https = {c.name for c in service.checks if c.kind is CheckKind.HTTPS}
+    https = {c.name for c in service.checks if c.kind in (CheckKind.HTTPS, CheckKind.TLS)}
     return min((s.tls_days_left for s in samples if s.check in https and s.tls_days_left is not None), default=None)
 
 

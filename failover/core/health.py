@@ -60,7 +60,7 @@ def round_outcome(samples: Sequence[Sample]) -> tuple[Outcome, str]:
     needed = serving_needed(len(samples))
     passed = sum(s.outcome is Outcome.PASS for s in samples)
     failed = sum(s.outcome is Outcome.FAIL for s in samples)
-    bad = "; ".join(s.detail or s.outcome.value for s in samples if s.outcome is not Outcome.PASS)
+    bad = "; ".join(s.detail or s.outcome.value for s in samples if s.outcome is not Outcome.PASS or s.warning)
     if passed >= needed:
         return Outcome.PASS, bad
     if len(samples) - failed < needed:

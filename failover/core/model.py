@@ -109,6 +109,18 @@ class CheckKind(StrEnum):
     HTTP = "http"
     HTTPS = "https"
     TCP = "tcp"
+    TLS = "tls"
+    DNS = "dns"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a DNS check asks for. `answer`: all that must stand there, no more and no less; empty: anything."""
+
+    name: str
+    type: str = "A"
+    answer: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +138,21 @@ class Check:
     path: str = "/"
     host: str | None = None
     method: str = "GET"
-    status_min: int = 200
-    status_max: int = 299
+    request_headers: Mapping[str, str] = field(default_factory=dict)
+    statuses: tuple[tuple[int, int], ...] = ((200, 299),)
+    """Ranges, both ends included."""
     body: str | None = None
+    """A text that the body holds; for tcp and tls, what the other side says."""
+    regex: str | None = None
+    """In RE2's syntax; found anywhere in the body."""
+    json: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    """By JSON Pointer (RFC 6901): the value that must stand there."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Of the answer, as they must be."""
+    send: str | None = None
+    question: Question | None = None
+    command: tuple[str, ...] = ()
+    """A plug-in with its arguments, which may contain `{address}`, `{port}` and `{site}`."""
     verify_tls: bool = True
     ca_file: str | None = None
     tls_days_left_min: int = 0
@@ -346,11 +369,17 @@ class Failure(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout"
     READ_TIMEOUT = "read-timeout"
     TLS = "tls"
+    """The handshake."""
+    CERTIFICATE = "certificate"
+    """Expired or about to, for another name, or of an unknown authority."""
     STATUS = "status"
     HEADER = "header"
     BODY = "body"
     NAME = "name"
+    """A name that does not resolve, or a wrong answer to a DNS check."""
     PROTOCOL = "protocol"
+    COMMAND = "command"
+    """A plug-in said so."""
     LOCAL = "local"
     """Our own trouble (no file descriptors, no route): the outcome is UNKNOWN."""
 
@@ -380,6 +409,8 @@ class Sample:
     detail: str = ""
     vantage: str = "here"
     tls_days_left: int | None = None
+    warning: bool = False
+    """It passed, with a detail that somebody should read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class Finding:
     failure: Failure | None = None
     detail: str = ""
     tls_days_left: int | None = None
+    warning: bool = False
 
 
 def quoted(value: str) -> str:

@@ -10,8 +10,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from failover.core.model import Control, ControlKind, ControlSample, Failure
-from failover.probes.controls import first, host_and_port
+from failover.core.model import Control, ControlKind, ControlSample
+from failover.probes.controls import host_and_port
 from failover.probes.prober import Prober
 from failover.probes.trouble import Trouble
 from tests.probes.servers import Server, answers, free_port, hangs, page
@@ -167,12 +167,18 @@ def test_no_host_and_port(target: str) -> None:
         host_and_port(target)
 
 
-def test_a_name_with_several_addresses_is_ok_when_one_answers() -> None:
-    def ask_one(address: str) -> str:
-        if address == "192.0.2.2":
-            return "answers"
-        raise Trouble(Failure.REFUSED, f"{address} refused")
+def test_a_name_with_several_addresses_is_ok_when_one_answers(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("failover.probes.controls.resolved", lambda host: ("127.0.0.2", "127.0.0.1", "127.0.0.3"))
+    with Server(hangs) as server:
+        assert ask(prober, ControlKind.TCP, f"several.example:{server.port}").detail.startswith("127.0.0.1:")
+    last = ask(prober, ControlKind.TCP, f"several.example:{free_port()}")
+    assert not last.ok
+    assert last.detail.startswith("127.0.0.3:")
 
-    assert first(("192.0.2.1", "192.0.2.2", "192.0.2.3"), ask_one) == "answers"
-    with pytest.raises(Trouble, match=r"192\.0\.2\.3 refused"):
-        first(("192.0.2.1", "192.0.2.3"), ask_one)
+
+def test_a_resolver_that_hangs_is_left_behind(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr("failover.probes.controls.resolved", lambda host: (str(answered.wait()),))
+    sample = ask(prober, ControlKind.TCP, "slow.example:80", timeout_s=0.2)
+    assert (sample.ok, sample.detail) == (False, "slow.example was not resolved within 0.2 s")
+    answered.set()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from failover.core.model import Failure, Outcome
+from failover.core.model import CheckKind, Failure, Outcome
 from failover.probes.prober import Prober
 from tests.probes.asking import RELEASE, ask, ask_server, target
 from tests.probes.servers import Behaviour, Server, answers, drips, floods, free_port, hangs, page, resets
@@ -138,12 +138,12 @@ class TestWrongAnswers:
 
     def test_one_status_only(self, prober: Prober) -> None:
         created = answers(page(status="201 Created"))
-        failure, detail = found(prober, created, status_min=200, status_max=200)
+        failure, detail = found(prober, created, statuses=((200, 200),))
         assert (failure, detail) == (Failure.STATUS, "status 201, expected 200")
 
     def test_a_redirect_can_be_what_is_expected(self, prober: Prober) -> None:
         moved = answers(page(status="301 Moved Permanently"))
-        assert found(prober, moved, status_min=301, status_max=301)[0] is None
+        assert found(prober, moved, statuses=((301, 301),))[0] is None
 
     def test_a_huge_body_is_read_up_to_the_cap(self, prober: Prober) -> None:
         huge = floods(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536)
@@ -259,7 +259,7 @@ class TestBadChecks:
         assert detail.startswith("the request cannot be sent: ")
 
     def test_days_left_without_verification(self, prober: Prober) -> None:
-        failure, _ = found(prober, hangs, tls_days_left_min=14, verify_tls=False)
+        failure, _ = found(prober, hangs, kind=CheckKind.HTTPS, tls_days_left_min=14, verify_tls=False)
         assert failure is Failure.LOCAL
 
 

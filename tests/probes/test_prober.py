@@ -4,19 +4,18 @@ import errno
 import resource
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
 from failover.core.model import CheckKind, Failure, Outcome, Sample
-from failover.probes.connection import Limit, connecting_trouble, talking_trouble
-from failover.probes.pool import together
+from failover.probes.addresses import Pinned
+from failover.probes.connection import Place, connecting_trouble, talking_trouble
 from failover.probes.prober import Prober, by_turns
 from tests.probes.asking import ask, ask_server, target
 from tests.probes.conftest import now
 from tests.probes.servers import Server, answers, free_port, hangs, page
+
+HERE = Place(Pinned("127.0.0.1"), 80, 1.0)
 
 
 class TestTcp:
@@ -58,20 +57,6 @@ class TestRounds:
     def test_a_refusal_counts_although_the_round_is_short(self, prober: Prober) -> None:
         assert ask(prober, target(free_port(), timeout_s=60.0), 20.0).failure is Failure.REFUSED
 
-    def test_a_job_that_never_ends_is_left_behind(self) -> None:
-        release = threading.Event()
-        jobs: list[Callable[[], bool]] = [release.wait, lambda: True]
-        assert together(jobs, until_s=time.monotonic() + 0.3, concurrency=2) == [None, True]
-        release.set()
-
-    def test_the_process_ends_although_a_job_hangs(self) -> None:
-        code = (
-            "import threading, time; from failover.probes.pool import together;"
-            "print(together([threading.Event().wait], until_s=time.monotonic() + 0.2, concurrency=1))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-        assert done.stdout == "[None]\n"
-
     def test_at_least_one_thread(self) -> None:
         with pytest.raises(ValueError, match="at least 1"):
             Prober(now=now, concurrency=0)
@@ -101,31 +86,55 @@ class TestOwnTrouble:
 
     @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EPERM, errno.ENETDOWN])
     def test_errors_of_this_machine(self, code: int) -> None:
-        trouble = connecting_trouble(OSError(code, "x"), "127.0.0.1", 80, Limit(1.0, time.monotonic() + 1))
+        trouble = connecting_trouble(OSError(code, "x"), HERE)
         assert trouble.failure is Failure.LOCAL
 
     @pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
     def test_unreachable_although_we_have_a_route_was_said_by_the_other_side(self, code: int) -> None:
-        limit = Limit(1.0, time.monotonic() + 1)
-        for trouble in (
-            connecting_trouble(OSError(code, "x"), "127.0.0.1", 80, limit),
-            talking_trouble(OSError(code, "x"), "127.0.0.1", 80, limit),
-        ):
+        error = OSError(code, "x")
+        for trouble in (connecting_trouble(error, HERE), talking_trouble(error, HERE)):
             assert trouble.failure is Failure.REFUSED
             assert trouble.detail == "127.0.0.1:80 is unreachable: a router on the way refused"
 
-    def test_no_file_descriptors(self) -> None:
-        code = (
-            "import os, resource, socket, time\n"
-            "from failover.core.model import *\n"
-            "from failover.probes.prober import Prober\n"
-            "at = Instant(boot_id='b', boottime_s=0.0, utc_s=0.0)\n"
-            "check = Check(name='t', kind=CheckKind.TCP, group='g', port=1)\n"
-            "target = Target(site='s', address='127.0.0.1', check=check)\n"
-            "lowest = os.dup(0); os.close(lowest)\n"
-            f"resource.setrlimit({resource.RLIMIT_NOFILE}, (lowest, lowest))\n"
-            "(sample,) = Prober(now=lambda: at).run([target], 30.0)\n"
-            "print(sample.outcome, sample.failure, sample.detail)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.stdout == "unknown local cannot open a socket: Too many open files\n", done.stderr
+    @pytest.mark.parametrize(
+        ("spare", "detail"),
+        [(0, "cannot probe: Too many open files"), (2, "cannot open a socket: Too many open files")],
+        ids=["not-even-to-watch", "for-no-socket"],
+    )
+    def test_no_file_descriptors(self, spare: int, detail: str) -> None:
+        done = in_little_room(spare, "print(prober.run([target], 30.0)[0])")
+        assert "UNKNOWN" in done
+        assert detail in done
+
+    def test_few_file_descriptors_make_it_slower_and_nothing_else(self) -> None:
+        """Ten targets share the three sockets that there is room for."""
+        with Server(answers(page())) as server:
+            done = in_little_room(
+                5, "print([s.outcome.value for s in prober.run([target] * 10, 60.0)])", kind="HTTP", port=server.port
+            )
+        assert done == f"{['pass'] * 10}\n"
+
+    def test_controls_without_file_descriptors_are_not_ok(self) -> None:
+        code = "print(prober.controls([Control(kind=ControlKind.TCP, target='127.0.0.1:1', provider='x')], 30.0)[0])"
+        assert "ok=False, detail='cannot probe: Too many open files'" in in_little_room(0, code)
+
+
+def in_little_room(spare: int, code: str, *, kind: str = "TCP", port: int = 1) -> str:
+    """What `code` prints in a process with room for `spare` more descriptors."""
+    before = (
+        "import os, resource\n"
+        "from failover.core.model import *\n"
+        "from failover.probes import controls, http\n"
+        "from failover.probes.prober import Prober\n"
+        "at = Instant(boot_id='b', boottime_s=0.0, utc_s=0.0)\n"
+        f"check = Check(name='t', kind=CheckKind.{kind}, group='g', port={port})\n"
+        "target = Target(site='s', address='127.0.0.1', check=check)\n"
+        "from failover.probes import loop\n"
+        "prober = Prober(now=lambda: at)\n"
+        "loop.DESCRIPTORS_KEPT = -50\n"
+        "lowest = os.dup(0); os.close(lowest)\n"
+        f"resource.setrlimit({resource.RLIMIT_NOFILE}, (lowest + {spare}, lowest + {spare}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -74,7 +74,7 @@ def test_without_a_host_the_certificate_is_that_of_the_address(
 
 def test_a_certificate_for_another_name(prober: Prober, authority: trustme.CA, ca_file: str) -> None:
     sample, detail = ask_tls(prober, context(authority.issue_cert("parked.example.net")), ca_file=ca_file)
-    assert (sample.outcome, sample.failure) == (Outcome.FAIL, Failure.TLS)
+    assert (sample.outcome, sample.failure) == (Outcome.FAIL, Failure.CERTIFICATE)
     assert detail.startswith("the certificate of 127.0.0.1 is not good: hostname mismatch")
 
 
@@ -83,20 +83,20 @@ def test_an_expired_certificate(prober: Prober, authority: trustme.CA, ca_file: 
         HOST, not_before=datetime.now(UTC) - timedelta(days=9), not_after=datetime.now(UTC) - timedelta(days=2)
     )
     sample, detail = ask_tls(prober, context(expired), ca_file=ca_file)
-    assert sample.failure is Failure.TLS
+    assert sample.failure is Failure.CERTIFICATE
     assert detail == "the certificate of 127.0.0.1 is not good: certificate has expired"
 
 
 def test_an_unknown_authority(prober: Prober, ca_file: str) -> None:
     stranger = context(trustme.CA().issue_cert(HOST))
     sample, detail = ask_tls(prober, stranger, ca_file=ca_file)
-    assert sample.failure is Failure.TLS
+    assert sample.failure is Failure.CERTIFICATE
     assert "certificate" in detail
 
 
 def test_our_authority_is_unknown_to_the_system(prober: Prober, authority: trustme.CA) -> None:
     sample, _ = ask_tls(prober, context(authority.issue_cert(HOST)))
-    assert sample.failure is Failure.TLS
+    assert sample.failure is Failure.CERTIFICATE
 
 
 def test_verification_can_be_turned_off(prober: Prober) -> None:
@@ -107,7 +107,7 @@ def test_verification_can_be_turned_off(prober: Prober) -> None:
 def test_few_days_left(prober: Prober, authority: trustme.CA, ca_file: str) -> None:
     soon = ends_in(authority, timedelta(days=3, hours=1))
     sample, detail = ask_tls(prober, soon, ca_file=ca_file, tls_days_left_min=14)
-    assert (sample.outcome, sample.failure, sample.tls_days_left) == (Outcome.FAIL, Failure.TLS, 3)
+    assert (sample.outcome, sample.failure, sample.tls_days_left) == (Outcome.FAIL, Failure.CERTIFICATE, 3)
     assert detail == "the certificate ends in 3 days, expected 14 or more"
 
 
@@ -184,7 +184,7 @@ def test_a_changed_file_of_authorities_is_read_again(prober: Prober, authority: 
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     made = context(authority.issue_cert(HOST))
-    assert ask_tls(prober, made, ca_file=str(path))[0].failure is Failure.TLS
+    assert ask_tls(prober, made, ca_file=str(path))[0].failure is Failure.CERTIFICATE
     path.unlink()
     authority.cert_pem.write_to_path(path)
     assert ask_tls(prober, made, ca_file=str(path))[0].failure is None

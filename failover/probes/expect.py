@@ -1,0 +1,161 @@
+"""What a good answer looks like, and in which words another one is refused. Everything raises Trouble."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from failover.core.model import Check, Failure, Target
+from failover.probes.trouble import Trouble, quoted
+
+BODY_BYTES_MAX = 64 * 1024
+
+WantedHeaders = Mapping[str, tuple[str, ...]]
+"""By name: the values of which one must stand there."""
+Search = Callable[[bytes], object]
+
+
+# ---------------------------------------------------------------------------------------------- status, headers
+
+
+def judge_status(status: int, ranges: Sequence[tuple[int, int]]) -> None:
+    if any(low <= status <= high for low, high in ranges):
+        return
+    expected = " or ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in ranges)
+    note = " (redirects are not followed)" if 300 <= status <= 399 else ""
+    raise Trouble(Failure.STATUS, f"status {status}, expected {expected}{note}")
+
+
+def wanted_headers(target: Target) -> WantedHeaders:
+    """What must stand in the headers, the placeholders filled in."""
+    wanted: dict[str, tuple[str, ...]] = {}
+    for name, pattern in target.check.headers.items():
+        value = pattern.replace("{site}", target.site)
+        if "{release}" not in value:
+            wanted[name] = (value,)
+        elif target.releases:
+            wanted[name] = tuple(value.replace("{release}", release) for release in target.releases)
+        else:
+            raise Trouble(Failure.LOCAL, f"header {name} cannot be judged: no release is known")
+    return wanted
+
+
+def judge_header(name: str, found: Sequence[str], values: tuple[str, ...]) -> None:
+    if any(value in values for value in found):
+        return
+    expected = " or ".join(quoted(value) for value in values)
+    is_now = f"is {quoted(', '.join(found))}" if found else "is missing"
+    raise Trouble(Failure.HEADER, f"header {name} {is_now}, expected {expected}")
+
+
+# ---------------------------------------------------------------------------------------------- body
+
+
+class BodyWanted:
+    """What a body must say: a text, something that a regular expression finds, fields of a JSON document."""
+
+    def __init__(self, check: Check) -> None:
+        self._text = check.body.encode() if check.body is not None else None
+        self._regex = check.regex
+        self._json = check.json
+        self._search = _searcher(check.regex) if check.regex is not None else None
+
+    def __bool__(self) -> bool:
+        return self._text is not None or self._search is not None or bool(self._json)
+
+    def enough(self, body: bytes | bytearray, seen: int) -> bool:
+        """Whether the rest does not matter: a text was all that was wanted, and there it is.
+
+        `seen` bytes were looked at before. So a page that never ends passes once it has said the word.
+        """
+        if self._text is None or self._search is not None or self._json:
+            return False
+        return body.find(self._text, max(0, seen - len(self._text) + 1)) >= 0
+
+    def found(self, said: bytes | bytearray) -> bool:
+        """Whether all of it is there already, in a conversation that may not end by itself."""
+        try:
+            self.judge(said)
+        except Trouble:
+            return False
+        return True
+
+    def judge(self, body: bytes | bytearray) -> None:
+        if self._text is not None and self._text not in body:
+            raise Trouble(Failure.BODY, f"{_does_not(body)} hold {quoted(self._text.decode())}")
+        if self._search is not None and not self._search(bytes(body)):
+            raise Trouble(Failure.BODY, f"{_does_not(body)} match {quoted(self._regex or '')}")
+        if self._json:
+            _judge_json(body, self._json)
+
+
+def _does_not(body: bytes | bytearray) -> str:
+    if len(body) < BODY_BYTES_MAX:
+        return f"body of {len(body)} bytes does not"
+    return f"the first {BODY_BYTES_MAX // 1024} KiB of the body do not"
+
+
+def _searcher(pattern: str) -> Search:
+    try:
+        return searcher(pattern)
+    except ImportError:
+        says = "a regular expression needs the package google-re2: pip install 'failover[regex]'"
+    except ValueError as error:
+        says = f"{quoted(pattern)} is no regular expression that RE2 knows: {error}"
+    raise Trouble(Failure.LOCAL, says)
+
+
+@lru_cache(maxsize=1024)
+def searcher(pattern: str) -> Search:
+    """RE2 looks at each byte once: no pattern and no body can hold up a round. Raises ImportError, ValueError."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 8 << 20
+    try:
+        search: Search = re2.compile(pattern, options).search
+    except re2.error as error:
+        raise ValueError(_plain(error)) from None
+    return search
+
+
+def _plain(error: Exception) -> str:
+    cause = error.args[0] if error.args else ""
+    return cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
+
+
+# ---------------------------------------------------------------------------------------------- JSON
+
+
+def _judge_json(body: bytes | bytearray, wanted: Mapping[str, Any]) -> None:
+    if len(body) >= BODY_BYTES_MAX:
+        raise Trouble(Failure.BODY, f"a JSON document of more than {BODY_BYTES_MAX // 1024} KiB is not read")
+    try:
+        document = json.loads(bytes(body))
+    except (ValueError, RecursionError):
+        raise Trouble(Failure.BODY, f"body of {len(body)} bytes is not JSON") from None
+    for pointer, value in wanted.items():
+        try:
+            found = _at(document, pointer)
+        except LookupError:
+            raise Trouble(Failure.BODY, f"there is no {pointer} in the JSON body") from None
+        if found is not value and (type(found) is bool or type(value) is bool or found != value):
+            says = quoted(json.dumps(found, ensure_ascii=True))
+            raise Trouble(Failure.BODY, f"{pointer} in the JSON body is {says}, expected {json.dumps(value)}")
+
+
+def _at(document: Any, pointer: str) -> Any:
+    """What a JSON Pointer (RFC 6901) points to. Raises LookupError."""
+    for token in _tokens(pointer):
+        if isinstance(document, dict):
+            document = document[token]
+        elif isinstance(document, list) and token.isascii() and token.isdigit() and len(token) < 10:
+            document = document[int(token)]
+        else:
+            raise LookupError(token)
+    return document
+
+
+def _tokens(pointer: str) -> Iterator[str]:
+    return (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
