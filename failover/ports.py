@@ -25,6 +25,7 @@ from failover.core.model import (
 )
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import Event
+from failover.core.survey import Chain, Delegation, Registration, ServerFacts
 from failover.core.world import Orders, Pause, State
 
 T = TypeVar("T")
@@ -195,6 +196,37 @@ class Resolver(Protocol):
 
         () means that they say that it has none. Never from a cache. Raises Unreadable, TimedOut or Unreachable.
         """
+        ...
+
+
+class Survey(Protocol):
+    """Looks at a zone from outside, as resolvers do. Needs no credential, changes nothing."""
+
+    def delegation(self, zone: str) -> Delegation:
+        """What the servers of the parent say, found from the root downwards. Raises AdapterError."""
+        ...
+
+    def places(self, server: str) -> tuple[str, ...]:
+        """`ns1.example.net:53` → `address:port` of each of its addresses; an address stays itself.
+
+        Raises AdapterError, also NotFound for a name without an address.
+        """
+        ...
+
+    def server(self, server: str, zone: str, names: Sequence[tuple[str, str]], *, now_utc_s: float) -> ServerFacts:
+        """Asks one server (`address:port`) everything about a zone. Whatever it answers, or not, is a fact."""
+        ...
+
+    def chain(self, name: str) -> Chain:
+        """Where a CNAME leads, hop by hop. A way that ends nowhere is a fact."""
+        ...
+
+
+class Registry(Protocol):
+    """What registries say of domains, in public."""
+
+    def registration(self, zone: str, *, now_utc_s: float) -> Registration:
+        """Of the domain that the zone belongs to. Raises AdapterError, also NotFound when no registry knows it."""
         ...
 
 

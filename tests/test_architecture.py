@@ -44,13 +44,15 @@ SUITES = {
     "Lease": "LeaseConformance",
 }
 WITHOUT_SUITE = {
+    "Survey": "it tells what real name servers say: nothing but real ones can show that it is true",
+    "Registry": "one question of a public service",
     "Notifier": "one call without an answer",
     "Hook": "one call without an answer",
     "Runtime": "its two sides are compared by the engine's own tests",
 }
 SELF_EXPLAINING = {"traits", "orders", "close", "release", "send", "now", "sleep"}
 ADAPTERS = ("clouds", "dns", "probes", "stores", "hooks")
-KNOWS_ADAPTERS = {"cli/wiring.py", "cli/wiring_clouds.py", "cli/wiring_hosts.py"}
+KNOWS_ADAPTERS = {"cli/wiring.py", "cli/wiring_clouds.py", "cli/wiring_hosts.py", "cli/wiring_preflight.py"}
 PROVIDER_LIBRARIES = ("boto3", "botocore", "libcloud")
 MAY_KNOW_PROVIDERS = ("net", "clouds", "dns")
 

@@ -9,6 +9,17 @@ from typing import Annotated
 import typer
 
 from failover import __version__
+from failover.cli.app_doctor import doctors
+from failover.cli.options import (
+    ConfigOption,
+    Name,
+    Names,
+    OutputOption,
+    TimeoutOption,
+    VantageOption,
+    WaitOption,
+    YesOption,
+)
 from failover.cli.output import Output, progress, refuse
 from failover.errors import FailoverError
 
@@ -29,19 +40,7 @@ local = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(local, name="local")
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("-c", "--config", help="The config file (else FAILOVER_CONFIG, else ./failover.yaml).")
-]
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-WaitOption = Annotated[
-    float, typer.Option("--wait", help="Seconds to wait for the lock; goes ahead of waiting checks.")
-]
-TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to stay with the plan.")]
-VantageOption = Annotated[str | None, typer.Option("--vantage", help="Name of this vantage (else FAILOVER_VANTAGE).")]
-Names = Annotated[list[str] | None, typer.Argument(help="Which ones (all, if none is named).")]
-Name = Annotated[str, typer.Argument(help="A cloud, DNS host or control, as `failover local list` shows it.")]
+app.add_typer(doctors, name="doctor")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -217,18 +216,6 @@ def show(
     from failover.cli.showing import show as command
 
     command(config, output, plan)
-
-
-@app.command()
-def doctor(
-    config: ConfigOption = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is fine, too.")] = False,
-    output: OutputOption = Output.TABLE,
-) -> int:
-    """Look for everything that would make a cutover fail. Exits with 1 if one would."""
-    from failover.cli.doctor import doctor as command
-
-    return command(config, output, verbose=verbose)
 
 
 # ------------------------------------------------------------------------------------ operating

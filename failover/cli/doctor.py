@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from failover.cli.output import Output, emit, emit_json, table
+from failover.cli.output import Output, emit, emit_json, progress, table
 from failover.cli.wiring import clocks_of, config_of, context_of
 from failover.core.doctor import diagnose, would_fail
 from failover.core.findings import Finding, Severity
@@ -22,9 +22,10 @@ def doctor(config: Path | None, output: Output, *, verbose: bool) -> int:
     findings = diagnose(watch.service, facts)
     fails = would_fail(watch.service, facts, findings)
     if output is Output.JSON:
-        emit_json({"service": watch.service.name, "cutover_would_fail": fails, "findings": _documents(findings)})
+        emit_json({"service": watch.service.name, "cutover_would_fail": fails, "findings": documents(findings)})
     else:
-        emit(_text(findings, fails=fails, verbose=verbose))
+        emit(text(findings, fails=fails, verbose=verbose))
+        progress("`failover doctor dns` looks at delegation, name servers and registrar")
     return FAILED if fails else GOOD
 
 
@@ -33,20 +34,20 @@ def _unreadable_secret(error: SecretError, output: Output) -> int:
     remedy = error.hint or "make it readable for this user, and for this user only"
     finding = Finding(area="secret", subject=error.object, severity=Severity.FATAL, says=str(error), remedy=remedy)
     if output is Output.JSON:
-        emit_json({"cutover_would_fail": True, "findings": _documents((finding,))})
+        emit_json({"cutover_would_fail": True, "findings": documents((finding,))})
     else:
-        emit(_text((finding,), fails=True, verbose=True))
+        emit(text((finding,), fails=True, verbose=True))
     return FAILED
 
 
-def _documents(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
+def documents(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
     return [
         {"area": f.area, "subject": f.subject, "severity": f.severity.value, "says": f.says, "remedy": f.remedy}
         for f in findings
     ]
 
 
-def _text(findings: tuple[Finding, ...], *, fails: bool, verbose: bool) -> str:
+def text(findings: tuple[Finding, ...], *, fails: bool, verbose: bool) -> str:
     shown = [f for f in findings if verbose or f.severity is not Severity.FINE]
     rows = [[f.severity.value.upper(), f.area, f.subject, f.says] for f in shown]
     rows = [row for row, f in zip(rows, shown, strict=True) for row in _with_remedy(row, f)]

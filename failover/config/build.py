@@ -13,6 +13,7 @@ from failover.config.model import (
     HostConfig,
     NotifyConfig,
     ProviderConfig,
+    RegistryConfig,
     ReleaseConfig,
 )
 from failover.config.references import zone_of
@@ -56,6 +57,7 @@ def build(file: schema.File, path: Path) -> Config:
             abort=tuple(tuple(command) for command in file.hooks.abort),
             timeout_s=file.hooks.timeout,
         ),
+        registry=_registry(file.dns.registry, base),
     )
 
 
@@ -155,6 +157,10 @@ def _notify(notify: schema.Notify, base: Path) -> NotifyConfig:
 
 
 # ---------------------------------------------------------------------------------------------- dns hosts
+
+
+def _registry(registry: schema.Registry, base: Path) -> RegistryConfig:
+    return RegistryConfig(url=registry.url, bootstrap=base / registry.bootstrap if registry.bootstrap else None)
 
 
 def _host(name: str, host: hosts.Host, base: Path) -> HostConfig:

@@ -49,6 +49,14 @@ class HostConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """Who is asked about domains: one RDAP service, or those of a list; neither: the registries of IANA's list."""
+
+    url: str | None = None
+    bootstrap: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseConfig:
     """What runs on the nodes: the directory, the command, its environment, and secrets by variable name.
 
@@ -106,6 +114,7 @@ class Config:
     hooks: HooksConfig = HooksConfig()
     roots: tuple[str, ...] = ()
     """Where looking up a target's name begins (`ip:port`); (): the public root servers."""
+    registry: RegistryConfig = RegistryConfig()
 
     @property
     def local_controls(self) -> tuple[str, ...]:

@@ -132,6 +132,19 @@ class Record(Model):
     nodes: Label = Field(description="the group whose addresses it holds")
 
 
+class Registry(Model):
+    """Who is asked about domains by `failover doctor dns`; default: the registries that IANA's list names."""
+
+    url: Url | None = Field(default=None, description="one RDAP service for all domains")
+    bootstrap: Filled | None = Field(default=None, description="a file of the form of IANA's list (RFC 9224)")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Registry":
+        if self.url is not None and self.bootstrap is not None:
+            raise wrong("bootstrap", "has no meaning beside url, which answers for all domains")
+        return self
+
+
 class Dns(Model):
     """The names that follow the active site, and where they are hosted."""
 
@@ -151,6 +164,7 @@ class Dns(Model):
     )
     hosts: dict[Label, Host] = Field(min_length=1)
     records: dict[RecordName, Record] = Field(min_length=1)
+    registry: Registry = Registry()
 
     @model_validator(mode="after")
     def _check(self) -> "Dns":

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 class Severity(StrEnum):
     FINE = "fine"
+    NOTE = "note"
+    """Worth knowing; nothing is wrong, or it could not be looked at from here."""
     WARNING = "warning"
     FATAL = "fatal"
 
@@ -25,6 +27,10 @@ class Finding:
 
 def fine(area: str, subject: str, says: str) -> Finding:
     return Finding(area=area, subject=subject, severity=Severity.FINE, says=says)
+
+
+def note(area: str, subject: str, says: str, remedy: str = "") -> Finding:
+    return Finding(area=area, subject=subject, severity=Severity.NOTE, says=says, remedy=remedy)
 
 
 def warning(area: str, subject: str, says: str, remedy: str) -> Finding:

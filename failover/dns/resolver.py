@@ -7,6 +7,7 @@ some minutes ago, which is just what must not decide whether a site is well.
 import random
 import time
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import dns.exception
 import dns.flags
@@ -48,6 +49,14 @@ ROOTS = (
 """The root name servers' IPv4 addresses (root hints, https://www.internic.net/domain/named.root)."""
 
 
+class Reached(NamedTuple):
+    """Where a question from the root down has ended."""
+
+    zone: dns.name.Name
+    servers: tuple[tuple[str, int], ...]
+    answer: dns.message.Message
+
+
 class AuthoritativeResolver:
     """Follows referrals (RFC 1034, section 5.3.3) and aliases itself. `timeout_s` bounds a question, `deadline_s` all.
 
@@ -71,22 +80,29 @@ class AuthoritativeResolver:
             raise TimedOut(_WHAT, name, f"no answer within {self._deadline_s:g} s") from error
         return tuple(sorted(found, key=lambda a: (":" in a, a)))
 
+    def reach(self, name: dns.name.Name, type: str) -> "Reached":
+        """The zone that a name lies in, where that is served, and what one of its servers says. Raises AdapterError."""
+        try:
+            return self._reach(name, type, Deadline(self._deadline_s), 0)
+        except TimeoutError as error:
+            raise TimedOut(_WHAT, str(name), f"no answer within {self._deadline_s:g} s") from error
+
     def _addresses(self, name: dns.name.Name, type: str, deadline: Deadline, depth: int) -> tuple[str, ...]:
         for _ in range(_ALIASES_MAX):
-            answer = self._ask(name, type, deadline, depth)
+            answer = self._reach(name, type, deadline, depth).answer
             followed, found = _follow(name, dns.rdatatype.from_text(type), answer)
             if found is not None or followed == name:
                 return tuple(sorted(rdata.to_text() for rdata in found or ()))
             name = followed
         raise Unreadable(_WHAT, str(name), f"more than {_ALIASES_MAX} aliases in a row")
 
-    def _ask(self, name: dns.name.Name, type: str, deadline: Deadline, depth: int) -> dns.message.Message:
+    def _reach(self, name: dns.name.Name, type: str, deadline: Deadline, depth: int) -> "Reached":
         """The answer with authority of a server that is responsible for the name."""
         zone, servers = self._closest(name)
         for _ in range(_HOPS_MAX):
             answer = self._any_of(servers, name, type, deadline)
             if answer.flags & dns.flags.AA and (answer.answer or not _referral(answer, zone, name)):
-                return answer
+                return Reached(zone, servers, answer)
             below = _referral(answer, zone, name)
             if below is None:
                 raise Unreadable(_WHAT, str(name), f"the servers of {zone} neither answer nor refer to others")

@@ -20,7 +20,7 @@ NEGATIVE_TTL_S = 5
 """SOA minimum: how long resolvers may remember that a name is absent. Short, so that a first publish shows soon."""
 
 _ZONE_TEXT = """\
-@ 60 IN SOA {server} hostmaster.{zone}. 1 60 30 3600 {minimum}
+@ 60 IN SOA {server} hostmaster.{zone}. 1 60 30 1209600 {minimum}
 @ 60 IN NS {server}
 """
 

@@ -76,6 +76,20 @@ def test_the_document(play: Play) -> None:
     assert all(set(f) == {"area", "subject", "severity", "says", "remedy"} for f in document["findings"])
 
 
+def test_dns_of_a_playground(play: Play) -> None:
+    """The world does not know its zones: only its servers are asked."""
+    document = play.ask("doctor", "dns")
+    assert document["cutover_would_fail"] is False
+    assert {f["area"] for f in document["findings"] if f["severity"] == "fine"} == {"servers", "content"}
+    assert {f["severity"] for f in document["findings"]} == {"fine", "note"}
+    play.run("local", "stop", "ns2")
+    (dead,) = [f for f in play.ask("doctor", "dns")["findings"] if f["severity"] == "warning"]
+    assert "does not answer: " in dead["says"]
+    play.run("local", "stop", "ns1")
+    document = play.ask("doctor", "dns", code=1)
+    assert document["cutover_would_fail"] is True
+
+
 # ------------------------------------------------------------------------------------ what is wrong
 
 

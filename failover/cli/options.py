@@ -1,0 +1,21 @@
+"""Options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from failover.cli.output import Output
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("-c", "--config", help="The config file (else FAILOVER_CONFIG, else ./failover.yaml).")
+]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", help="Seconds to wait for the lock; goes ahead of waiting checks.")
+]
+TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to stay with the plan.")]
+VantageOption = Annotated[str | None, typer.Option("--vantage", help="Name of this vantage (else FAILOVER_VANTAGE).")]
+Names = Annotated[list[str] | None, typer.Argument(help="Which ones (all, if none is named).")]
+Name = Annotated[str, typer.Argument(help="A cloud, DNS host or control, as `failover local list` shows it.")]

@@ -1,0 +1,312 @@
+"""Facts → findings about DNS: what would make a cutover fail, or be seen too late, before there is need of one.
+
+    area            what is looked at
+    delegation      the parent's name servers and the zone's own, glue, how long the parent's answer is kept
+    hosts           whether the world asks the hosts that failover changes, and no others
+    servers         each name server by its own address: UDP, TCP, both families, with authority
+    content         our names, the same at every server; their TTLs; CNAMEs and where they lead
+    timers          SOA: serial, refresh, expire, how long "no such name" is remembered
+    dnssec, independence, registrar: `preflight_trust`
+
+FATAL: a cutover would fail, or most of the world would not see it.
+"""
+
+from collections.abc import Iterable
+
+from failover.core.findings import Finding, fatal, fine, note, warning
+from failover.core.model import Service
+from failover.core.preflight_trust import dnssec, independence, registrar
+from failover.core.rrsets import RRset, epoch_name
+from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, ServerFacts, Soa, ZoneFacts
+
+TTL_S_MAX = 300
+"""Of names that move."""
+NEGATIVE_S_MIN, NEGATIVE_S_MAX = 60, 300
+EXPIRE_S_MIN = 7 * 86400
+"""A secondary forgets the zone so long after its primary is gone; RFC 1912, section 2.2, advises two weeks or more."""
+DELEGATION_TTL_S_LONG = 86400
+HOPS_MAX = 1
+
+Key = tuple[str, str]
+
+
+def preflight(service: Service, facts: DnsFacts) -> tuple[Finding, ...]:
+    """Every finding, also the good ones, zone by zone."""
+    found = [
+        warning("hosts", host.name, f"does not say which its name servers are: {host.problem}", "mend the host first")
+        for host in facts.hosts
+        if host.problem is not None
+    ]
+    for zone in facts.zones:
+        found += _delegation(zone)
+        found += _hosts(zone, facts.hosts)
+        found += _servers(zone)
+        found += _content(service, zone)
+        found += _timers(zone, facts.hosts)
+        found += [finding for chain in zone.chains for finding in _chain(service, chain)]
+        found += [*dnssec(zone), *independence(zone, facts.guarded), *registrar(zone, facts.guarded)]
+    return tuple(found)
+
+
+def keys_of(service: Service, zone: str) -> tuple[Key, ...]:
+    """The names and types of ours in a zone, the epoch among them."""
+    ours = ((record.name, record.type) for record in service.records if record.zone == zone)
+    return (*dict.fromkeys(ours), (epoch_name(service.name, zone), "TXT"))
+
+
+# ---------------------------------------------------------------------------------------------- delegation
+
+
+def _delegation(zone: ZoneFacts) -> list[Finding]:
+    delegation = zone.delegation
+    if delegation is None:
+        return [note("delegation", zone.zone, "not asked: every host is a local one, which the world does not know")]
+    if delegation.problem is not None:
+        remedy = "let this machine ask name servers (UDP and TCP, port 53), or set dns.roots"
+        return [warning("delegation", zone.zone, f"could not be read: {delegation.problem}", remedy)]
+    if not delegation.name_servers:
+        says = f"{_parent(delegation)} delegates no such zone: nobody finds its name servers"
+        return [fatal("delegation", zone.zone, says, "enter the name servers at the registrar")]
+    found = [*_parity(zone, delegation), *_glue(zone, delegation)]
+    for name, places in delegation.name_servers.items():
+        if not places:
+            found.append(warning("delegation", name, "no address could be found for it", "mend it, or take it out"))
+    if len(delegation.name_servers) < 2:
+        says = "there is one name server only"
+        found.append(warning("delegation", zone.zone, says, "at least two (RFC 1034, section 4.1), at two companies"))
+    if not found:
+        says = f"{_parent(delegation)} and the zone name the same servers: {_list(delegation.name_servers)}"
+        found.append(fine("delegation", zone.zone, says))
+    if delegation.ttl_s > DELEGATION_TTL_S_LONG:
+        says = f"the parent's answer is kept for {delegation.ttl_s / 3600:.0f} h: no cutover by changing name servers"
+        found.append(note("delegation", zone.zone, says, "have every host in the set before there is need"))
+    return found
+
+
+def _parent(delegation: Delegation) -> str:
+    return f"the parent ({delegation.parent or 'the root'})"
+
+
+def _parity(zone: ZoneFacts, delegation: Delegation) -> list[Finding]:
+    """Parent equals child, and all servers of the parent are of one mind."""
+    remedy = "make the NS set the same at the registrar and at every host"
+    found = [
+        warning("delegation", zone.zone, f"the parent's servers differ: {one}", remedy) for one in delegation.dissent
+    ]
+    above = set(delegation.name_servers)
+    for server in zone.servers:
+        if server.answers and server.name_servers != above:
+            missing, more = sorted(above - server.name_servers), sorted(server.name_servers - above)
+            told = [f"lacks {_list(missing)}"] * bool(missing) + [f"adds {_list(more)}"] * bool(more)
+            says = f"its NS set {' and '.join(told)}, seen from {_parent(delegation)}"
+            found.append(warning("delegation", _at(server), says, remedy))
+    return found
+
+
+def _glue(zone: ZoneFacts, delegation: Delegation) -> list[Finding]:
+    found = []
+    for name, given in sorted(delegation.glue.items()):
+        for server in zone.servers:
+            own = [server.sets.get((name, type)) for type in ("A", "AAAA")]
+            held = frozenset(value for rrset in own if rrset is not None for value in rrset.values)
+            if held and held != given:
+                says = f"it says {_list(held)}, the parent's glue says {_list(given)} ({_at(server)})"
+                found.append(warning("delegation", name, says, "change the glue at the registrar"))
+                break
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- hosts and servers
+
+
+def _delegated(delegation: Delegation | None) -> dict[str, str]:
+    """Place → name, of every name server that the world asks; empty where that could not be read."""
+    names = delegation.name_servers if delegation is not None else {}
+    return {place: name for name, places in names.items() for place in places}
+
+
+def _hosts(zone: ZoneFacts, hosts: Iterable[HostFacts]) -> list[Finding]:
+    """The servers that the world asks are those that failover changes."""
+    delegated, known = _delegated(zone.delegation), [host for host in hosts if host.problem is None]
+    if not delegated or not known:
+        return []
+    asked = [host for host in known if delegated.keys() & set(host.servers)]
+    tell = warning if asked else fatal
+    found = [
+        tell(
+            "hosts", host.name, f"the world does not ask it for {zone.zone}", "enter its name servers at the registrar"
+        )
+        for host in known
+        if host not in asked
+    ]
+    ours = {place for host in known for place in host.servers}
+    for place, name in delegated.items():
+        if place not in ours:
+            says = f"no host of the config answers for it: it may keep the old addresses ({zone.zone})"
+            remedy = "name it in `servers` of the host that feeds it, or take it out at the registrar"
+            found.append(warning("hosts", f"{name} ({place})", says, remedy))
+    return found or [fine("hosts", zone.zone, f"the world asks {_list(host.name for host in asked)}, and no others")]
+
+
+def _servers(zone: ZoneFacts) -> list[Finding]:
+    here = [server for server in zone.servers if server.routed]
+    found = [finding for server in here for finding in _server(server)]
+    if here and not any(server.answers for server in here):
+        says = "no name server answers for it"
+        found.append(fatal("servers", zone.zone, says, "mend them; look at the delegation and at our own network"))
+    elif not found:
+        found.append(fine("servers", zone.zone, f"{len(here)} name servers answer with authority, by UDP and TCP"))
+    away = [server.server for server in zone.servers if not server.routed]
+    if away:
+        found.append(note("servers", zone.zone, f"no way from this machine to {_list(away)}: not asked"))
+    delegated = _delegated(zone.delegation)
+    if delegated and not any(place.startswith("[") for place in delegated):
+        says = "no name server has an IPv6 address"
+        found.append(note("servers", zone.zone, says, "resolvers with IPv6 only cannot ask; most DNS hosts offer both"))
+    return found
+
+
+def _server(server: ServerFacts) -> list[Finding]:
+    if server.udp is not None and server.tcp is not None:
+        return [warning("servers", _at(server), f"does not answer: {server.udp}", "mend it, or take it out")]
+    if server.lame is not None:
+        remedy = "make it serve the zone, or take it out of the NS set"
+        return [warning("servers", _at(server), f"is lame: {server.lame}", remedy)]
+    return [
+        warning("servers", _at(server), f"does not answer by {how}: {why}", f"open port 53 for {how}")
+        for how, why in (("UDP", server.udp), ("TCP", server.tcp))
+        if why is not None
+    ]
+
+
+# ---------------------------------------------------------------------------------------------- content
+
+
+def _content(service: Service, zone: ZoneFacts) -> list[Finding]:
+    found = []
+    answering = [server for server in zone.servers if server.answers]
+    for key in keys_of(service, zone.zone):
+        held = [(server, server.sets[key]) for server in answering if key in server.sets]
+        unread = [server for server in answering if key not in server.sets]
+        found += [warning("content", _at(s), f"{_show(key)} could not be read", "ask it by hand") for s in unread]
+        found += [*_same(key, held), *_ttl(service, key, [rrset for _, rrset in held if rrset is not None])]
+        found += _apex(zone, key, [rrset for _, rrset in held if rrset is not None])
+    if answering and not found:
+        found.append(fine("content", zone.zone, f"our names are the same at {len(answering)} servers"))
+    return found
+
+
+def _same(key: Key, held: list[tuple[ServerFacts, RRset | None]]) -> list[Finding]:
+    """Whoever differs from most of them is named."""
+    answers = [_values(rrset) for _, rrset in held]
+    if len(set(answers)) < 2:
+        return []
+    most = max(answers, key=answers.count)
+    remedy = "`failover status` shows debts, which the next check settles; else somebody else writes there"
+    return [
+        warning("content", _at(server), f"{_show(key)} is {_values(rrset)} there, {most} elsewhere", remedy)
+        for server, rrset in held
+        if _values(rrset) != most
+    ]
+
+
+def _values(rrset: RRset | None) -> str:
+    if rrset is None:
+        return "absent"
+    alias = "CNAME " if rrset.type == "CNAME" else ""
+    return alias + " ".join(sorted(rrset.values))
+
+
+def _ttl(service: Service, key: Key, rrsets: list[RRset]) -> list[Finding]:
+    longest = max((rrset.ttl_s for rrset in rrsets), default=0)
+    if longest <= TTL_S_MAX:
+        return []
+    says = f"its TTL is {longest} s: for so long resolvers keep the old address"
+    remedy = f"set dns.ttl to 60 (it is {service.ttl_s}) one old TTL before a cutover is needed: steadily"
+    return [warning("content", _show(key), says, remedy)]
+
+
+def _apex(zone: ZoneFacts, key: Key, rrsets: list[RRset]) -> list[Finding]:
+    if key[0] != zone.zone or all(rrset.type != "CNAME" for rrset in rrsets):
+        return []
+    says = "a CNAME stands at the zone's own name, which RFC 1034 forbids: SOA and NS stand there too"
+    return [fatal("content", zone.zone, says, "A and AAAA there; take the CNAME out by hand")]
+
+
+def _chain(service: Service, chain: Chain) -> list[Finding]:
+    remedy = "let the name hold addresses, or be one CNAME to a name with a short TTL in these zones"
+    way = " → ".join([chain.name, *(hop.target for hop in chain.hops)])
+    if chain.problem is not None:
+        return [warning("content", chain.name, f"{way} leads nowhere: {chain.problem}", remedy)]
+    found = []
+    if len(chain.hops) > HOPS_MAX:
+        found.append(warning("content", chain.name, f"{len(chain.hops)} CNAMEs on the way: {way}", remedy))
+    slow = [hop for hop in chain.hops if hop.ttl_s > TTL_S_MAX]
+    for hop in slow:
+        says = f"on the way, {hop.name} is kept for {hop.ttl_s} s"
+        found.append(warning("content", chain.name, says, remedy))
+    outside = [hop.target for hop in chain.hops if not _inside(hop.target, service.zones)]
+    if outside:
+        found.append(note("content", chain.name, f"depends on the name servers of {outside[-1]} as well"))
+    return found or [fine("content", chain.name, way)]
+
+
+def _inside(name: str, zones: Iterable[str]) -> bool:
+    return any(name == zone or name.endswith(f".{zone}") for zone in zones)
+
+
+# ---------------------------------------------------------------------------------------------- timers
+
+
+def _timers(zone: ZoneFacts, hosts: Iterable[HostFacts]) -> list[Finding]:
+    soas = {server.server: server.soa for server in zone.servers if server.soa is not None}
+    if not soas:
+        return []
+    found = []
+    for host in hosts:
+        serials = {place: soas[place].serial for place in host.servers if place in soas}
+        if len(set(serials.values())) > 1:
+            told = ", ".join(f"{place} {serial}" for place, serial in serials.items())
+            remedy = "wait for the transfer; else look at NOTIFY and allow-transfer"
+            found.append(
+                warning("timers", host.name, f"its servers hold different versions of the zone: {told}", remedy)
+            )
+    timers = {(s.refresh_s, s.retry_s, s.expire_s, s.negative_s) for s in soas.values()}
+    if len(timers) > 1:
+        says = "SOA timers differ between servers: " + "; ".join(f"{p} {_shown(s)}" for p, s in soas.items())
+        found.append(warning("timers", zone.zone, says, "make them the same at every host"))
+    found += _soa(zone.zone, next(iter(soas.values())))
+    return found or [fine("timers", zone.zone, _shown(next(iter(soas.values()))))]
+
+
+def _shown(soa: Soa) -> str:
+    return f"refresh {soa.refresh_s}, retry {soa.retry_s}, expire {soa.expire_s}, negative {soa.negative_s}"
+
+
+def _soa(zone: str, soa: Soa) -> list[Finding]:
+    found = []
+    if soa.negative_s > NEGATIVE_S_MAX:
+        says = f"that a name is not there is remembered for {soa.negative_s} s"
+        remedy = f"set the last field of the SOA record to {NEGATIVE_S_MIN}–{NEGATIVE_S_MAX}"
+        found.append(warning("timers", zone, says, remedy))
+    elif soa.negative_s < NEGATIVE_S_MIN:
+        found.append(note("timers", zone, f"negative answers are kept for {soa.negative_s} s only: more questions"))
+    if soa.expire_s < EXPIRE_S_MIN:
+        says = f"secondaries drop the zone {soa.expire_s / 86400:.1f} days after their primary is gone"
+        found.append(warning("timers", zone, says, "set expire to two weeks or more (RFC 1912, section 2.2)"))
+    if soa.retry_s >= soa.refresh_s:
+        says = f"retry ({soa.retry_s} s) is not shorter than refresh ({soa.refresh_s} s)"
+        found.append(warning("timers", zone, says, "a fraction of refresh"))
+    return found
+
+
+def _at(server: ServerFacts) -> str:
+    return f"{server.server} ({server.zone})"
+
+
+def _show(key: Key) -> str:
+    return " ".join(key)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

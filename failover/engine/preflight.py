@@ -1,0 +1,157 @@
+"""Asks everything that `core.preflight` judges, in parallel and to deadlines. Changes nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from failover.core.preflight import keys_of
+from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, Registration, ServerFacts, ZoneFacts
+from failover.engine.context import Context
+from failover.engine.outcome import problem_of
+from failover.ports import Call, Dns, Done, Registry, Survey
+
+ABOVE_S = 20.0
+"""For hosts, parents and registries, all at once."""
+SERVER_S = 10.0
+CHAIN_S = 15.0
+
+_FAMILIES = ("A", "AAAA")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Who is asked besides the hosts.
+
+    `in_tree`: whether the world knows these zones; those of the local cloud it does not. `registry`: None where no
+    registry is to be asked.
+    """
+
+    survey: Survey
+    in_tree: bool = True
+    registry: Registry | None = None
+
+
+def examine(context: Context, outside: Outside, *, kinds: Mapping[str, str], guarded: Mapping[str, str]) -> DnsFacts:
+    """`kinds`: of each DNS host. `guarded`: kind of provider → the site that it hosts. Never raises for an answer.
+
+    Three rounds, each to its own deadline: above the zones, their servers, where CNAMEs lead.
+    """
+    names, hosts = context.service.zones, [(name, kind) for name, kind in kinds.items()]
+    calls = {("host", name): _host_call(context.hosts[name], outside.survey, name) for name, _ in hosts}
+    for zone in names:
+        calls |= {(what, zone): call for what, call in _above(context, outside, zone)}
+    done = _together(context, calls)
+    found = tuple(_host_facts(name, kind, done["host", name]) for name, kind in hosts)
+    zones = [_zone(zone, done.get(("delegation", zone)), done.get(("registration", zone))) for zone in names]
+    zones = _with_chains(context, outside, _with_servers(context, outside.survey, zones, found))
+    return DnsFacts(zones=tuple(zones), hosts=found, guarded=guarded)
+
+
+def _together(context: Context, calls: Mapping[tuple[str, str], Call]) -> dict[tuple[str, str], Done]:
+    return dict(zip(calls, context.runtime.together(list(calls.values())), strict=True))
+
+
+# ---------------------------------------------------------------------------------------------- above the zones
+
+
+def _host_call(host: Dns, survey: Survey, name: str) -> Call:
+    def servers() -> tuple[str, ...]:
+        return tuple(place for server in host.traits().servers for place in survey.places(server))
+
+    return Call(what=f"find the name servers of {name}", do=servers, deadline_s=ABOVE_S)
+
+
+def _host_facts(name: str, kind: str, done: Done) -> HostFacts:
+    servers = tuple(map(str, done.value)) if isinstance(done.value, tuple) else ()
+    return HostFacts(name=name, kind=kind, servers=servers, problem=problem_of(done))
+
+
+def _above(context: Context, outside: Outside, zone: str) -> Iterable[tuple[str, Call]]:
+    if outside.in_tree:
+        ask = partial(outside.survey.delegation, zone)
+        yield "delegation", Call(what=f"find the delegation of {zone}", do=ask, deadline_s=ABOVE_S)
+    if outside.registry is not None:
+        look = partial(outside.registry.registration, zone, now_utc_s=context.runtime.now().utc_s)
+        yield "registration", Call(what=f"ask the registry of {zone}", do=look, deadline_s=ABOVE_S)
+
+
+def _zone(zone: str, delegation: Done | None, registration: Done | None) -> ZoneFacts:
+    """What was not answered is a fact with its problem; what was not asked is None."""
+    facts = ZoneFacts(zone=zone)
+    if delegation is not None:
+        told = delegation.value
+        given = told if isinstance(told, Delegation) else Delegation(zone=zone, problem=problem_of(delegation))
+        facts = replace(facts, delegation=given)
+    if registration is not None:
+        said = registration.value
+        known = said if isinstance(said, Registration) else Registration(domain=zone, problem=problem_of(registration))
+        facts = replace(facts, registration=known)
+    return facts
+
+
+# ---------------------------------------------------------------------------------------------- servers and aliases
+
+
+def _with_servers(
+    context: Context, survey: Survey, zones: Iterable[ZoneFacts], hosts: Iterable[HostFacts]
+) -> list[ZoneFacts]:
+    """Every server that is delegated to or belongs to a host, each once for each zone."""
+    now_utc_s = context.runtime.now().utc_s
+    ours = [place for host in hosts for place in host.servers]
+    calls: dict[tuple[str, str], Call] = {}
+    zones = list(zones)
+    for zone in zones:
+        ours_here = keys_of(context.service, zone.zone)
+        aliases = [(name, "CNAME") for name in dict.fromkeys(name for name, _ in ours_here)]
+        names = [*ours_here, *aliases, *_own_names(zone)]  # a server may refuse to answer a circle, but not for CNAME
+        for place in (*_places(zone), *ours):
+            ask = partial(survey.server, place, zone.zone, names, now_utc_s=now_utc_s)
+            calls[zone.zone, place] = Call(what=f"ask {place}", do=ask, deadline_s=SERVER_S)
+    done = _together(context, calls)
+    return [
+        replace(zone, servers=tuple(_server(key, answer) for key, answer in done.items() if key[0] == zone.zone))
+        for zone in zones
+    ]
+
+
+def _places(zone: ZoneFacts) -> Iterable[str]:
+    names = zone.delegation.name_servers if zone.delegation is not None else {}
+    return (place for places in names.values() for place in places)
+
+
+def _own_names(zone: ZoneFacts) -> Iterable[tuple[str, str]]:
+    """Name servers in the zone itself: their addresses must be those of the glue."""
+    glue = zone.delegation.glue if zone.delegation is not None else {}
+    return ((name, type) for name in glue for type in _FAMILIES)
+
+
+def _server(key: tuple[str, str], done: Done) -> ServerFacts:
+    if isinstance(done.value, ServerFacts):
+        return done.value
+    problem = problem_of(done)
+    return ServerFacts(zone=key[0], server=key[1], udp=problem, tcp=problem)
+
+
+def _with_chains(context: Context, outside: Outside, zones: Iterable[ZoneFacts]) -> list[ZoneFacts]:
+    """Follows our names that are CNAMEs, where the world knows them."""
+    zones = list(zones)
+    calls = {
+        (zone.zone, name): Call(what=f"follow {name}", do=partial(outside.survey.chain, name), deadline_s=CHAIN_S)
+        for zone in zones
+        if outside.in_tree
+        for name in _aliases(zone)
+    }
+    done = _together(context, calls)
+    return [
+        replace(zone, chains=tuple(_chain(key[1], answer) for key, answer in done.items() if key[0] == zone.zone))
+        for zone in zones
+    ]
+
+
+def _aliases(zone: ZoneFacts) -> list[str]:
+    sets = (rrset for server in zone.servers for rrset in server.sets.values())
+    return sorted({rrset.name for rrset in sets if rrset is not None and rrset.type == "CNAME"})
+
+
+def _chain(name: str, done: Done) -> Chain:
+    return done.value if isinstance(done.value, Chain) else Chain(name=name, problem=problem_of(done))
