@@ -1,0 +1,1 @@
+"""Machines of one's own as a cloud of failover."""
