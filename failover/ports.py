@@ -26,7 +26,7 @@ from failover.core.model import (
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import Event
 from failover.core.survey import Chain, Delegation, Registration, ServerFacts
-from failover.core.world import Orders, Pause, State
+from failover.core.world import Forced, Orders, Pause, State
 
 T = TypeVar("T")
 
@@ -297,6 +297,10 @@ class Store(Protocol):
 
     def set_pause(self, pause: Pause | None) -> None:
         """Needs no lease."""
+        ...
+
+    def force(self, site: str, forced: Forced | None) -> None:
+        """Keep a person's word about a site, in place of the one before; None takes it back. Needs no lease."""
         ...
 
     def abort(self, plan: str) -> None:

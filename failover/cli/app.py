@@ -290,8 +290,8 @@ def go_on(
 
 @app.command()
 def pause(
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; shown everywhere.")] = "no reason given",
-    duration: Annotated[str | None, typer.Option("--for", help="For how long: 30m, 2h (else until unpause).")] = None,
+    reason: ReasonOption = NO_REASON,
+    duration: ForOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Nothing automatic starts from now on. Needs no lock."""
@@ -306,6 +306,36 @@ def unpause(config: ConfigOption = None) -> None:
     from failover.cli.operating import unpause as command
 
     command(config)
+
+
+@app.command()
+def drain(
+    site: Annotated[str, typer.Argument(help="Which one.")],
+    reason: ReasonOption = NO_REASON,
+    duration: ForOption = None,
+    clear: ClearOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Keep the service away from a site: nothing moves there. Needs no lock."""
+    from failover.cli.operating import force as command
+
+    command(config, site, None if clear else "drained", reason, duration)
+
+
+@app.command()
+def force(
+    site: Annotated[str, typer.Argument(help="Which one.")],
+    word: Annotated[str | None, typer.Argument(metavar="[up|down]", help="What it counts as.")] = None,
+    reason: ReasonOption = NO_REASON,
+    duration: ForOption = None,
+    clear: ClearOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Let a site count as up or down, whatever its checks say. Needs no lock."""
+    from failover.cli.operating import force as command
+    from failover.cli.operating import forced_word
+
+    command(config, site, forced_word(word, clear=clear), reason, duration)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""cutover, failback, approve, abort, continue, pause, unpause."""
+"""cutover, failback, approve, abort, continue, pause, unpause, drain, force."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from failover.cli.deploying import confirmed
 from failover.cli.output import Output, asked, emit, emit_json, progress
 from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
-from failover.core.world import Pause
+from failover.core.world import Forced, ForcedAs, Pause
 from failover.engine import operate
 from failover.engine.account import Word, say
 from failover.engine.operate import Outcome
@@ -129,8 +129,41 @@ def unpause(config: Path | None) -> None:
     progress("not paused any more")
 
 
+def forced_word(word: str | None, *, clear: bool) -> str | None:
+    """What `failover force` was told; None: to take it back. Raises UsageError."""
+    if clear and word is None:
+        return None
+    if clear or word not in (ForcedAs.UP, ForcedAs.DOWN):
+        raise UsageError("force", word or "", "say one of `up`, `down` and `--clear`", "failover force SITE down")
+    return word
+
+
+def force(config: Path | None, site: str, word: str | None, reason: str, duration: str | None) -> None:
+    found = config_of(config)
+    store, now = store_of(found), instant()
+    if site not in {s.name for s in found.service.sites} and (word or site not in store.orders().forced):
+        names = ", ".join(s.name for s in found.service.sites)
+        raise UsageError("force", site, f"the config names no such site; there is {names}")
+    if word is None:
+        store.force(site, None)
+        progress(f"{site} counts as its checks say")
+        return
+    until = now.plus(_seconds(duration)) if duration is not None else None
+    store.force(site, Forced(word=ForcedAs(word), since=now, reason=reason, until=until))
+    progress(f"{site} is {word}{f' for {duration}' if duration else ''}: {reason}. {_WORDS[ForcedAs(word)]}")
+    if store.load().active_site == site and word != ForcedAs.UP:
+        progress("  next: it is the active site; `failover cutover` moves the service away")
+
+
+_WORDS = {
+    ForcedAs.UP: "It counts as up whatever its checks say; a target must prove itself all the same",
+    ForcedAs.DOWN: "It counts as down whatever its checks say, from the next check on",
+    ForcedAs.DRAINED: "Nothing moves there",
+}
+
+
 def _seconds(text: str) -> float:
     number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit() or int(number) == 0:
-        raise UsageError("pause", f"--for {text}", "it is not a duration", "write 90s, 30m, 2h or 1d")
+    if unit not in _UNITS or not number.isdigit() or len(number) > 9 or int(number) == 0:
+        raise UsageError("wait", f"--for {text}", "it is not a duration", "write 90s, 30m, 2h or 1d")
     return int(number) * _UNITS[unit]

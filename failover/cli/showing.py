@@ -8,10 +8,11 @@ from pathlib import Path
 from failover.cli.output import Output, emit, emit_json, table
 from failover.cli.wiring import config_of, instant, store_of
 from failover.config.model import Config
-from failover.core.budget import Term, gap_s, terms, total_s
+from failover.core.budget import Term, cadence_s, gap_s, observed_cadence_s, terms, total_s
 from failover.core.cutover import CutoverPlan
 from failover.core.decide import candidates
 from failover.core.health import HealthState
+from failover.core.holds import against_target, flapping, maintenance, shown
 from failover.core.model import Service
 from failover.core.outlook import next_action, safe
 from failover.core.saga import Event, EventKind
@@ -61,7 +62,8 @@ def budget_of(config: Config, world: World) -> tuple[Term, ...]:
     others = [s for s in service.sites if s.name != active]
     target = service.site(ready[0]) if ready else others[0] if others else service.sites[0]
     hooked = bool(config.hooks.before)
-    return terms(service, target, hooks_s=config.hooks.timeout_s if hooked else 0.0)
+    hooks_s = config.hooks.timeout_s if hooked else 0.0
+    return terms(service, target, hooks_s=hooks_s, intervals_s=world.state.intervals_s)
 
 
 def stale_s(service: Service, world: World) -> float | None:
@@ -83,6 +85,7 @@ def _document(config: Config, world: World) -> dict[str, object]:
         "epoch": state.epoch,
         "paused": pause is not None,
         "pause_reason": pause.reason if pause else None,
+        "holds": [{"kind": word.lower(), "why": why} for word, why in shown(service, world)],
         "safe": safe(service, world) and stale_s(service, world) is None,
         "next": _next(service, world),
         "decision": state.decision,
@@ -97,10 +100,18 @@ def _document(config: Config, world: World) -> dict[str, object]:
         "proposal": state.proposal.id if state.proposal else None,
         "isolated": state.isolated,
         "last_check_age_s": round(world.now.since(state.last_tick), 3) if state.last_tick else None,
+        "cadence_s": {
+            "configured": cadence_s(service),
+            "observed": _rounded(observed_cadence_s(state.intervals_s)),
+        },
         "budget_s": round(total_s(budget), 3),
         "budget": [asdict(t) for t in budget],
         "not_required": ["data sets", "drills"],
     }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _next(service: Service, world: World) -> str:
@@ -116,6 +127,8 @@ def _site(config: Config, world: World, name: str) -> dict[str, object]:
     site = config.service.site(name)
     watch = world.state.watch.get(name, Watch())
     verdict, readiness = watch.verdict, watch.readiness
+    forced = world.orders.forced_at(world.now).get(name)
+    held = against_target(config.service, world, name)
     return {
         "name": name,
         "provider": site.provider,
@@ -123,8 +136,12 @@ def _site(config: Config, world: World, name: str) -> dict[str, object]:
         "since_s": round(world.now.since(verdict.since), 1) if verdict else None,
         "standby": site.standby.value,
         "active": name == world.state.active_site,
-        "ready": bool(readiness and readiness.ready),
-        "reasons": list(readiness.reasons) if readiness else ["it was never checked"],
+        "ready": bool(readiness and readiness.ready and not held),
+        "reasons": [*(readiness.reasons if readiness else ["it was never checked"]), *held],
+        "forced": forced.word.value if forced else None,
+        "forced_reason": forced.reason if forced else None,
+        "maintenance": maintenance(config.service, world.now, name) is not None,
+        "flapping": flapping(config.service, world.now, name, watch) is not None,
         "evidence": list(verdict.evidence) if verdict else [],
         "addresses": list(watch.addresses),
     }
@@ -138,9 +155,7 @@ def _text(config: Config, world: World) -> str:
         f"{'DOWN' if _down(world) else 'safe' if is_safe else 'NOT SAFE'}",
         f"next: {_next(service, world)}",
     ]
-    pause = world.orders.pause_at(world.now)
-    if pause is not None:
-        lines.append(f"PAUSED: {pause.reason}; `failover unpause` ends it")
+    lines += [f"{word}: {why}" for word, why in shown(service, world)]
     if state.isolated:
         lines.append("ISOLATED: this vantage does not reach its own controls")
     if state.proposal is not None:

@@ -50,6 +50,7 @@ def build(file: schema.File, path: Path) -> Config:
         state_path=base / file.state.removeprefix("sqlite:"),
         user_data={name: base / group.user_data for name, group in file.nodes.items() if group.user_data},
         local_root=base / file.local.root,
+        ping=file.runner.ping,
         notify=tuple(_notify(notify, base) for notify in file.notify),
         hooks=HooksConfig(
             before=tuple(tuple(command) for command in file.hooks.before),
@@ -206,6 +207,8 @@ def _service(file: schema.File, base: Path) -> Service:
         policy=_policy(file.policy),
         single_accept=file.quorum is not None and file.quorum.single == "accept",
         every_s=file.runner.every,
+        rounds=file.runner.rounds,
+        maintenance=tuple(window for announced in file.maintenance for window in announced.windows()),
         call_s=file.runner.call_timeout,
         runner_provider=file.runner.provider,
         host_deadline_s=file.dns.lost_after,
@@ -329,6 +332,8 @@ def _policy(policy: schema.Policy) -> Policy:
         unknown_page_after_s=_or(policy.unknown_page_after, usual.unknown_page_after_s),
         tilt_s=_or(policy.tilt, usual.tilt_s),
         min_grade=policy.min_grade or usual.min_grade,
+        flap_limit=policy.flap_limit or usual.flap_limit,
+        flap_window_s=_or(policy.flap_window, usual.flap_window_s),
     )
 
 

@@ -18,7 +18,7 @@ NODES_MAX = 50_000
 """Values in one document, aliases unfolded."""
 DEPTH_MAX = 40
 _SECRET_WORDS = re.compile(
-    r"secret|passw|token|credential|private|webhook|a(?:pi|ccess)[-_]?key|tsig|notify|hooks", re.IGNORECASE
+    r"secret|passw|token|credential|private|webhook|a(?:pi|ccess)[-_]?key|tsig|notify|hooks|\bping\b", re.IGNORECASE
 )
 _SECRET_LINE = re.compile(rf"{_SECRET_WORDS.pattern}|\benv\b", re.IGNORECASE)
 _REFERENCE = ("env", "file", "command")

@@ -75,7 +75,7 @@ def _message(error: Any, kind: str, loc: Loc, context: Mapping[str, Any]) -> str
         bare = "credentials" in loc and error["input"] is None  # {hunter2} is a key without a value
         return _unknown_key(error["loc"], secret or bare)
     if kind == "missing":
-        return f"{quoted(str(error['loc'][-1]))} is missing"
+        return f"{quoted('.'.join(map(str, (*loc, error['loc'][-1]))))} is missing"
     if secret and kind in ("model_type", "string_type", "dict_type"):
         return _REFERENCE
     name = _subject(loc)
@@ -84,7 +84,7 @@ def _message(error: Any, kind: str, loc: Loc, context: Mapping[str, Any]) -> str
     if kind in ("literal_error", "union_tag_invalid"):
         return f"{name} {_choice(kind, error, context)}"
     if kind == "union_tag_not_found":
-        return "`kind` is missing"
+        return f"{quoted('.'.join(map(str, (*loc, 'kind'))))} is missing"
     if kind == "value_error":
         return f"{name} {context['error']}" if _is_predicate(str(context["error"])) else f"{name}: {context['error']}"
     return f"{name} {_limit(kind, error, context)}"
@@ -158,7 +158,9 @@ def known_keys(loc: tuple[str | int, ...]) -> list[str]:
     kinds: list[Any] = [File]
     for part in loc:
         kinds = [inner for kind in kinds for inner in _inside(kind, part)]
-    return [name for kind in kinds for model in _models(kind) for name in model.model_fields]
+    return [
+        field.alias or name for kind in kinds for model in _models(kind) for name, field in model.model_fields.items()
+    ]
 
 
 def _inside(kind: Any, part: str | int) -> list[Any]:

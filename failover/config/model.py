@@ -115,6 +115,8 @@ class Config:
     roots: tuple[str, ...] = ()
     """Where looking up a target's name begins (`ip:port`); (): the public root servers."""
     registry: RegistryConfig = RegistryConfig()
+    ping: str | None = field(default=None, repr=False)
+    """The dead man's switch; its address is its key: never rendered."""
 
     @property
     def local_controls(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def check(document: Document) -> list[Finding]:
     _check_hosts(book)
     _check_checks(book)
     _check_isolation(book)
+    _check_maintenance(book)
     return book.findings
 
 
@@ -308,6 +309,12 @@ def _check_headers(book: _Book, check: str) -> None:
         if "{release}" in value and "release" not in book.names():
             message = "{release} stands for the digest of `release`, which this config does not have"
             book.say(message, "checks", check, "expect", "header", header)
+
+
+def _check_maintenance(book: _Book) -> None:
+    for at in range(len(book.items("maintenance"))):
+        if book.get("maintenance", at, "site") is not None:
+            book.refers(book.names("sites"), "site", "maintenance", at, "site")
 
 
 def _check_isolation(book: _Book) -> None:

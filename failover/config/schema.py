@@ -41,6 +41,7 @@ from failover.config.shapes import (
     one_of,
     wrong,
 )
+from failover.config.windows import Maintenance
 
 # ---------------------------------------------------------------------------------------------- where it runs
 
@@ -49,7 +50,13 @@ class Runner(Model):
     """How often a check runs, and where: never at a provider that is guarded against."""
 
     every: DurationAboveZero = Field(default="60s", validate_default=True)
+    rounds: int = Field(
+        default=1, ge=1, le=60, description="how many rounds one check makes, spread over `every` (cron: 60s)"
+    )
     provider: Label | None = None
+    ping: Url | None = Field(
+        default=None, description="a dead man's switch: asked for …/start before a check and …/EXIT STATUS after it"
+    )
     call_timeout: DurationAboveZero = Field(
         default="5s", validate_default=True, description="for each call to a provider or DNS host within a check"
     )
@@ -304,6 +311,8 @@ class Policy(Model):
     ask_expires: DurationAboveZero | None = None
     unknown_page_after: Duration | None = None
     tilt: Duration | None = None
+    flap_limit: int | None = Field(default=None, ge=2, le=1000, description="changes between UP and DOWN")
+    flap_window: DurationAboveZero | None = Field(default=None, description="within which flap_limit counts")
 
 
 class Notify(Model):
@@ -357,6 +366,7 @@ class File(Model):
     controls: list[Control] = Field(default=[])
     quorum: Quorum | None = None
     policy: Policy = Policy()
+    maintenance: list[Maintenance] = Field(default=[], description="announced times in which nothing moves by itself")
     state: Annotated[str, AfterValidator(_sqlite)] = "sqlite:.failover/state.db"
     notify: list[Notify] = Field(default=[])
     hooks: Hooks = Field(default_factory=Hooks)

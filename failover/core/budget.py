@@ -2,8 +2,10 @@
 
 The sum is honest, not padded: each term is the longest that this configuration allows on the way when nothing but the
 active site has failed. A call that hangs is cut off at its deadline, so a deadline is a term; computing time is not.
+What the config says about how often checks run is only a wish: where they really come more seldom, that counts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from failover.core.health import GAP_CADENCES
@@ -14,6 +16,11 @@ STARTS_PER_S = 500.0
 """How fast probes are begun: spread, because a burst is a load of its own."""
 SPARE_S = 0.25
 """A silence is a failure only when the whole timeout fits into the round, so the round is a little longer."""
+JITTER_S = 1.0
+"""Cron and timers start a command up to a second late, and it needs a moment until it asks."""
+INTERVALS_MAX = 20
+INTERVALS_MIN = 3
+"""From so few rounds nothing is concluded about how often they come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +49,7 @@ def starts_s(service: Service) -> float:
 
 def cadence_s(service: Service) -> float:
     """The longest time between the starts of two rounds."""
-    return max(service.every_s, observe_s(service), *(c.interval_s for c in service.checks))
+    return max(service.round_s, observe_s(service), *(c.interval_s for c in service.checks))
 
 
 def gap_s(service: Service) -> float:
@@ -53,29 +60,67 @@ def gap_s(service: Service) -> float:
     return max(GAP_S_MIN, GAP_CADENCES * cadence_s(service))
 
 
-def terms(service: Service, target: Site, *, hooks_s: float = 0.0) -> tuple[Term, ...]:
-    """The worst case of a cutover to `target` after the account was closed."""
-    cadence = cadence_s(service)
+def intervals_after(intervals_s: Sequence[float], seconds: float) -> tuple[float, ...]:
+    """The newest intervals between rounds, with one more."""
+    return (*intervals_s, seconds)[-INTERVALS_MAX:]
+
+
+def observed_cadence_s(intervals_s: Sequence[float]) -> float | None:
+    """How far apart rounds really come: the longest interval but one, for a single pause is an accident.
+
+    None: there were too few rounds to say.
+    """
+    return sorted(intervals_s)[-2] if len(intervals_s) >= INTERVALS_MIN else None
+
+
+def terms(
+    service: Service, target: Site, *, hooks_s: float = 0.0, intervals_s: Sequence[float] = ()
+) -> tuple[Term, ...]:
+    """The worst case of a cutover to `target` after the account was closed.
+
+    `intervals_s`: between the newest rounds, where they are known (`State.intervals_s`).
+    """
+    rounds = _between_rounds(service, observed_cadence_s(intervals_s))
+    cadence = total_s(rounds)
     probe = max((c.timeout_s for c in service.checks), default=service.call_s)
     fall = max((c.fall for c in service.checks), default=1)
     confirm = service.policy.account_closed.confirm_s
     scale = 0.0 if target.given or target.standby is Standby.HOT else service.node_deadline_s
     found = (
-        Term(term="cadence", seconds=cadence, why="the fault comes right after a round"),
+        *rounds,
+        Term(term="jitter", seconds=JITTER_S, why="a round may start a moment late"),
         Term(term="fall", seconds=(fall - 1) * cadence, why=f"{fall} bad rounds in a row make DOWN"),
-        Term(term="round", seconds=observe_s(service), why="the last of these rounds waits for its slowest answer"),
+        Term(term="timeout", seconds=observe_s(service), why="the last of these rounds waits for its slowest answer"),
         Term(term="confirm", seconds=confirm, why="the window in which the verdict must stand"),
         Term(term="grain", seconds=cadence if confirm else 0.0, why="the window ends between two rounds"),
         Term(term="reconfirm", seconds=observe_s(service), why="one fresh round before anything is touched"),
         Term(term="hooks", seconds=hooks_s, why="before-hooks may take so long"),
         Term(term="scale", seconds=scale, why="a warm or cold target brings up its nodes"),
         Term(term="verify", seconds=probe, why="the target is probed once more"),
-        Term(term="swap", seconds=service.call_s, why="every DNS host at the same time"),
+        Term(term="swap", seconds=service.call_s, why="every DNS host's API at the same time"),
         Term(term="confirm-dns", seconds=service.call_s, why="every authoritative server is asked"),
         Term(term="ttl", seconds=float(service.ttl_s), why="resolvers may keep the old answer so long"),
     )
     return tuple(t for t in found if t.seconds > 0)
 
 
-def total_s(found: tuple[Term, ...]) -> float:
+def _between_rounds(service: Service, observed_s: float | None) -> tuple[Term, ...]:
+    """From the start of one round to the start of the next: as configured, or as observed where that is worse."""
+    wanted, interval = max(service.round_s, observe_s(service)), cadence_s(service)
+    if observed_s is not None and observed_s > interval + JITTER_S:
+        why = f"rounds came so far apart lately (the config allows for {interval:g} s); the fault comes right after one"
+        return (Term(term="cadence", seconds=observed_s, why=why),)
+    more = "a check's interval is longer than that"
+    return (
+        Term(term="cadence", seconds=wanted, why="the fault comes right after a round"),
+        Term(term="interval", seconds=interval - wanted, why=more),
+    )
+
+
+def total_s(found: Sequence[Term]) -> float:
     return sum(t.seconds for t in found)
+
+
+def sentence(found: Sequence[Term]) -> str:
+    """The sum in one line, for example `171 s = 60 cadence + 1 jitter + …`."""
+    return f"{total_s(found):g} s = {' + '.join(f'{t.seconds:g} {t.term}' for t in found)}"

@@ -14,14 +14,16 @@
     OBSERVER_ISOLATED           any                  –                          hold
     UNKNOWN                     any                  –                          hold, page after a while
 
-A reaction `cutover` must then get past every guard: pause, tilt, confirm window, a readable DNS host, fencing grade,
-a ready target, cooldown, daily limit; and from a single vantage past the rule of `single_vantage`.
+A reaction `cutover` must then get past every guard: pause, maintenance, flapping, tilt, confirm window, a readable DNS
+host, fencing grade, a ready target, cooldown, daily limit; and from a single vantage past the rule of `single_vantage`.
+While maintenance is announced nobody is paged or asked, unless the provider itself says that the account is closed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from failover.core.health import HealthState
+from failover.core.holds import against_leaving, against_target, quiet
 from failover.core.model import Action, Policy, Reaction, Service
 from failover.core.safety import DOWN_KINDS, best_grade, highest_epoch
 from failover.core.verdict import Verdict, VerdictKind
@@ -140,6 +142,16 @@ def _failing(world: World, active: str, verdict: Verdict) -> bool:
 
 def confirmed(service: Service, world: World, active: str, verdict: Verdict) -> Decision:
     """The decision on the active site's verdict once the confirm window has passed."""
+    decision = _confirmed(service, world, active, verdict)
+    muted = quiet(service, world.now, active)
+    closed = verdict.kind is VerdictKind.ACCOUNT_CLOSED and verdict.explicit
+    if muted is None or closed or decision.kind not in (DecisionKind.PAGE, DecisionKind.ASK):
+        return decision
+    reasons = decision.reasons if muted in decision.reasons else (*decision.reasons, muted)
+    return replace(decision, kind=DecisionKind.HOLD, target=None, reasons=reasons)
+
+
+def _confirmed(service: Service, world: World, active: str, verdict: Verdict) -> Decision:
     action, says = reaction_to(service.policy, verdict).action, _says(active, verdict)
     if action is Action.HOLD:
         return Decision(kind=DecisionKind.HOLD, reasons=(says,), verdict=verdict.kind)
@@ -170,7 +182,7 @@ def _move(service: Service, world: World, active: str, verdict: Verdict, says: s
         )
     if not ask:
         forward = [t for t in targets if forward_only(service, world, verdict, t)]
-        blocked = blockers(service, world, verdict, forward)
+        blocked = blockers(service, world, active, verdict, forward)
         if not blocked:
             return Decision(kind=DecisionKind.CUT_OVER, target=forward[0], reasons=(says,), verdict=verdict.kind)
         if blocked != [single_vantage(service, world, verdict)]:
@@ -212,7 +224,7 @@ def _unfit(service: Service, world: World, site: str) -> list[str]:
         reasons.append(f"it is {watch.verdict.kind} itself")
     if watch.failed_at is not None and world.now.since(watch.failed_at) < service.policy.retry_after_s:
         reasons.append("a cutover to it failed a moment ago")
-    return reasons
+    return reasons + against_target(service, world, site)
 
 
 def no_target_reasons(service: Service, world: World, active: str) -> list[str]:
@@ -240,12 +252,13 @@ def forward_only(service: Service, world: World, verdict: Verdict, target: str) 
 # ---------------------------------------------------------------------------------------------- guards
 
 
-def blockers(service: Service, world: World, verdict: Verdict, forward: list[str]) -> list[str]:
+def blockers(service: Service, world: World, active: str, verdict: Verdict, forward: list[str]) -> list[str]:
     """Everything that stands against an automatic cutover now, as sentences; [] when nothing does."""
     found = []
     pause = world.orders.pause_at(world.now)
     if pause is not None:
         found.append(f"paused ({pause.reason}); `failover unpause` ends it")
+    found += against_leaving(service, world, active, verdict)
     if tilted(world):
         found.append("the clock jumped or a check is long overdue: no new decision until the picture has settled")
     if not any(h.problem is None for h in world.hosts.values()):

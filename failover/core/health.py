@@ -30,6 +30,12 @@ class Health:
     fails: int = 0
     last: Instant | None = None
     reason: str = ""
+    forced: HealthState | None = None
+    """What a person says instead. Streaks go on underneath, so that clearing it shows what is true at once."""
+
+    @property
+    def counts_as(self) -> HealthState:
+        return self.state if self.forced is None else self.forced
 
 
 def serving_needed(count: int) -> int:
@@ -100,7 +106,7 @@ def advance(
 
 def data_plane(healths: Iterable[Health]) -> HealthState:
     """All checks of a site as one: any DOWN is DOWN, all UP is UP, anything else UNKNOWN."""
-    states = [h.state for h in healths]
+    states = [h.counts_as for h in healths]
     if HealthState.DOWN in states:
         return HealthState.DOWN
     if states and all(s is HealthState.UP for s in states):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from failover.core.budget import gap_s
 from failover.core.evidence import Memory, corroborated, remember
 from failover.core.health import Health, HealthState, advance, data_plane, round_outcome, vote
+from failover.core.holds import flipped, says
 from failover.core.model import (
     AccountReport,
     ControlSample,
@@ -21,9 +22,10 @@ from failover.core.model import (
 )
 from failover.core.ready import Facts, Stock, readiness
 from failover.core.verdict import GONE_LISTS, NodesSeen, judge_site
-from failover.core.world import State, Watch
+from failover.core.world import Forced, Orders, State, Watch
 
 NO_ACCOUNT = AccountReport(reading=Reading.NONE)
+NO_ORDERS = Orders()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,32 +78,51 @@ def accepted_releases(state: State, site: str) -> tuple[str, ...]:
     return state.accepted.get(site, (state.release,) if state.release else ())
 
 
-def judge(service: Service, state: State, seen: Observation, *, fresh: bool = False) -> State:
-    """The state after this round. `fresh`: a person asks, so one good round makes UP and readiness needs no streak."""
+def judge(
+    service: Service, state: State, seen: Observation, orders: Orders = NO_ORDERS, *, fresh: bool = False
+) -> State:
+    """The state after this round. `fresh`: a person asks, so one good round makes UP and readiness needs no streak.
+
+    A site that a person forced counts as that person says, without a vote; its streaks go on underneath.
+    """
     cut_off = isolated(seen.controls)
+    forced = {site: word for site, word in orders.forced_at(seen.at).items() if word.word.plane is not None}
     samples: dict[str, list[Sample]] = {site.name: [] for site in service.sites}
     for sample in seen.samples:
         samples.setdefault(sample.site, []).append(sample)
-    health = {s.name: _health(service, state, seen.at, s, samples[s.name], fresh=fresh) for s in service.sites}
+    health = {
+        site.name: _health(service, state, seen.at, site, samples[site.name], forced.get(site.name), fresh=fresh)
+        for site in service.sites
+    }
     answering = {site.name for site in service.sites if _answers(seen, site, samples[site.name])}
     lone = len(service.sites) == 1  # it has nowhere to go, so its verdict can do no harm
     watch = {}
     for site in service.sites:
         others_answer = lone or len(answering) > (site.name in answering)
-        plane = vote(data_plane(health[site.name].values()), controls_ok=not cut_off, others_answer=others_answer)
+        plane = data_plane(health[site.name].values())
+        word = forced.get(site.name)
+        if word is None:
+            plane = vote(plane, controls_ok=not cut_off, others_answer=others_answer)
         facts = _facts(service, seen, site, samples[site.name], plane)
-        watch[site.name] = _watch(service, state, site, facts, seen.at, cut_off=cut_off, fresh=fresh)
+        watch[site.name] = _watch(service, state, site, facts, seen.at, word, cut_off=cut_off, fresh=fresh)
     return replace(state, health=health, watch=watch, isolated=cut_off, resolved=seen.resolved)
 
 
 def _health(
-    service: Service, state: State, at: Instant, site: Site, samples: list[Sample], *, fresh: bool
+    service: Service,
+    state: State,
+    at: Instant,
+    site: Site,
+    samples: list[Sample],
+    forced: Forced | None,
+    *,
+    fresh: bool,
 ) -> dict[str, Health]:
     before = state.health.get(site.name, {})
     after = {}
     for check in service.checks:
         outcome, reason = round_outcome([s for s in samples if s.check == check.name])
-        after[check.name] = advance(
+        health = advance(
             before.get(check.name, Health()),
             outcome,
             at,
@@ -110,6 +131,7 @@ def _health(
             gap_s=gap_s(service),
             reason=reason,
         )
+        after[check.name] = replace(health, forced=forced.word.plane if forced is not None else None)
     return after
 
 
@@ -121,9 +143,20 @@ def _answers(seen: Observation, site: Site, samples: list[Sample]) -> bool:
 
 
 def _watch(
-    service: Service, state: State, site: Site, facts: Facts, at: Instant, *, cut_off: bool, fresh: bool
+    service: Service,
+    state: State,
+    site: Site,
+    facts: Facts,
+    at: Instant,
+    forced: Forced | None,
+    *,
+    cut_off: bool,
+    fresh: bool,
 ) -> Watch:
     before = state.watch.get(site.name, Watch())
+    decided, flips = before.decided, before.flips
+    if forced is None and not cut_off:
+        decided, flips = flipped(before, facts.data_plane, at, service.policy)
     gone = _gone_streak(state, site, before, facts.nodes)
     nodes = _nodes_seen(state, site, facts.nodes, gone)
     memory = before.memory if cut_off else _remember(before.memory, facts, nodes, at)
@@ -136,7 +169,7 @@ def _watch(
     )
     verdict = judge_site(
         now=at,
-        before=before.verdict,
+        before=None if silent(service, state, at) else before.verdict,
         data_plane=facts.data_plane,
         report=facts.report,
         nodes=nodes,
@@ -144,6 +177,7 @@ def _watch(
         details=facts.details,
         corroborated=closed,
         signs=signs,
+        forced=says(site.name, forced, at) if forced is not None else "",
     )
     return replace(
         before,
@@ -154,7 +188,14 @@ def _watch(
         addresses=facts.passing,
         details=facts.details,
         memory=memory,
+        decided=decided,
+        flips=flips,
     )
+
+
+def silent(service: Service, state: State, at: Instant) -> bool:
+    """Whether nobody looked for so long that nothing of before still stands: what begins now, begins now."""
+    return state.last_tick is not None and at.since(state.last_tick) > gap_s(service)
 
 
 def _without_bodies(report: AccountReport) -> AccountReport:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from failover.core.rrsets import RRset
 from failover.core.signals import Reading as Reading
 from failover.core.signals import ServiceReading
+from failover.core.windows import Window
 
 # ---------------------------------------------------------------------------------------------- time
 
@@ -211,6 +212,9 @@ class Policy:
     ask_expires_s: float = 3600.0
     unknown_page_after_s: float = 900.0
     tilt_s: float = 30.0
+    flap_limit: int = 6
+    """A site that changed between UP and DOWN more often than this within `flap_window_s` is held as flapping."""
+    flap_window_s: float = 3600.0
     min_grade: int = 1
 
 
@@ -234,7 +238,9 @@ class Service:
     single_accept: bool = False
     """The owner takes the risk of automatic action from one vantage."""
     every_s: float = 60.0
-    """How often a check runs (cron's grain, or the interval of `watch`)."""
+    """How often a check is started (cron's grain), or the interval of `watch`."""
+    rounds: int = 1
+    """How many rounds one check makes, evenly spread over `every_s`: cron itself cannot do more than one a minute."""
     call_s: float = 5.0
     """Deadline of one call to a provider or a DNS host within a check."""
     runner_provider: str | None = None
@@ -246,6 +252,12 @@ class Service:
     """A DNS host that has not taken a change after so long becomes a debt."""
     node_deadline_s: float = 120.0
     """How long a new node may take until it serves."""
+    maintenance: tuple[Window, ...] = ()
+
+    @property
+    def round_s(self) -> float:
+        """Seconds from round to round."""
+        return self.every_s / self.rounds
 
     def site(self, name: str) -> Site:
         """The site of that name. Raises KeyError."""

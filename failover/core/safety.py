@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from failover.core.cutover import ALIAS, CutoverPlan, PlanKind
+from failover.core.holds import drained
 from failover.core.model import HostReading, Service
 from failover.core.rrsets import Epoch, RRset, normal_address, read_epoch
 from failover.core.verdict import VerdictKind
@@ -92,6 +93,9 @@ def _target(plan: CutoverPlan, world: World) -> list[Violation]:
         found.append(
             Violation(rule="target", value=f"{plan.target} is {verdict.kind}", limit="a site that is not down")
         )
+    kept_away = drained(world.orders, world.now, plan.target)
+    if kept_away is not None and not plan.forced:
+        found.append(Violation(rule="drained", value=kept_away, limit="a site that nobody drained", override=FORCE))
     readiness = watch.readiness if watch else None
     if (readiness is None or not readiness.ready) and not plan.forced:
         why = "; ".join(readiness.reasons) if readiness else "it was never checked"

@@ -1,11 +1,12 @@
 """What is remembered between ticks, and the one snapshot that a decision sees."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan
 from failover.core.evidence import Memory
-from failover.core.health import Health
+from failover.core.health import Health, HealthState
 from failover.core.model import AccountReport, HostReading, Instant, Node
 from failover.core.rrsets import RRset
 from failover.core.verdict import Verdict
@@ -22,6 +23,30 @@ class Pause:
     until: Instant | None = None
 
 
+class ForcedAs(StrEnum):
+    """How a person wants a site to be seen, whatever the probes say."""
+
+    UP = "up"
+    DOWN = "down"
+    DRAINED = "drained"
+    """It serves as it does, but nothing goes there."""
+
+    @property
+    def plane(self) -> HealthState | None:
+        """What the site's checks then count as; None: as they say themselves."""
+        return {ForcedAs.UP: HealthState.UP, ForcedAs.DOWN: HealthState.DOWN}.get(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forced:
+    """A person's word about one site. `until` None: until it is cleared."""
+
+    word: ForcedAs
+    since: Instant
+    reason: str
+    until: Instant | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """What persons have said without waiting for the lock; read again just before the pivot."""
@@ -31,11 +56,23 @@ class Orders:
     """Plan ids."""
     approved: frozenset[str] = frozenset()
     """Proposal ids."""
+    forced: Mapping[str, Forced] = field(default_factory=dict)
+    """By site."""
+
+    def forced_at(self, now: Instant) -> dict[str, Forced]:
+        """By site, what stands at that moment."""
+        return {s: f for s, f in self.forced.items() if f.until is None or f.until.since(now) > 0}
 
     def pause_at(self, now: Instant) -> Pause | None:
         """The pause that stands at that moment, if any."""
         ended = self.pause is None or (self.pause.until is not None and self.pause.until.since(now) <= 0)
         return None if ended else self.pause
+
+
+def forced_in(orders: Orders, site: str, forced: Forced | None) -> Orders:
+    """The orders with this word about the site, in place of the one before; None: without any."""
+    others = {name: word for name, word in orders.forced.items() if name != site}
+    return replace(orders, forced=others if forced is None else {**others, site: forced})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +135,10 @@ class Watch:
     """When a cutover to this site last failed before its pivot."""
     memory: Memory = field(default_factory=Memory)
     """What its account's services said over time."""
+    decided: HealthState = HealthState.UNKNOWN
+    """What the checks last came to, UP or DOWN."""
+    flips: tuple[Instant, ...] = ()
+    """When that changed, the oldest first; only as far back as the policy looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +174,8 @@ class State:
     proposal: Proposal | None = None
     moves: tuple[Move, ...] = ()
     last_tick: Instant | None = None
+    intervals_s: tuple[float, ...] = ()
+    """Between the newest rounds, the oldest first: how often checks really run (`core.budget`)."""
     tilt_until: Instant | None = None
     notice: str = ""
     """The last page's key, so that the same page is not sent twice."""

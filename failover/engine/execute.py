@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from failover.core.budget import observe_s
 from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step
+from failover.core.holds import against_pivot
 from failover.core.judge import site_addresses
 from failover.core.safety import check_sets
 from failover.core.saga import Event, EventKind, Run, Undo, fold, next_move
@@ -161,9 +162,9 @@ def _last_look(stage: Stage) -> str | None:
     """What speaks against touching DNS now: orders, the rules again with the bound addresses, a proof that is old."""
     context, plan = stage.context, stage.plan
     orders = context.store.orders()
-    pause = orders.pause_at(context.runtime.now())
-    if plan.automatic and pause is not None:
-        return f"paused ({pause.reason})"
+    held = against_pivot(context.service, plan, orders, context.runtime.now())
+    if held is not None:
+        return held
     if plan.id in orders.aborted:
         return "aborted by a person"
     if plan.kind is PlanKind.WITHDRAW:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import overtaken
+from failover.core.holds import against_target
 from failover.core.judge import controls_ok, judge
 from failover.core.safety import DOWN_KINDS, FORCE, check_plan
 from failover.core.world import State, World
@@ -33,11 +34,12 @@ class Outcome:
 def look(context: Context, state: State) -> World:
     """One fresh round, judged as a person asks for it: a standby that answers now is ready now."""
     seen = observe(context, state)
-    state = judge(context.service, state, seen, fresh=True)
+    orders = context.store.orders()
+    state = judge(context.service, state, seen, orders, fresh=True)
     return World(
         now=context.runtime.now(),
         state=state,
-        orders=context.store.orders(),
+        orders=orders,
         hosts=seen.hosts,
         isolated=state.isolated,
         controls_ok=controls_ok(seen.controls),
@@ -82,9 +84,10 @@ def first_ready(context: Context, world: World) -> str:
             continue
         verdict = world.state.watch[site.name].verdict
         down = verdict is not None and verdict.kind in DOWN_KINDS
-        if readiness is not None and readiness.ready and not down:
+        held = against_target(context.service, world, site.name)
+        if readiness is not None and readiness.ready and not down and not held:
             return site.name
-        why = readiness.reasons if readiness is not None else ("never checked",)
+        why = (*(readiness.reasons if readiness is not None else ("never checked",)), *held)
         says = "; ".join(why) or (f"it is {verdict.kind} itself" if verdict is not None else "")
         reasons.append(f"{site.name}: {says}")
     raise RefusedError("cut over", "", "no site is ready: " + " | ".join(reasons), "failover plan, failover apply")

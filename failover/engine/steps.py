@@ -9,13 +9,14 @@ from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
 from failover.core.health import reachable, round_outcome
+from failover.core.holds import says
 from failover.core.judge import accepted_releases, isolated
 from failover.core.mirror import wanted_count
 from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
 from failover.core.rrsets import RRset, same_values
 from failover.core.safety import highest_epoch
 from failover.core.saga import Status, Value
-from failover.core.world import State
+from failover.core.world import ForcedAs, State
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
 from failover.engine.nodes import destroy_extra, ensure_all, serving
@@ -111,6 +112,9 @@ def claim(stage: Stage) -> StepResult:
 def reconfirm(stage: Stage) -> StepResult:
     """One fresh round at the source: it must still be down, and we not cut off."""
     context, plan = stage.context, stage.plan
+    word = context.store.orders().forced_at(context.runtime.now()).get(plan.source or "")
+    if word is not None and word.word is ForcedAs.DOWN:
+        return ok(says(plan.source or "", word, context.runtime.now()))
     sources = tuple(s for s in context.service.sites if s.name == plan.source)
     found = look_up(context, stage.state, sources)
     targets = targets_of(context, replace(stage.state, resolved=found.resolved), sources)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from failover.core.budget import gap_s
+from failover.core.budget import gap_s, intervals_after
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
-from failover.core.health import round_outcome
+from failover.core.health import HealthState, round_outcome
+from failover.core.holds import quiet
 from failover.core.judge import Observation, controls_ok, judge
 from failover.core.model import Instant, Outcome
 from failover.core.safety import check_plan
@@ -44,7 +45,8 @@ def tick(context: Context, *, term: int) -> TickReport:
     if state.open_plan is not None:
         state = run(context, state, term=term)
     seen = observe(context, state)
-    state = _answered(judge(context.service, _tilt(context, state, seen.at), seen))
+    orders = context.store.orders()
+    state = _answered(judge(context.service, _tilt(context, state, seen.at), seen, orders))
     world = _world(context, state, seen)
     decision = decide(context.service, world)
     if decision.kind not in (DecisionKind.REFUSE, DecisionKind.CUT_OVER):  # a new plan supersedes every debt
@@ -99,6 +101,7 @@ def _tilt(context: Context, state: State, at: Instant) -> State:
     last = state.last_tick
     if last is None:
         return state
+    state = replace(state, intervals_s=intervals_after(state.intervals_s, at.since(last)))
     elapsed = at.boottime_s - last.boottime_s
     stepped = last.boot_id == at.boot_id and abs((at.utc_s - last.utc_s) - elapsed) > CLOCK_STEP_S
     if stepped or last.boot_id != at.boot_id or elapsed > gap_s(context.service):
@@ -139,6 +142,9 @@ def _cut_over(
 
 def _no_evidence(context: Context, state: State, seen: Observation) -> str | None:
     """A sentence when this very round shows nothing against the active site, although its streak is still bad."""
+    healths = state.health.get(state.active_site or "", {})
+    if any(h.forced is HealthState.DOWN for h in healths.values()):
+        return None
     ours = [s for s in seen.samples if s.site == state.active_site]
     outcomes = {round_outcome([s for s in ours if s.check == c.name])[0] for c in context.service.checks}
     if not ours or Outcome.FAIL in outcomes:
@@ -200,8 +206,16 @@ def _notices(
             severity = "info" if good else "critical"
             why = (*plan.reasons, last_reason(context, plan))
             found.append(notice(context, state, f"{plan.kind}-{result.reason}", severity, title, why, plan.id))
+    return found + _standing_notices(context, state, world, decision)
+
+
+def _standing_notices(context: Context, state: State, world: World, decision: Decision) -> list[Notice]:
+    """What is so now, and is told once. Maintenance mutes all but the decision's own, which has thought of it."""
+    found = []
     if decision.kind in (DecisionKind.PAGE, DecisionKind.ASK, DecisionKind.REFUSE):
         found.append(_page(context, state, decision))
+    if quiet(context.service, world.now, state.active_site or "") is not None:
+        return found
     changed = changed_by_others(context, state, world.hosts) if state.open_plan is None else []
     if changed:
         found.append(notice(context, state, "records-changed", "critical", "DNS records were changed", tuple(changed)))

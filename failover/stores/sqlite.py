@@ -9,7 +9,7 @@ import msgspec
 
 from failover.core.cutover import CutoverPlan
 from failover.core.saga import Event
-from failover.core.world import Orders, Pause, State
+from failover.core.world import Forced, Orders, Pause, State, forced_in
 from failover.errors import StateDamaged, StateError, StateStale
 from failover.stores import chain, codec, documents
 from failover.stores.chain import Link
@@ -140,6 +140,9 @@ class SqliteStore:
 
     def set_pause(self, pause: Pause | None) -> None:
         self._order(lambda orders: replace(orders, pause=pause))
+
+    def force(self, site: str, forced: Forced | None) -> None:
+        self._order(lambda orders: forced_in(orders, site, forced))
 
     def abort(self, plan: str) -> None:
         self._order(lambda orders: replace(orders, aborted=orders.aborted | {plan}))

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 from failover.core.cutover import CutoverPlan
 from failover.core.saga import Event
-from failover.core.world import Orders, Pause, State
+from failover.core.world import Forced, Orders, Pause, State, forced_in
 from failover.errors import LockedError, StateError, StateMissing, StateStale
 from failover.stores import chain, codec
 from failover.stores.chain import Link
@@ -155,6 +155,9 @@ class MemoryStore:
 
     def set_pause(self, pause: Pause | None) -> None:
         self._order("set_pause", lambda orders: replace(orders, pause=pause))
+
+    def force(self, site: str, forced: Forced | None) -> None:
+        self._order("force", lambda orders: forced_in(orders, site, forced))
 
     def abort(self, plan: str) -> None:
         self._order("abort", lambda orders: replace(orders, aborted=orders.aborted | {plan}))

@@ -23,7 +23,7 @@ from failover.core.health import Health, HealthState
 from failover.core.model import Instant, Node, NodeState
 from failover.core.rrsets import RRset
 from failover.core.saga import Event, EventKind, Value
-from failover.core.world import Debt, Orders, Pause, State
+from failover.core.world import Debt, Forced, ForcedAs, Orders, Pause, State
 from failover.errors import LockedError, StateError, StateFenced, StateMissing, StateStale
 from failover.ports import Lease, Store
 
@@ -111,6 +111,7 @@ class StoreConformance:
             lambda: store.save_plan(plan("p"), term=term),
             lambda: store.abort("p"),
             lambda: store.set_pause(None),
+            lambda: store.force("aurora", None),
         ]
         for ask in asks:
             with pytest.raises(StateMissing) as caught:
@@ -228,6 +229,21 @@ class StoreConformance:
         store.set_pause(None)
         assert other.orders().pause is None
         assert other.orders().aborted == {"p1", "p2"}
+
+    def test_a_word_about_a_site_stands_until_it_is_taken_back(self, store: Store, open_store: OpenStore) -> None:
+        drained = Forced(word=ForcedAs.DRAINED, since=instant(1), reason="disks are replaced")
+        up = Forced(word=ForcedAs.UP, since=instant(2), reason="the probe is wrong", until=instant(62))
+        store.force("aurora", up)
+        open_store().force("boreas", up)
+        open_store().force("aurora", drained)
+        assert store.orders().forced == {"aurora": drained, "boreas": up}
+        assert (store.orders().forced_at(instant(61)), store.orders().forced_at(instant(62))) == (
+            {"aurora": drained, "boreas": up},
+            {"aurora": drained},
+        )
+        store.force("boreas", None)
+        store.force("cirrus", None)
+        assert open_store().orders() == Orders(forced={"aurora": drained})
 
     def test_orders_do_not_make_a_state_stale(self, store: Store, open_store: OpenStore, term: int) -> None:
         state = store.load()

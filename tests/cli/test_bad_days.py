@@ -1,5 +1,6 @@
 """Bad days at the command line: every one ends with a sentence, a next step, and the right exit code."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,6 +32,8 @@ NEEDS_STATE = (
     ["continue"],
     ["pause"],
     ["unpause"],
+    ["drain", "aurora"],
+    ["force", "aurora", "down"],
     ["destroy", "--yes"],
 )
 
@@ -127,6 +130,9 @@ def test_which_config_counts(capsys: pytest.CaptureFixture[str], here: Path, mon
         ["local", "close", "nobody"],
         ["pause", "--for", "soon"],
         ["pause", "--for", "10"],
+        ["force", "aurora"],
+        ["force", "aurora", "sideways"],
+        ["force", "aurora", "up", "--clear"],
     ],
 )
 def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
@@ -242,6 +248,28 @@ def test_a_pause_that_has_expired_is_no_pause(capsys: pytest.CaptureFixture[str]
     SqliteStore(here / ".failover" / "state.db").set_pause(Pause(since=earlier, reason="lunch", until=earlier.plus(60)))
     assert '"paused": false' in said(capsys, "status", "-o", "json")[1]
     assert "lunch" not in said(capsys, "status")[1]
+
+
+def test_a_word_about_a_site_is_shown_everywhere_until_it_is_taken_back(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    published(here)
+    for words, word in (
+        (["drain", "boreas"], "drained"),
+        (["force", "boreas", "down"], "forced down"),
+        (["force", "boreas", "up"], "forced up"),
+    ):
+        code, _, err = said(capsys, *words, "--reason", "disks are replaced", "--for", "2h")
+        assert (code, "disks are replaced" in err) == (0, True)
+        shown = said(capsys, "status")[1]
+        assert f"FORCED: boreas is {word} by a person for another 120 min (disks are replaced)" in shown
+        site = json.loads(said(capsys, "status", "-o", "json")[1])["sites"][1]
+        assert (site["name"], site["forced"]) == ("boreas", word.removeprefix("forced "))
+        assert said(capsys, words[0], "boreas", "--clear")[0] == 0
+        assert "FORCED" not in said(capsys, "status")[1]
+    assert "failover cutover" in said(capsys, "drain", "aurora")[2], "it is the active site"
+    code, out, err = said(capsys, "drain", "nowhere")
+    assert (code, out, "there is aurora, boreas" in err) == (64, "", True)
 
 
 # ------------------------------------------------------------------------------------ output

@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
         "`kind` must be one of local, rfc2136; did you mean `rfc2136`?",
         "rfc2137",
     ),
-    "no-kind": ("{kind: local}", "{}", 8, "`kind` is missing", "one"),
+    "no-kind": ("{kind: local}", "{}", 8, "`dns.hosts.one.kind` is missing", "one"),
     "given-warm": (
         "  there: {",
         "  there: {standby: warm, ",
@@ -392,7 +392,7 @@ MANAGED_WRONG: dict[str, tuple[Any, ...]] = {
     ),
     "no-release": ("release: ", "notify: []\n#", "6:3", "`release` is missing: site `here` is managed"),
     "no-nodes": ("nodes:\n  web: {count: 2}\n", "", "6:3", "`nodes` is missing: site `here` is managed"),
-    "no-run": (", run: python3 server.py", "", "7:1", "`run` is missing"),
+    "no-run": (", run: python3 server.py", "", "7:1", "`release.run` is missing"),
     "run-quote": ("run: python3 server.py", "run: python3 'server.py", "7:27", "`run` has a quote that is not closed"),
     "count-text": ("{count: 2}", "{count: '2'}", "9:16", "`count` must be a whole number: write 2"),
     "count-none": ("{count: 2}", "{count: 0}", "9:16", "`count` must be at least 1"),
@@ -491,9 +491,9 @@ def test_missing_keys_are_told_where_they_belong(findings: Findings) -> None:
         shown("1:1", "`checks` is missing", "version: 1", 0),
         shown("1:1", "`service` is missing", "version: 1", 0),
         shown("1:1", "`sites` is missing", "version: 1", 0),
-        shown("2:1", "`hosts` is missing", "dns: {}", 0),
-        shown("2:1", "`records` is missing", "dns: {}", 0),
-        shown("2:1", "`zones` is missing", "dns: {}", 0),
+        shown("2:1", "`dns.hosts` is missing", "dns: {}", 0),
+        shown("2:1", "`dns.records` is missing", "dns: {}", 0),
+        shown("2:1", "`dns.zones` is missing", "dns: {}", 0),
     )
 
 

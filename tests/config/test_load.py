@@ -16,6 +16,7 @@ from failover.config.model import (
     ProviderConfig,
     ReleaseConfig,
 )
+from failover.core.decide import DAY_S
 from failover.core.model import (
     Action,
     Check,
@@ -29,6 +30,7 @@ from failover.core.model import (
     Site,
     Standby,
 )
+from failover.core.windows import MONDAY_UTC_S, Window
 from failover.errors import ConfigError
 from failover.net.secret import SecretRef
 from tests.config.conftest import MANAGED, MINIMAL
@@ -163,6 +165,8 @@ def test_controls_know_where_they_are(example: Config) -> None:
 
 def test_a_reaction_keeps_the_usual_value_of_what_it_does_not_say(example: Config) -> None:
     assert example.service.policy == Policy(
+        flap_limit=4,
+        flap_window_s=1800.0,
         account_closed=Reaction(action=Action.CUTOVER, confirm_s=3.0),
         provider_down=Reaction(action=Action.ASK, confirm_s=300.0),
         app_down=Reaction(action=Action.CUTOVER, confirm_s=120.0),
@@ -336,3 +340,21 @@ def test_a_good_config_needs_no_help_in_guessing() -> None:
 load(Path({str(EXAMPLE)!r})); print('difflib' in sys.modules)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+# ------------------------------------------------------------------------------------ maintenance
+
+
+def test_maintenance_in_seconds(example: Config) -> None:
+    """1 December 2026, 22:00 UTC; and three nights from Saturday on, over the end of the week."""
+    once, *weekly = example.service.maintenance
+    assert once == Window(start_utc_s=1_796_162_400.0, length_s=14_400.0, reason="network works")
+    nights = [5 * DAY_S, 6 * DAY_S, 0.0]
+    assert [w.start_utc_s - MONDAY_UTC_S for w in weekly] == [night + 23.5 * 3600 for night in nights]
+    assert {(w.length_s, w.every_s, w.site, w.reason) for w in weekly} == {(3600.0, 7 * DAY_S, "fourth", "patches")}
+
+
+def test_rounds_and_the_dead_man_s_switch(example: Config) -> None:
+    assert (example.service.every_s, example.service.rounds, example.service.round_s) == (30.0, 3, 10.0)
+    assert example.ping == "https://ping.example.net/abc"
+    assert "ping.example" not in repr(example)

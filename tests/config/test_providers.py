@@ -168,7 +168,7 @@ def test_a_kind_of_another_package_is_named_among_the_known(findings: Findings) 
 WRONG: dict[str, tuple[str, str]] = {
     "kind-in-capitals": ("{kind: AWS}", f"4:18: `kind` must be one of {ALL_KINDS}; did you mean `aws`?"),
     "kind-far-off": ("{kind: qqq}", f"4:18: `kind` must be one of {ALL_KINDS}"),
-    "no-kind": ("{}", "4:3: `kind` is missing"),
+    "no-kind": ("{}", "4:3: `providers.aurora.kind` is missing"),
     "kind-is-no-text": ("{kind: 5}", "4:18: `kind` must be text: write it in quotes"),
     "no-mapping": ("5", "4:11: `aurora` must be a mapping"),
     "unknown-key": (
@@ -185,10 +185,10 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "one-role-only": (
         "{kind: hetzner, credentials: {watch: {token: {env: T}}}}",
-        "4:27: `mirror` is missing",
+        "4:27: `providers.aurora.credentials.mirror` is missing",
     ),
-    "no-credentials": ("{kind: vultr}", "4:3: `credentials` is missing"),
-    "no-token": ("{kind: vultr, credentials: {}}", "4:25: `token` is missing"),
+    "no-credentials": ("{kind: vultr}", "4:3: `providers.aurora.credentials` is missing"),
+    "no-token": ("{kind: vultr, credentials: {}}", "4:25: `providers.aurora.credentials.token` is missing"),
     "token-itself": ("{kind: vultr, credentials: {token: hunter2}}", f"4:46: {REFERENCE}"),
     "half-a-key": (
         "{kind: aws, credentials: {access_key: {env: A}}}",

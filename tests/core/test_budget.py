@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.core.budget import STARTS_PER_S, cadence_s, gap_s, observe_s, starts_s, terms, total_s
+from failover.core.budget import (
+    STARTS_PER_S,
+    cadence_s,
+    gap_s,
+    intervals_after,
+    observe_s,
+    observed_cadence_s,
+    sentence,
+    starts_s,
+    terms,
+    total_s,
+)
 from failover.core.model import Action, Reaction, Service, Site, Standby
 from tests.core.builders import HTTP, SERVICE, SITES, policy
 
@@ -20,8 +31,9 @@ def found(service: Service, target: Site = TARGET, hooks_s: float = 0.0) -> dict
 def test_the_worst_case_of_a_hot_target() -> None:
     assert found(SERVICE) == {
         "cadence": 10.0,
+        "jitter": 1.0,
         "fall": 20.0,
-        "round": 5.0,
+        "timeout": 5.0,
         "confirm": 60.0,
         "grain": 10.0,
         "reconfirm": 5.0,
@@ -30,6 +42,42 @@ def test_the_worst_case_of_a_hot_target() -> None:
         "confirm-dns": 5.0,
         "ttl": 60.0,
     }
+
+
+def test_rounds_within_one_check_are_the_cadence() -> None:
+    often = replace(SERVICE, every_s=60.0, rounds=6, call_s=2.0)
+    assert (often.round_s, gap_s(often)) == (10.0, 35.0)
+    assert found(often)["cadence"] == 10.0
+    assert found(replace(often, rounds=1))["cadence"] == 60.0
+
+
+def test_an_interval_longer_than_the_cadence_is_a_term_of_its_own() -> None:
+    seldom = replace(SERVICE, every_s=10.0, checks=(replace(HTTP, interval_s=30.0),))
+    assert (found(seldom)["cadence"], found(seldom)["interval"], found(seldom)["fall"]) == (10.0, 20.0, 60.0)
+    assert "interval" not in found(SERVICE)
+
+
+def test_the_worse_of_the_configured_and_the_observed_cadence_counts() -> None:
+    """`every: 10s`, but cron comes once a minute."""
+    as_run = {t.term: t.seconds for t in terms(SERVICE, TARGET, intervals_s=(60.2, 59.9, 60.0))}
+    assert (as_run["cadence"], as_run["fall"], as_run["grain"]) == (60.0, 120.0, 60.0)
+    for intervals in ((), (60.0, 60.0), (10.4, 10.2, 10.9, 10.3), (10.0, 7200.0, 10.0, 10.0)):
+        assert {t.term: t.seconds for t in terms(SERVICE, TARGET, intervals_s=intervals)} == found(SERVICE)
+
+
+def test_of_the_observed_intervals_one_accident_is_left_out() -> None:
+    assert observed_cadence_s((10.0, 7200.0)) is None
+    assert observed_cadence_s((10.0, 7200.0, 11.0)) == 11.0
+    assert observed_cadence_s((10.0, 7200.0, 3600.0)) == 3600.0
+    kept: tuple[float, ...] = ()
+    for number in range(50):
+        kept = intervals_after(kept, float(number))
+    assert kept == tuple(float(number) for number in range(30, 50))
+
+
+def test_the_sum_can_be_read_in_one_line() -> None:
+    said = sentence(terms(SERVICE, TARGET))
+    assert said.startswith("183 s = 10 cadence + 1 jitter + 20 fall + 5 timeout + 60 confirm")
 
 
 def test_terms_of_nothing_are_not_listed() -> None:
@@ -93,7 +141,7 @@ def test_many_targets_are_not_begun_at_once() -> None:
 def test_every_term_says_why() -> None:
     cold = replace(TARGET, standby=Standby.COLD)
     assert all(t.why and t.seconds > 0 for t in terms(SERVICE, cold, hooks_s=1.0))
-    assert len({t.term for t in terms(SERVICE, cold, hooks_s=1.0)}) == 12
+    assert len({t.term for t in terms(SERVICE, cold, hooks_s=1.0)}) == 13
 
 
 seconds = st.floats(0, 600, allow_nan=False)
