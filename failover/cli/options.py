@@ -17,5 +17,9 @@ WaitOption = Annotated[
 ]
 TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to stay with the plan.")]
 VantageOption = Annotated[str | None, typer.Option("--vantage", help="Name of this vantage (else FAILOVER_VANTAGE).")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; shown everywhere.")]
+ForOption = Annotated[str | None, typer.Option("--for", help="For how long: 30m, 2h (else until it is taken back).")]
+ClearOption = Annotated[bool, typer.Option("--clear", help="Take it back.")]
+NO_REASON = "no reason given"
 Names = Annotated[list[str] | None, typer.Argument(help="Which ones (all, if none is named).")]
 Name = Annotated[str, typer.Argument(help="A cloud, DNS host or control, as `failover local list` shows it.")]

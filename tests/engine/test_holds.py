@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from failover.core.cutover import PlanKind
 from failover.core.decide import DecisionKind
 from failover.core.windows import Window
 from failover.core.world import Forced, ForcedAs
@@ -40,9 +41,11 @@ def test_a_site_drained_on_the_way_is_seen_just_before_the_pivot() -> None:
     found = published(hook=hook)
     hook.happens = lambda: say(found, "boreas", ForcedAs.DRAINED)
     lose(found)
-    found.ticks(10)
-    assert "boreas is drained by a person" in found.reasons("swap")
-    assert found.epochs() == [1, 1]
+    found.until("cirrus")
+    first = next(p for p in found.plans() if p.kind is PlanKind.CUTOVER)
+    journal = found.context.store.journal(first.id)
+    assert (first.target, journal[-1].reason) == ("boreas", "unwound")
+    assert any("boreas is drained by a person" in event.reason for event in journal)
 
 
 def test_an_active_site_that_is_forced_down_gets_its_reaction_although_it_answers() -> None:
