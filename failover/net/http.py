@@ -86,16 +86,17 @@ class _Problem(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    """The usual shape of a refusal: `{"error": {"code", "message"}}`."""
+    """The usual shapes of a refusal: `{"error": {"code", "message"}}` and `{"error": "message"}`."""
 
-    error: _Problem
+    error: _Problem | str
 
 
 class ApiClient:
     """One API under one base address, with one token. May be used by several threads.
 
     `timeout_s` bounds each wait for the network, `deadline_s` the whole call with its repetitions. `codes` says which
-    error a provider's own code means where the status alone would mislead.
+    error a provider's own code means where the status alone would mislead. `header`: where the token goes, if not into
+    `Authorization`. `ca_file`: what to trust instead of what this machine does.
     """
 
     def __init__(
@@ -106,19 +107,34 @@ class ApiClient:
         timeout_s: float,
         deadline_s: float,
         codes: Mapping[str, type[AdapterError]] = _NO_CODES,
+        header: str | None = None,
+        ca_file: str | None = None,
     ) -> None:
         self._base = base.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        credential = {header: token} if header else {"Authorization": f"Bearer {token}"}
+        self._headers = {**credential, "Accept": "application/json"}
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
         self._codes = codes
-        self._pool = urllib3.PoolManager(maxsize=4, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, ca_certs=ca_file)
 
     def get(
-        self, path: str, into: type[T], operation: str, object: str = "", query: Mapping[str, str] | None = None
+        self,
+        path: str,
+        into: type[T],
+        operation: str,
+        object: str = "",
+        query: Mapping[str, str] | None = None,
+        *,
+        deadline_s: float | None = None,
     ) -> T:
-        """Read. Repeated within the deadline while the API cannot be reached, throttles, or says 502 or 503."""
-        return self._repeat(lambda left: self._call("GET", path, into, operation, object, left, query=query))
+        """Read. Repeated within the deadline while the API cannot be reached, throttles, or says 502 or 503.
+
+        `deadline_s`: what is left of the caller's own.
+        """
+        return self._repeat(
+            lambda left: self._call("GET", path, into, operation, object, left, query=query), deadline_s
+        )
 
     def get_once(self, path: str, into: type[T], operation: str, object: str = "") -> T:
         """Read, one attempt: where a failure is an answer too."""
@@ -137,15 +153,40 @@ class ApiClient:
         body = json.dumps(document).encode()
         return self._call("POST", path, into, operation, object, self._deadline_s, body=body)
 
+    def send(
+        self, method: str, path: str, document: object, operation: str, object: str = "", *, deadline_s: float
+    ) -> None:
+        """Change something by one request, never repeated; what the answer holds does not matter.
+
+        Raises TimedOut whenever the API may have carried it out: when it did not answer, or something in between did.
+        Any other error is a no, and then nothing has changed.
+        """
+        data = json.dumps(document).encode()
+        try:
+            status, headers, body = self._exchange(method, self._base + path, data, deadline_s)
+        except (HTTPError, OSError) as error:
+            failure = self._no_answer(error, operation, object)
+            if isinstance(error, NewConnectionError | ConnectTimeoutError):
+                raise failure from error  # nothing was sent
+            raise TimedOut(operation, object, f"{failure.cause}; it may be done all the same") from error
+        if 200 <= status < 300:
+            return
+        answer = _answer(status, headers, body)
+        failure = self._error(answer, headers, operation, object)
+        if status >= 500:
+            failure = TimedOut(operation, object, f"{failure.cause}; it may be done all the same")
+        raise failure from answer
+
     # ------------------------------------------------------------------------------------------ repeating
 
-    def _repeat(self, attempt: Callable[[float], T]) -> T:
+    def _repeat(self, attempt: Callable[[float], T], deadline_s: float | None = None) -> T:
         import tenacity  # only needed here, and slow to import
 
-        until = time.monotonic() + self._deadline_s
+        within_s = self._deadline_s if deadline_s is None else deadline_s
+        until = time.monotonic() + within_s
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_pass),
-            stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(self._deadline_s),
+            stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(within_s),
             wait=_wait_s,
             reraise=True,
         )
@@ -233,7 +274,8 @@ class ApiClient:
 
 def _answer(status: int, headers: Mapping[str, str], data: bytes) -> Answer:
     try:
-        problem = decode(data, _Envelope).error
+        said = decode(data, _Envelope).error
+        problem = _Problem(message=said) if isinstance(said, str) else said
     except (msgspec.DecodeError, UnicodeError):
         problem = _Problem(message=f"{_kind(headers)} that names no error")
     return Answer(status, _readable(problem.code), _readable(problem.message))

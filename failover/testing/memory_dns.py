@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from failover.core.rrsets import Changes, RRset, by_key, normal_name
+from failover.core.rrsets import Changes, RRset, normal_name
+from failover.dns.compare import Records, removed, require, standing
 from failover.dns.transaction import OPERATION, check_transaction, is_inside
-from failover.errors import Conflict, NotFound, TimedOut, Unreachable, Unreadable
+from failover.errors import NotFound, TimedOut, Unreachable, Unreadable
 from failover.ports import HostTraits
 
-Records = Mapping[tuple[str, str], RRset]
 Faults = Callable[[str], Exception | None]
 
 
@@ -73,7 +73,7 @@ class MemoryDns:
             raise fault
         with self._lock:
             records = self._versions(zone)[-1].records
-        return tuple(dict.fromkeys(found for name, type in names if (found := _standing(records, name, type))))
+        return standing(records, names)
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         fault = self.faults("apply")
@@ -109,14 +109,14 @@ class MemoryDns:
     def _apply_whole(self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
         with self._lock:
             records = dict(self._versions(zone)[-1].records)
-            _require(records, zone, changes, expect, fence)
+            require(zone, changes, expect, fence, records)
             for key, rrset in _writes(changes, expect, fence):
                 _write(records, key, rrset)
             self._publish(zone, records)
 
     def _apply_singly(self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
         with self._lock:
-            _require(self._versions(zone)[-1].records, zone, changes, expect, fence)
+            require(zone, changes, expect, fence, self._versions(zone)[-1].records)
         for key, rrset in _writes(changes, expect, fence):
             fault = self.faults("write")
             if fault is not None:
@@ -153,7 +153,7 @@ class MemoryAuthority:
         zone = host.zone_of(name)
         if zone is None:
             raise Unreadable("ask name server", f"{server} for {name} {type}", "it answers REFUSED")
-        return _standing(host.visible(zone), name, type)
+        return next(iter(standing(host.visible(zone), [(name, type)])), None)
 
 
 class MemoryResolver:
@@ -174,30 +174,6 @@ class MemoryResolver:
         return self.names.get(normal_name(name), ())
 
 
-def _standing(records: Records, name: str, type: str) -> RRset | None:
-    here = normal_name(name)
-    return records.get((here, type.upper())) or records.get((here, "CNAME"))
-
-
-def _require(records: Records, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
-    for wanted in (expect, fence):
-        found = None if wanted is None else records.get(wanted.key)
-        values = None if found is None else found.values
-        if wanted is not None and values != (None if expect is None else expect.values):
-            raise Conflict(OPERATION, zone, f"the fence is {found}, not {expect}")
-    left = by_key(rrset for key, rrset in records.items() if key not in _removed(changes))
-    for rrset in changes.put:
-        beside = {type for name, type in left if name == rrset.name} - {rrset.type}
-        if beside and (rrset.type == "CNAME" or "CNAME" in beside):
-            raise Conflict(
-                OPERATION, zone, f"{rrset.name} {rrset.type} cannot stand beside {', '.join(sorted(beside))}"
-            )
-
-
-def _removed(changes: Changes) -> set[tuple[str, str]]:
-    return {(normal_name(name), type.upper()) for name, type in changes.remove}
-
-
 def _writes(changes: Changes, expect: RRset | None, fence: RRset | None) -> list[tuple[tuple[str, str], RRset | None]]:
     """New sets first, so that a change that ends halfway leaves something to answer; the fence stands before all."""
     writes: list[tuple[tuple[str, str], RRset | None]] = []
@@ -206,7 +182,7 @@ def _writes(changes: Changes, expect: RRset | None, fence: RRset | None) -> list
     elif expect is not None:
         writes.append((expect.key, None))
     writes += [(rrset.key, rrset) for rrset in changes.put]
-    writes += [(key, None) for key in sorted(_removed(changes))]
+    writes += [(key, None) for key in sorted(removed(changes))]
     return writes
 
 

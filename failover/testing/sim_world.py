@@ -32,11 +32,12 @@ from failover.core.model import (
 )
 from failover.core.model import Action as PolicyAction
 from failover.core.rrsets import Changes, Epoch, RRset, epoch_name, epoch_set, read_epoch
+from failover.dns.compare import Records
 from failover.engine.context import Context, Package
 from failover.errors import AccessRefused, AdapterError, Rejected, Throttled, Unreachable, Unreadable
 from failover.ports import Dns, Hook, Lease, Notice, Notifier, Runtime, Store
 from failover.testing.memory_cloud import MemoryCloud
-from failover.testing.memory_dns import MemoryAuthority, MemoryDns, MemoryResolver, Records, ReplyLost
+from failover.testing.memory_dns import MemoryAuthority, MemoryDns, MemoryResolver, ReplyLost
 from failover.testing.memory_probe import Answer, MemoryProbe
 from failover.testing.memory_store import MemoryDisk, MemoryLease, MemoryStore
 from failover.testing.sim_runtime import VirtualClock

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from failover.core.rrsets import Changes
+from failover.dns.compare import Records
 from failover.errors import Conflict, NotFound, TimedOut, Unreachable, Unreadable
 from failover.testing.dns import FENCE, WWW, ZONE, address_set, fence, put
-from failover.testing.memory_dns import MemoryAuthority, MemoryDns, Records, ReplyLost
+from failover.testing.memory_dns import MemoryAuthority, MemoryDns, ReplyLost
 
 OLD, NEW = address_set(WWW, "192.0.2.1"), address_set(WWW, "198.51.100.7")
 WWW_A = (WWW, "A")
