@@ -6,8 +6,8 @@ repeat, set a timeout on every call, and never print. The engine calls them thro
 The behaviour of each port is one conformance suite in `failover.testing`, which every adapter passes.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from failover.core.cutover import CutoverPlan
@@ -138,7 +138,9 @@ class HostTraits:
 
     grade: int
     servers: tuple[str, ...]
-    """Its authoritative name servers, each `address:port`."""
+    """Its authoritative name servers, each `address:port` or `name:port`."""
+    servers_by_zone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where they differ from zone to zone: those of these zones, by normal name. All of them stand in `servers` too."""
     atomic_changes: int | None = None
     """How many record sets one transaction takes; None: no limit of its own."""
     ttl_s_min: int = 1
@@ -148,6 +150,10 @@ class HostTraits:
     converges_s: float = 0.0
     """How long after a change was accepted an older one, already on its way, may still overwrite it, and how long its
     servers may take to answer alike. 0 for grade 1."""
+
+    def servers_of(self, zone: str) -> tuple[str, ...]:
+        """The servers that answer for one zone (its normal name)."""
+        return self.servers_by_zone.get(zone, self.servers)
 
 
 class Dns(Protocol):

@@ -117,7 +117,11 @@ def test_records_are_swapped_and_never_overwritten() -> None:
     assert not any("*" in name or name.endswith(".") for name in only[f"{key}NormalizedRecordNames"])
     # "for all values" holds for none as well
     assert change["Condition"]["Null"] == dict.fromkeys(only, "false")
-    assert granted("cut-over") == {key, "route53:ListResourceRecordSets"}
+
+
+def test_cutting_over_may_do_what_the_dns_host_asks_for_and_nothing_more() -> None:
+    source = (ROOT / "failover" / "dns" / "route53.py").read_text(encoding="utf-8")
+    assert granted("cut-over") == {f"route53:{name}" for name in re.findall(r'"route53\.(\w+)"', source)}
 
 
 # ---------------------------------------------------------------------------------------------- what is asked

@@ -63,6 +63,21 @@ def _rfc2136(order: HostOrder) -> dict[str, Any]:
     return {"server": said["server"], "servers": said["servers"] or (), "key": key}
 
 
+def _route53(order: HostOrder) -> dict[str, Any]:
+    from failover.net.aws import AwsCredentials
+
+    said = order.options
+    credentials = {name: part for name, part in said.pop("credentials").items() if part is not None}
+    zones = order.config.service.zones
+    return {**said, "servers": said["servers"] or (), "zones": zones, "credentials": AwsCredentials(**credentials)}
+
+
+def _powerdns(order: HostOrder) -> dict[str, Any]:
+    said = order.options
+    credentials = said.pop("credentials")
+    return {**said, **credentials}
+
+
 def _others(order: HostOrder) -> dict[str, Any]:
     """What another package's kind gets: the common words, and all that its entry says."""
     return order.options
@@ -71,4 +86,6 @@ def _others(order: HostOrder) -> dict[str, Any]:
 WORDS: Mapping[str, Callable[[HostOrder], dict[str, Any]]] = {
     "local": _local,
     "rfc2136": _rfc2136,
+    "route53": _route53,
+    "powerdns": _powerdns,
 }

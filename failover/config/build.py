@@ -170,6 +170,8 @@ def _host(name: str, host: hosts.Host, base: Path) -> HostConfig:
         found = _with_references(host.model_extra, base)
         return HostConfig(name=name, kind=host.kind, options=found if isinstance(found, dict) else {})
     options = {field: _plain(getattr(host, field), base) for field in type(host).model_fields if field != "kind"}
+    if options.get("ca_file") is not None:
+        options["ca_file"] = str(base / str(options["ca_file"]))
     return HostConfig(name=name, kind=host.kind, options=options)
 
 
@@ -179,6 +181,8 @@ def _plain(value: object, base: Path) -> object:
         return _secret(value, base)
     if isinstance(value, shapes.Model):
         return {field: _plain(getattr(value, field), base) for field in type(value).model_fields}
+    if isinstance(value, dict):
+        return dict(value)
     return tuple(_plain(item, base) for item in value) if isinstance(value, list) else value
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
 from failover.config.findings import listed, suggestion
-from failover.config.providers import OTHER
-from failover.config.shapes import Domain, HostPort, Model, SecretReference
+from failover.config.providers import OTHER, AwsCredentials, Token
+from failover.config.shapes import Domain, Filled, HostPort, Model, SecretReference, Url, Word
 
-SHIPPED = ("local", "rfc2136")
+SHIPPED = ("local", "rfc2136", "route53", "powerdns")
 PLUGINS = "failover.dns"
 """The group of entry points by which other packages add kinds."""
 
@@ -42,6 +42,33 @@ class Rfc2136Host(Model):
     tsig: Tsig | None = None
 
 
+class Route53Host(Model):
+    """Public hosted zones of Amazon Route 53."""
+
+    kind: Literal["route53"]
+    zone_ids: dict[Domain, Word] = Field(
+        default={}, description="the hosted zone's id, by zone, where the account has several of one name"
+    )
+    servers: list[HostPort] | None = Field(
+        default=None, min_length=1, description="its name servers; default: those of the zone's delegation set"
+    )
+    endpoint: Url | None = Field(default=None, description="another address of its API: a test")
+    credentials: AwsCredentials = AwsCredentials()
+
+
+class PowerDnsHost(Model):
+    """A PowerDNS authoritative server, by its HTTP API."""
+
+    kind: Literal["powerdns"]
+    endpoint: Url = Field(description="where its web server listens, such as https://ns1.example.net:8081")
+    servers: list[HostPort] = Field(min_length=1, description="all servers that answer with authority")
+    server_id: Word = Field(default="localhost", description="what the API calls the server")
+    ca_file: Filled | None = Field(
+        default=None, description="what to trust at `endpoint`; default: what this machine does"
+    )
+    credentials: Token = Field(description="`token` is the API key")
+
+
 def _installed(kind: str) -> str:
     from importlib.metadata import entry_points  # slow, and few need it
 
@@ -67,6 +94,10 @@ def _kind(value: object) -> str:
 
 
 Host = Annotated[
-    Annotated[LocalHost, Tag("local")] | Annotated[Rfc2136Host, Tag("rfc2136")] | Annotated[OtherHost, Tag(OTHER)],
+    Annotated[LocalHost, Tag("local")]
+    | Annotated[Rfc2136Host, Tag("rfc2136")]
+    | Annotated[Route53Host, Tag("route53")]
+    | Annotated[PowerDnsHost, Tag("powerdns")]
+    | Annotated[OtherHost, Tag(OTHER)],
     Discriminator(_kind),
 ]

@@ -280,9 +280,26 @@ def _check_targets(book: _Book) -> None:
 def _check_hosts(book: _Book) -> None:
     seen: dict[str, str] = {}
     for host in book.names("dns", "hosts"):
-        server = book.text("dns", "hosts", host, "server")
-        if server is not None and seen.setdefault(server, host) != host:
-            book.say(f"host {quoted(seen[server])} is the same server", "dns", "hosts", host, "server")
+        for key, place in _places(book, host):
+            first = seen.setdefault(place, host)
+            if first != host:
+                book.say(f"host {quoted(first)} is the same server", "dns", "hosts", host, key)
+                break
+        zones = [normal_name(str(zone)) for zone in book.items("dns", "zones")]
+        for zone in book.names("dns", "hosts", host, "zone_ids"):
+            if normal_name(zone) not in zones:
+                message = f"there is no zone {quoted(zone)} in `zones`{suggestion(normal_name(zone), zones)}"
+                book.say(message, "dns", "hosts", host, "zone_ids", zone, key=True)
+
+
+def _places(book: _Book, host: str) -> Iterator[tuple[str, str]]:
+    """What a host is known by: where it takes changes, and where it answers."""
+    for key in ("server", "endpoint"):
+        place = book.text("dns", "hosts", host, key)
+        if place is not None and book.text("dns", "hosts", host, "kind") != "route53":
+            yield key, place
+    for server in book.items("dns", "hosts", host, "servers"):
+        yield "servers", str(server)
 
 
 # ---------------------------------------------------------------------------------------------- watching

@@ -13,12 +13,12 @@ import dns.exception
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
+import dns.rdtypes.ANY.TXT
 import msgspec
 
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.compare import Key, Records, confirm, removed, require, require_limits, standing
-from failover.dns.records import from_rrset, to_name, to_rdatas
+from failover.dns.records import to_rdatas
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Rejected, TimedOut, Unreadable
 from failover.net.calls import Deadline
@@ -211,7 +211,15 @@ def _from_contents(found: _Set, contents: Sequence[str]) -> RRset:
         if found.type in _MADE_UP:
             raise Unreadable(_READ, f"{found.name} {found.type}", f"no such value can be: {error}") from error
         return RRset(name=found.name, type=found.type, ttl_s=found.ttl, values=frozenset(contents))
-    return from_rrset(dns.rrset.from_rdata_list(to_name(found.name), found.ttl, rdatas))
+    values = frozenset(map(_text, rdatas))
+    return RRset(name=found.name, type=found.type, ttl_s=found.ttl, values=values)
+
+
+def _text(rdata: dns.rdata.Rdata) -> str:
+    """A TXT value that is no UTF-8 is somebody else's: it is shown as well as it can be."""
+    if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT):
+        return b"".join(rdata.strings).decode(errors="backslashreplace")
+    return rdata.to_text()
 
 
 def _require_plain(found: _Zone, name: str, type: str, operation: str) -> None:

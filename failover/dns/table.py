@@ -10,6 +10,8 @@ GROUP = "failover.dns"
 KINDS = {
     "local": "failover.dns.local:LocalHost",
     "rfc2136": "failover.dns.rfc2136:Rfc2136",
+    "route53": "failover.dns.route53:Route53",
+    "powerdns": "failover.dns.powerdns:PowerDns",
 }
 
 

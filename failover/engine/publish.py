@@ -12,7 +12,7 @@ from failover.engine.context import Context
 from failover.engine.observe import read_host
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.errors import AdapterError, Conflict, TimedOut
-from failover.ports import Call, Done
+from failover.ports import Call, Done, HostTraits
 
 
 class HostState(StrEnum):
@@ -148,9 +148,13 @@ def unserved(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts
     asked: list[tuple[str, tuple[str, str, frozenset[str]]]] = []
     for host in hosts:
         try:
-            asked += [(server, w) for server in servers_of(context, host) for w in _wanted(context, plan, rrsets)]
+            traits = traits_of(context, host)
         except AdapterError as error:
             late[host] = str(error)
+            continue
+        for zone in context.service.zones:
+            wanted = _wanted(context, plan, rrsets, zone)
+            asked += [(server, each) for server in traits.servers_of(zone) for each in wanted]
     calls = [
         Call(
             what=f"ask {server} for {name} {kind}",
@@ -170,17 +174,22 @@ def unserved(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts
     return late
 
 
-def _wanted(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset]) -> list[tuple[str, str, frozenset[str]]]:
+def _wanted(
+    context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], zone: str
+) -> list[tuple[str, str, frozenset[str]]]:
     service = context.service
-    found = [(r.name, r.type, r.values) for r in rrsets]
-    for zone in service.zones:
-        fence = epoch_set(service.name, zone, fence_of(plan))
-        values = frozenset() if plan.kind is PlanKind.WITHDRAW else fence.values
-        found.append((fence.name, "TXT", values))
-    return found
+    ours = {r.name for r in service.records if r.zone == zone}
+    fence = epoch_set(service.name, zone, fence_of(plan))
+    values = frozenset() if plan.kind is PlanKind.WITHDRAW else fence.values
+    return [*((r.name, r.type, r.values) for r in rrsets if r.name in ours), (fence.name, "TXT", values)]
+
+
+def traits_of(context: Context, host: str) -> HostTraits:
+    """Raises AdapterError."""
+    what = f"servers of {host}"
+    return context.runtime.call(what, context.hosts[host].traits, deadline_s=context.service.call_s)
 
 
 def servers_of(context: Context, host: str) -> tuple[str, ...]:
     """The authoritative servers of a host. Raises AdapterError."""
-    what = f"servers of {host}"
-    return context.runtime.call(what, context.hosts[host].traits, deadline_s=context.service.call_s).servers
+    return traits_of(context, host).servers
