@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from failover.config.findings import listed
+from failover.config.hosts import SHIPPED
 from tests.config.conftest import MANAGED, MINIMAL, Findings
 
+HOSTS = listed(SHIPPED)
 HTTP = '  http: {url: "http://{address}:8080/"}'
 
 
@@ -68,7 +71,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
         "{kind: local}",
         "{kind: rfc2137}",
         8,
-        "`kind` must be one of local, rfc2136; did you mean `rfc2136`?",
+        f"`kind` must be one of {HOSTS}; did you mean `rfc2136`?",
         "rfc2137",
     ),
     "no-kind": ("{kind: local}", "{}", 8, "`dns.hosts.one.kind` is missing", "one"),
@@ -428,6 +431,25 @@ MANAGED_WRONG: dict[str, tuple[Any, ...]] = {
         "6:10",
         "`here` has no addresses for group `web`, which `www.example.org` publishes",
     ),
+    "same-server-otherwise": (
+        "{one: {kind: local}}",
+        "{a: {kind: rfc2136, server: '192.0.2.1:53'}, b: {kind: powerdns, endpoint: 'http://192.0.2.1:8081', "
+        "servers: ['192.0.2.1:53'], credentials: {token: {env: A}}}}",
+        "12:119",
+        "host `a` is the same server",
+    ),
+    "zone-id-of-no-zone": (
+        "{one: {kind: local}}",
+        "{one: {kind: route53, zone_ids: {example.com: Z1}}}",
+        "12:43",
+        "there is no zone `example.com` in `zones`; did you mean `example.org`?",
+    ),
+    "host-token": (
+        "{one: {kind: local}}",
+        "{one: {kind: powerdns, endpoint: 'http://x/', servers: ['192.0.2.1:53'], credentials: {token: hunter2}}}",
+        "12:104",
+        "must be a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM, …]}; never the secret itself",
+    ),
     "same-server": (
         "{one: {kind: local}}",
         "{a: {kind: rfc2136, server: '192.0.2.1:53'}, b: {kind: rfc2136, server: '192.0.2.1:53'}}",
@@ -475,7 +497,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(findings: Findin
     )
     assert findings(text + "notify: 1\n") == (
         shown("1:10", "`version` must be 1", "version: 3", 9),
-        shown("8:23", "`kind` must be one of local, rfc2136", "  hosts: {one: {kind: x}}", 22),
+        shown("8:23", f"`kind` must be one of {HOSTS}", "  hosts: {one: {kind: x}}", 22),
         shown(
             "10:39",
             "there is no group of nodes `wob`; did you mean `web`?",
