@@ -89,8 +89,9 @@ class Compute(Account, Protocol):
         ...
 
     def clear(self, service: str, site: str) -> None:
-        """What `ensure` and `firewall` made besides nodes (firewalls, keys) is gone. Idempotent; called after the last
-        node was destroyed. Only what carries our labels or names.
+        """What `ensure` and `firewall` made besides nodes (firewalls, keys) is gone, and what was handed over to nodes
+        that somebody else deleted. Idempotent; called after the last node was destroyed. Only what carries our labels
+        or names.
         """
         ...
 

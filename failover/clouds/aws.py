@@ -119,6 +119,8 @@ class Aws:
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Waits for instances that are still ending; TimedOut when that takes too long."""
+        if self._bucket is not None:
+            self._bucket.withdraw_all()
         aws_network.remove_groups(self._asking("clear", f"{service} at {site}"), service, site)
 
     # ------------------------------------------------------------------------------------------ depot

@@ -136,6 +136,12 @@ class Bucket:
         """The object that was handed over under this name is not there. Idempotent."""
         self._delete(f"{self._prefix}handover/{quote(name, safe='')}", "withdraw", f"{name} in {self.bucket}")
 
+    def withdraw_all(self) -> None:
+        """Nothing that was ever handed over is there, to whichever node. Idempotent."""
+        what, prefix = "withdraw", f"{self._prefix}handover/"
+        for item in self._objects(prefix, what):
+            self._delete(item["Key"], what, f"{item['Key']} in {self.bucket}")
+
     # ------------------------------------------------------------------------------------------ the account
 
     def look(self) -> Answer:

@@ -166,6 +166,8 @@ class Hetzner(WithDepot):
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`."""
+        if self._depot is not None:
+            self._depot.withdraw_all()
         with self._asking("clear", f"{service} at {site} at {self.name}") as api:
             clear_firewalls(api, service, site, self._poll_s)
             clear_keys(api, service, site)

@@ -165,6 +165,8 @@ class LibcloudCloud(WithDepot):
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Waits for servers that are still going."""
+        if self._depot is not None:
+            self._depot.withdraw_all()
         place = Place(service=service, site=site)
         with self._lock(place.mark), self._asking("clear", f"{place.mark} at {self.name}") as api:
             self._patiently(api, lambda: self._dialect.clear(api, place))

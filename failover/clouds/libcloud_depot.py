@@ -8,9 +8,11 @@ from failover.ports import Depot
 
 
 class NodeDepot(Depot, Protocol):
-    """A depot that can also take back what was handed over. `Bucket` is one."""
+    """A depot that can also take back what was handed over: to one node, or to all. `Bucket` is one."""
 
     def withdraw(self, name: str) -> None: ...
+
+    def withdraw_all(self) -> None: ...
 
     def close(self) -> None: ...
 

@@ -24,6 +24,9 @@ class Shelf:
     def withdraw(self, name: str) -> None:
         self.withdrawn.append(name)
 
+    def withdraw_all(self) -> None:
+        self.withdrawn.append("all")
+
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -247,6 +247,9 @@ def test_what_was_handed_over_goes_with_the_node(standin: Moto) -> None:
     assert len(standin.objects()) == 1
     cloud.destroy(made)
     assert standin.objects() == {}
+    cloud.hand_over("deleted-by-somebody-else", b"DB_URL=x", 600.0)
+    cloud.clear("guestbook", made.site)
+    assert standin.objects() == {}
     cloud.close()
 
 

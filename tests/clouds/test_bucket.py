@@ -191,6 +191,16 @@ def test_the_same_name_replaces_and_withdrawing_removes(bucket: Bucket, standin:
     assert standin.objects() == {"failover/handover/web-00": b"other"}
 
 
+def test_everything_can_be_withdrawn_and_nothing_else_goes(bucket: Bucket, standin: Moto, release: Packed) -> None:
+    bucket.put(release.digest, release.archive)
+    for number in range(5):
+        bucket.hand_over(f"web-{number}", b"secret", 600.0)
+    for _ in range(2):
+        bucket.withdraw_all()
+    assert bucket.list() == {release.digest}
+    assert len(standin.objects()) == 1
+
+
 def test_what_nobody_can_fetch_any_more_is_removed_on_the_next_occasion(bucket: Bucket, standin: Moto) -> None:
     for number in range(5):
         bucket.hand_over(f"old-{number}", b"secret", 600.0)

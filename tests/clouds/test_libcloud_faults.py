@@ -313,4 +313,6 @@ def test_what_was_handed_over_is_withdrawn_with_the_node(world: World, tmp_path:
     cloud = made(world.case.dialect(world.standin), shelf, world.case.region)
     cloud.destroy(cloud.ensure(replace(wish(), release=packed.digest)))
     assert shelf.withdrawn == [wish().name]
+    cloud.clear(wish().service, wish().site)
+    assert shelf.withdrawn[-1] == "all", "also what nodes got that somebody else deleted"
     cloud.close()
