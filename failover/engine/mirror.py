@@ -1,7 +1,8 @@
 """plan, apply and destroy: every site gets its nodes and the same release, and nothing else is touched."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -29,7 +30,7 @@ Report = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteResult:
-    """How one site ended. `problem` when something is still to do."""
+    """How one site ended: what was `done` to its end, and a `problem` when something is still to do."""
 
     site: str
     done: tuple[str, ...] = ()
@@ -160,23 +161,26 @@ def _of(plan: SitePlan, *kinds: ActionKind) -> list[SiteAction]:
     return [a for a in plan.actions if a.kind in kinds]
 
 
-def _say(mirror: Mirror, plan: SitePlan, action: SiteAction, done: list[str]) -> None:
+@contextmanager
+def _doing(mirror: Mirror, plan: SitePlan, action: SiteAction, done: list[str]) -> Iterator[None]:
+    """The action is said and journaled before it begins; only one that came to its end counts as done."""
     text = f"{action.kind} {action.what}"
     mirror.report(plan.site, f"{text} ({action.why})")
     mirror.intend(plan.site, text, f"({action.why})")
+    yield
     done.append(text)
 
 
 def _starts(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     """Archive first, then every node that is missing or stands still; all of them are waited for together."""
     for action in _of(plan, ActionKind.UPLOAD):
-        _say(mirror, plan, action, done)
-        _upload(mirror, plan.site)
+        with _doing(mirror, plan, action, done):
+            _upload(mirror, plan.site)
     starting = _of(plan, ActionKind.CREATE, ActionKind.START)
     for action in starting:
         if action.spec is not None:
-            _say(mirror, plan, action, done)
-            ensure(mirror.context, action.spec)
+            with _doing(mirror, plan, action, done):
+                ensure(mirror.context, action.spec)
     names = {a.spec.name for a in starting if a.spec is not None} | _unproven(mirror, plan)
     if names:
         mirror.report(plan.site, f"waits for {len(names)} nodes to serve")
@@ -203,15 +207,15 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     for action in _of(plan, ActionKind.REBUILD, ActionKind.REPLACE):
         if action.spec is None:
             continue
-        _say(mirror, plan, action, done)
-        if action.kind is ActionKind.REBUILD:
-            _record(mirror, plan, without=action.nodes)
-            _gone(mirror, plan.site, action.nodes, rebuilt=True)
-        ensure(mirror.context, action.spec)
-        wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
-        _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
-        if action.kind is ActionKind.REPLACE:
-            _gone(mirror, plan.site, action.nodes)
+        with _doing(mirror, plan, action, done):
+            if action.kind is ActionKind.REBUILD:
+                _record(mirror, plan, without=action.nodes)
+                _gone(mirror, plan.site, action.nodes, rebuilt=True)
+            ensure(mirror.context, action.spec)
+            wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
+            _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
+            if action.kind is ActionKind.REPLACE:
+                _gone(mirror, plan.site, action.nodes)
 
 
 def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
@@ -221,12 +225,12 @@ def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     if leaving:
         _record(mirror, plan, without=leaving)
     for action in surplus:
-        _say(mirror, plan, action, done)
-        _gone(mirror, plan.site, action.nodes)
+        with _doing(mirror, plan, action, done):
+            _gone(mirror, plan.site, action.nodes)
     for action in _of(plan, ActionKind.REMOVE):
-        _say(mirror, plan, action, done)
         depot, digest = mirror.context.depots[plan.site], action.what
-        mirror.context.runtime.call(f"remove {short(digest)}", partial(depot.remove, digest), deadline_s=CREATE_S)
+        with _doing(mirror, plan, action, done):
+            mirror.context.runtime.call(f"remove {short(digest)}", partial(depot.remove, digest), deadline_s=CREATE_S)
     _record(mirror, plan, without=())
 
 
