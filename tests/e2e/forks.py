@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -19,6 +20,8 @@ from typing import IO, Any, TypeVar
 from failover.stores.database import Database, Work
 
 T = TypeVar("T")
+LOOK_S = 0.02
+"""How often it is looked whether a command shall be killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,24 @@ class Forks:
         self._server: subprocess.Popen[str] | None = None
 
     def run(
-        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_s: float, death: Death | None = None
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout_s: float,
+        death: Death | None = None,
+        kill_when: Callable[[], object] | None = None,
     ) -> tuple[int, str, str]:
-        """Exit code (negative: the signal that ended it), standard output and error. Raises TimeoutError."""
+        """Exit code (negative: the signal that ended it), standard output and error. Raises TimeoutError.
+
+        `kill_when`: SIGKILL comes as soon as it is true.
+        """
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             wish: dict[str, Any] = {"words": list(words), "cwd": str(cwd), "env": dict(env)}
             if death is not None:
                 wish |= {"number": death.number, "moment": death.moment}
-            code = self._ask(wish, out, err, timeout_s)
+            code = self._ask(wish, out, err, timeout_s, kill_when)
             return code, _text(out), _text(err)
 
     def close(self) -> None:
@@ -54,7 +67,14 @@ class Forks:
             self._server.communicate(timeout=30)
             self._server = None
 
-    def _ask(self, wish: dict[str, Any], out: IO[bytes], err: IO[bytes], timeout_s: float) -> int:
+    def _ask(
+        self,
+        wish: dict[str, Any],
+        out: IO[bytes],
+        err: IO[bytes],
+        timeout_s: float,
+        kill_when: Callable[[], object] | None,
+    ) -> int:
         server = self._server = self._server or _start()
         assert server.stdin is not None
         assert server.stdout is not None
@@ -64,10 +84,15 @@ class Forks:
         server.stdin.write(json.dumps(wish) + "\n")
         server.stdin.flush()
         pid = int(server.stdout.readline())
-        if not select.select([server.stdout], [], [], timeout_s)[0]:
-            os.kill(pid, signal.SIGKILL)
-            server.stdout.readline()
-            raise TimeoutError(f"{wish['words']} did not end:\n{_text(out)}{_text(err)}")
+        until = time.monotonic() + timeout_s
+        while not select.select([server.stdout], [], [], timeout_s if kill_when is None else LOOK_S)[0]:
+            if kill_when is not None and kill_when():
+                os.kill(pid, signal.SIGKILL)  # not reaped before its exit code was read
+                break
+            if time.monotonic() > until:
+                os.kill(pid, signal.SIGKILL)
+                server.stdout.readline()
+                raise TimeoutError(f"{wish['words']} did not end:\n{_text(out)}{_text(err)}")
         return int(server.stdout.readline())
 
 
@@ -129,7 +154,6 @@ def _import_everything() -> None:
     import failover.cli.playing
     import failover.cli.showing
     import failover.cli.watching
-    import failover.clouds.local
     import failover.config.build
     import failover.dns.authority
     import failover.dns.local
@@ -137,6 +161,10 @@ def _import_everything() -> None:
     import failover.hooks.commands
     import failover.hooks.notify
     import failover.probes.prober  # noqa: F401
+    from failover.clouds.table import KINDS, factory
+
+    for kind in KINDS:
+        factory(kind)
 
 
 def _become(wish: dict[str, Any]) -> int:

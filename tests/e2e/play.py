@@ -70,10 +70,12 @@ class Play:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         death: Death | None = None,
+        kill_when: Callable[[], object] | None = None,
     ) -> Ran:
-        """Run one command to its end. It must end by itself, and with (one of) the code(s)."""
-        at = cwd or self.directory
-        ran = self.keep(words, *FORKS.run(words, cwd=at, env=environment(env), timeout_s=COMMAND_S, death=death))
+        """Run one command to its end. It must end by itself, unless it is killed, and with (one of) the code(s)."""
+        at, with_ = cwd or self.directory, environment(env)
+        ended = FORKS.run(words, cwd=at, env=with_, timeout_s=COMMAND_S, death=death, kill_when=kill_when)
+        ran = self.keep(words, *ended)
         assert ran.code in ([code] if isinstance(code, int) else code), str(ran)
         assert "Traceback" not in ran.err, str(ran)
         return ran

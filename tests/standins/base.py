@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -53,6 +53,15 @@ class Mood(StrEnum):
     ACTIVE = "active"
     WARNED = "warned"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A node that is switched on, as the provider's hypervisor knows it: its public address, and what it is told."""
+
+    id: str
+    address: str
+    user_data: str
 
 
 class Refused(Exception):
@@ -114,6 +123,7 @@ class StandIn(ABC):
     Attributes that a test may set at any time: `pace`, `delay_s` (every request takes that long), `page_max` (no list
     has more items a page, whatever is asked for), `nodes_max` (the account's limit), `closed_status` (what a closed
     account gets) except from `open_when_closed` (a pattern of `METHOD /path`: what a closed account may still read).
+    `host` is where it listens; `free_v4` are the addresses that its nodes get, one after the other.
     """
 
     closed_message = "You do not have access for the attempted action."
@@ -129,7 +139,8 @@ class StandIn(ABC):
         page_max: int | None = None,
         pace: Pace = Pace(),
         delay_s: float = 0.0,
-        network_v4: str = "198.18.0.0/15",
+        host: str = "127.0.0.1",
+        free_v4: Iterator[str] | None = None,
         network_v6: str = "2001:db8::/64",
     ) -> None:
         self.tokens = {token}
@@ -142,12 +153,14 @@ class StandIn(ABC):
         self.reason = ""
         self.refusing = False
         self.unreachable = False
+        self.hanging = False
+        """Somebody waits for an answer that `mend` cuts off."""
         self.ticks = 0
         self.requests: list[Call] = []
         """Every request, in the order of arrival."""
         self.complaints: list[str] = []
         """What is wrong with the stand-in itself; `stop` raises when there is anything."""
-        self.free_v4 = addresses(network_v4)
+        self.free_v4 = addresses("198.18.0.0/15") if free_v4 is None else free_v4
         self.free_v6 = addresses(network_v6)
         self._lock = threading.RLock()
         self._faults: list[_Planned] = []
@@ -155,7 +168,8 @@ class StandIn(ABC):
         self._window: tuple[int, float] | None = None
         self._seen: list[float] = []
         self._routes = self._collected()
-        self._server = Server(self._respond, port)
+        self._host = host
+        self._server = Server(self._respond, (host, port))
 
     # ------------------------------------------------------------------------------------------ the server
 
@@ -165,8 +179,8 @@ class StandIn(ABC):
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:port`, without a path."""
-        return f"http://127.0.0.1:{self.port}"
+        """`http://host:port`, without a path."""
+        return f"http://{self._host}:{self.port}"
 
     def start(self) -> Self:
         self._server.begin()
@@ -216,6 +230,7 @@ class StandIn(ABC):
         """No faults any more; whoever still waits for an answer is cut off."""
         with self._lock:
             self._faults.clear()
+            self.hanging = False
             self._released.set()
             self._released = threading.Event()
 
@@ -248,6 +263,17 @@ class StandIn(ABC):
                 self.empty()
             self.mood, self.reason = Mood.ACTIVE, ""
 
+    def machines(self) -> tuple[Machine, ...]:
+        """Every node that is switched on now, whoever owns it."""
+        with self._lock:
+            return tuple(self.switched_on())
+
+    def delete(self, id: str) -> None:
+        """Somebody deletes that node, past us: it is gone at once."""
+        with self._lock:
+            self.ticks += 1
+            self.forget(id)
+
     # ------------------------------------------------------------------------------------------ what a provider says
 
     @abstractmethod
@@ -265,6 +291,14 @@ class StandIn(ABC):
     @abstractmethod
     def foreign(self, name: str) -> str:
         """A node of somebody else in the same account: its id."""
+
+    @abstractmethod
+    def switched_on(self) -> Iterable[Machine]:
+        """See `machines`."""
+
+    @abstractmethod
+    def forget(self, id: str) -> None:
+        """See `delete`."""
 
     @abstractmethod
     def empty(self) -> None:
@@ -382,6 +416,7 @@ class StandIn(ABC):
             case Fault.DROP | Fault.HANG:
                 pass
         if planned.kind in (Fault.HANG, Fault.LATE):
+            self.hanging = True
             released.wait()
         return None
 

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from tests.standins.base import Fault, Mood, Pace, StandIn, _Planned
+from tests.standins.base import Fault, Machine, Mood, Pace, StandIn, _Planned
 from tests.standins.wire import Call, Reply
 
 AMIS = (
@@ -49,6 +49,7 @@ AT_ONCE = Pace(gone=0)
 _STARTED_S = 30.0
 _LOOK_EVERY_S = 0.02
 _ITEMS = re.compile(rb"(?<=<reservationSet>).*(?=</reservationSet>)|<Contents>.*</Contents>", re.DOTALL)
+_ADDRESSES = re.compile(rb"<(ipAddress|publicIp)>[^<]*</\1>")
 _TIMES = re.compile(rb"<(launch|attach)Time>[^<]*</\1Time>")
 BLOCKED = "This account is currently blocked and not recognized as a valid account."
 _LISTED = re.compile(rb"<Contents><Key>([^<]+)</Key><LastModified>[^<]+<")
@@ -194,7 +195,9 @@ class Moto(StandIn):
         self._here = threading.local()
         self._launches: dict[str, _Launch] = {}
         self._born: dict[str, int] = {}
+        self._v4: dict[str, str] = {}
         self._v6: dict[str, str] = {}
+        self._told: dict[str, str] = {}
         self._ended: dict[str, int] = {}
         self._codes: list[tuple[str, str, int]] = []
         self._page_numbers: dict[str, int] = {}
@@ -246,6 +249,14 @@ class Moto(StandIn):
 
     def halt(self, id: str) -> None:
         self.ec2("StopInstances", **{"InstanceId.1": id})
+
+    def switched_on(self) -> Iterable[Machine]:
+        running = [id for id, state in self._instances().items() if state == "running" and id in self._v4]
+        return [Machine(id=id, address=self._v4[id], user_data=self._told[id]) for id in running]
+
+    def forget(self, id: str) -> None:
+        self.ec2("TerminateInstances", **{"InstanceId.1": id})
+        self._ended[id] = self.ticks - self.forgets - 1
 
     def foreign(self, name: str) -> str:
         tags = {"TagSpecification.1.ResourceType": "instance"}
@@ -417,9 +428,12 @@ class Moto(StandIn):
         if reply.status == 200:
             id = _text(ET.fromstring(reply.body), ".//instanceId")
             self._born[id] = self.ticks
+            self._v4[id] = next(self.free_v4)
+            self._told[id] = decoded_user_data(parameters)
             if "NetworkInterface.1.Ipv6AddressCount" in parameters:
                 self._v6[id] = next(self.free_v6)
-            reply = replace(reply, raw=_TIMES.sub(self._born_at(id), reply.body))
+            body = _ADDRESSES.sub(rf"<\1>{self._v4[id]}</\1>".encode(), reply.body)
+            reply = replace(reply, raw=_TIMES.sub(self._born_at(id), body))
             self._launches[token] = _Launch(wish=wish, reply=reply, id=id)
         return reply
 
@@ -483,6 +497,7 @@ class Moto(StandIn):
                     found.text = self.instant(self._born[id])
         if _text(item, "instanceState/name") == "running" and age < self.pace.running:
             _set_state(item, 0, "pending")
+        self._give_v4(item, id)
         self._give_v6(item, id)
         if age < self.pace.addressed:
             for parent in item.iter():
@@ -490,6 +505,12 @@ class Moto(StandIn):
                     for found in parent.findall(f"{_EC2}{name}"):
                         parent.remove(found)
         return age >= self.pace.listed
+
+    def _give_v4(self, item: ET.Element, id: str) -> None:
+        """moto's own addresses are drawn by lot from the Internet's."""
+        for found in item.iter():
+            if found.tag.endswith(("}ipAddress", "}publicIp")) and id in self._v4:
+                found.text = self._v4[id]
 
     def _give_v6(self, item: ET.Element, id: str) -> None:
         """moto takes the wish for an IPv6 address, and forgets it."""
@@ -569,7 +590,7 @@ def _set_state(item: ET.Element, code: int, name: str) -> None:
 
 def decoded_user_data(launch: dict[str, str]) -> str:
     """What a node would read of its launch."""
-    return base64.b64decode(launch["UserData"]).decode()
+    return base64.b64decode(launch.get("UserData", "")).decode()
 
 
 def query(url: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from tests.standins.base import Fault, Operator, Refused, StandIn, route
+from tests.standins.base import Fault, Machine, Operator, Refused, StandIn, route
 from tests.standins.wire import Call, Reply
 
 
@@ -33,6 +33,12 @@ class Toy(StandIn):
     def foreign(self, name: str) -> str:
         self.boxes[name] = "theirs"
         return name
+
+    def switched_on(self) -> Iterator[Machine]:
+        return (Machine(id=name, address="", user_data="") for name, state in self.boxes.items() if state == "on")
+
+    def forget(self, id: str) -> None:
+        del self.boxes[id]
 
     def empty(self) -> None:
         self.boxes.clear()

@@ -5,6 +5,9 @@ not say comes from reports of users, named where it is used. The reply of a lock
 is documented nowhere: here it is the document's example of a 403.
 """
 
+from collections.abc import Iterable
+
+from tests.standins.base import Machine
 from tests.standins.digitalocean.firewalls import FirewallsPart
 
 
@@ -18,6 +21,13 @@ class DigitalOcean(FirewallsPart):
 
     def halt(self, id: str) -> None:
         self.droplets[int(id)].off = True
+
+    def switched_on(self) -> Iterable[Machine]:
+        there = (d for d in self.droplets.values() if d.deleted is None and not d.off)
+        return [Machine(id=str(d.id), address=d.v4, user_data=d.user_data) for d in there]
+
+    def forget(self, id: str) -> None:
+        self.droplets[int(id)].deleted = self.ticks - self.pace.gone
 
     def foreign(self, name: str) -> str:
         droplet = self._made(name, region="fra1", size="s-1vcpu-1gb", image="ubuntu-24-04-x64")

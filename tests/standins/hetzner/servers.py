@@ -1,8 +1,10 @@
 """Servers of Hetzner Cloud: locked while an action runs, gone some time after they are deleted."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
+from tests.standins import base
 from tests.standins.base import Refused, route
 from tests.standins.hetzner.catalog import LOCATIONS, good_labels, location
 from tests.standins.hetzner.project import Document, Machine, invalid, of
@@ -15,6 +17,13 @@ _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63
 
 class Servers(Walls):
     """The whole project."""
+
+    def switched_on(self) -> Iterable[base.Machine]:
+        there = (s for s in self.servers.values() if s.v4 and s.status in (None, "running", "starting"))
+        return [base.Machine(id=str(s.id), address=s.v4 or "", user_data=s.user_data) for s in there]
+
+    def forget(self, id: str) -> None:
+        del self.servers[int(id)]
 
     def foreign(self, name: str) -> str:
         with self._lock:

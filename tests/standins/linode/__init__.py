@@ -5,6 +5,9 @@ from most of the API is documented nowhere: here it is a 403, while the account 
 `billing_suspension`, can still be read.
 """
 
+from collections.abc import Iterable
+
+from tests.standins.base import Machine
 from tests.standins.linode.firewalls import FirewallsPart
 from tests.standins.linode.instances import Linode
 
@@ -17,6 +20,13 @@ class LinodeStandIn(FirewallsPart):
 
     def halt(self, id: str) -> None:
         self.linodes[int(id)].off = True
+
+    def switched_on(self) -> Iterable[Machine]:
+        there = (linode for linode in self._existing() if not linode.off)
+        return [Machine(id=str(on.id), address=on.v4, user_data=on.user_data.decode()) for on in there]
+
+    def forget(self, id: str) -> None:
+        self.linodes[int(id)].deleted = self.ticks - self.pace.gone
 
     def foreign(self, name: str) -> str:
         """A running Linode without tags."""

@@ -4,11 +4,11 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.standins.base import Refused, route
+from tests.standins.base import Machine, Refused, route
 from tests.standins.openstack.identity import PROJECT_ID, USER_ID, Document
 from tests.standins.openstack.network import PRIVATE, PUBLIC
 from tests.standins.openstack.shop import Shop, version_of
@@ -56,6 +56,22 @@ class Compute(Shop):
     def halt(self, id: str) -> None:
         if id in self.servers:
             self.servers[id].status = "SHUTOFF"
+
+    def switched_on(self) -> Iterable[Machine]:
+        """Only those with a public address can be reached."""
+        public = next(id for id, network in self.networks.items() if network["name"] == PUBLIC)
+        return [
+            Machine(id=server.id, address=ip["ip_address"], user_data=server.user_data)
+            for port in self.ports.values()
+            for ip in port["fixed_ips"]
+            if port["network_id"] == public and ":" not in ip["ip_address"]
+            if (server := self.servers.get(port["device_id"])) is not None
+            if server.deleted is None and server.status in (None, "ACTIVE") and not server.fault
+        ]
+
+    def forget(self, id: str) -> None:
+        del self.servers[id]
+        self.ports = {key: port for key, port in self.ports.items() if port["device_id"] != id}
 
     def foreign(self, name: str) -> str:
         with self._lock:

@@ -5,6 +5,10 @@ Neither says what a suspended account gets, so everything is refused with 403 in
 nothing but their shape and status may be relied on.
 """
 
+import base64
+from collections.abc import Iterable
+
+from tests.standins.base import Machine
 from tests.standins.vultr.firewalls import FirewallsPart
 from tests.standins.vultr.instances import Instance
 
@@ -17,6 +21,13 @@ class Vultr(FirewallsPart):
 
     def halt(self, id: str) -> None:
         self.instances[id].off = True
+
+    def switched_on(self) -> Iterable[Machine]:
+        there = (i for i in self.instances.values() if i.deleted is None and not i.off)
+        return [Machine(id=i.id, address=i.v4, user_data=base64.b64decode(i.user_data).decode()) for i in there]
+
+    def forget(self, id: str) -> None:
+        self.instances[id].deleted = self.ticks - self.pace.gone
 
     def foreign(self, name: str) -> str:
         """A running instance without tags."""
