@@ -223,7 +223,7 @@ def test_digitaloceans_scopes_are_those_of_its_document() -> None:
         wanted = paths[re.sub(r"\{[^}]*\}", "{}", path)][method.lower()]
         needed |= {scope for entry in wanted["security"] for scope in entry["bearer_auth"]}
     assert set(scopes("digitalocean")["mirror"]) == needed
-    assert set(scopes("digitalocean")["watch"]) == {"account:read", "droplet:read"}
+    assert set(scopes("digitalocean")["watch"]) == {"account:read", "droplet:read", "firewall:read"}
 
 
 def test_bind_takes_the_policy() -> None:

@@ -127,7 +127,10 @@ class Dialect(Protocol):
     def nodes_max(self, api: Api) -> int | None: ...
 
     def look(self, api: Api) -> Iterator[Answer]:
-        """What the services answer, the one that knows the account's state first."""
+        """What the services answer, the one that knows the account's state first.
+
+        Three of them: so many must refuse us together before that says anything (`core.evidence`).
+        """
         ...
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:

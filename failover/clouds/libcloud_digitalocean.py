@@ -211,6 +211,7 @@ class DigitalOcean:
     def look(self, api: Api) -> Iterator[Answer]:
         yield api.look(Ask(name="account.get", path="/v2/account"), _state)
         yield api.look(Ask(name="droplets.list", path="/v2/droplets", query={"per_page": 1}))
+        yield api.look(Ask(name="firewalls.list", path="/v2/firewalls", query={"per_page": 1}))
 
     # ------------------------------------------------------------------------------------------ firewall
 

@@ -204,6 +204,7 @@ class Vultr:
     def look(self, api: Api) -> Iterator[Answer]:
         yield api.look(Ask(name="account.get", path="/v2/account"))
         yield api.look(Ask(name="instances.list", path="/v2/instances", query={"per_page": 1}))
+        yield api.look(Ask(name="keys.list", path="/v2/ssh-keys", query={"per_page": 1}))
 
     # ------------------------------------------------------------------------------------------ firewall
 

@@ -1,4 +1,4 @@
-"""A closed account at moto, which AWS would not tell from a wrong key either, seen by the real adapter over time."""
+"""Accounts that refuse us without a word, seen by the real adapters over time."""
 
 from collections.abc import Iterator
 
@@ -14,6 +14,9 @@ from failover.core.model import Instant, Reading
 from failover.core.reading import AMBIGUOUS
 from failover.net.aws import AwsCredentials
 from failover.ports import Account
+from tests.clouds.libcloud_cases import CASES, TOKEN, Case
+from tests.clouds.libcloud_support import made
+from tests.standins.base import Operator
 from tests.standins.moto import REGION, Moto, MotoProcess, moto_process
 
 __all__ = ["moto_process"]
@@ -82,3 +85,19 @@ def test_one_credential_alone_could_have_been_replaced(standin: Moto, clouds: tu
 def test_with_a_second_one_it_is_a_closed_account(standin: Moto, clouds: tuple[Aws, Aws]) -> None:
     closed, signs = believed(Seconded(*clouds, deadline_s=20.0), standin)
     assert closed, signs
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.kind != "openstack"], ids=str)
+def test_three_services_that_turn_on_us_at_once_are_a_sign(case: Case) -> None:
+    """Not at OpenStack: there one service, keystone, opens all doors, and it says itself that a project is disabled."""
+    with case.standin(token=TOKEN) as standin:
+        cloud = made(case.dialect(standin), None, case.region)
+        memory = remember(Memory(), cloud.state().signals, at(0))
+        Operator(standin).refuse()
+        memory = remember(memory, cloud.state().signals, at(10))
+        cloud.close()
+    closed, signs = corroborated(
+        memory, now=at(10 + CONFIRM_S), data_plane=HealthState.DOWN, explicit=False, confirm_s=CONFIRM_S
+    )
+    assert not closed, "a replaced credential looks the same"
+    assert any("began to refuse us within minutes" in sign for sign in signs), signs

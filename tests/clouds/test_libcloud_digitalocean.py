@@ -149,7 +149,7 @@ def test_the_oracle_is_believed(standin: DigitalOcean, cloud: LibcloudCloud) -> 
     standin.close("terms of service")
     report = cloud.state()
     assert (report.reading, report.code, report.message) == (Reading.CLOSED, "locked", "terms of service")
-    assert [signal.service for signal in report.signals] == ["account", "droplets"]
+    assert [signal.service for signal in report.signals] == ["account", "droplets", "firewalls"]
 
 
 def test_it_is_built_from_what_a_config_says(standin: DigitalOcean) -> None:

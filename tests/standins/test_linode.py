@@ -43,6 +43,7 @@ def settled(client: Any, id: int) -> Any:
 
 def test_the_account(standin: LinodeStandIn, client: Any) -> None:
     assert client.account().email == "owner@example.org"
+    assert (client.profile().username, client.profile().restricted) == ("an-owner", False)
     assert list(client.account.notifications()) == []
     standin.warn("an invoice is open")
     (notification,) = client.account.notifications()

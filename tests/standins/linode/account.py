@@ -136,6 +136,26 @@ class AccountPart(StandIn):
         }
         return self._page(call, "notifications", [] if self.mood is Mood.ACTIVE else [notification])
 
+    @route("GET", "/v4/profile")
+    def get_profile(self, call: Call) -> Reply:
+        """Every token may read it, whatever its scopes."""
+        profile = {
+            "username": "an-owner",
+            "uid": 1234,
+            "email": "owner@example.org",
+            "timezone": "GMT",
+            "email_notifications": True,
+            "ip_whitelist_enabled": False,
+            "lish_auth_method": "keys_only",
+            "authorized_keys": None,
+            "two_factor_auth": True,
+            "restricted": False,
+            "authentication_type": "password",
+            "verified_phone_number": None,
+            "referrals": {"code": "", "url": "", "total": 0, "completed": 0, "pending": 0, "credit": 0.0},
+        }
+        return self._reply(profile)
+
     # ------------------------------------------------------------------------------------------ catalogue
 
     @route("GET", "/v4/regions")
