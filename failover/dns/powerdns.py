@@ -5,7 +5,7 @@ what stands there is looked at again after. For grade 1 let PowerDNS take dynami
 Source: https://doc.powerdns.com/authoritative/http-api/zone.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -13,12 +13,11 @@ import dns.exception
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.rdtypes.ANY.TXT
 import msgspec
 
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.compare import Key, Records, confirm, removed, require, require_limits, standing
-from failover.dns.records import to_rdatas
+from failover.dns.records import to_texts
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Rejected, TimedOut, Unreadable
 from failover.net.calls import Deadline
@@ -28,8 +27,6 @@ from failover.ports import HostTraits
 _READ = "read DNS"
 _PRIMARY = ("Native", "Master", "Primary", "Producer")
 _NOTIFYING = ("Master", "Primary", "Producer")
-_FILTERED_MAX = 4
-"""For more names than this the whole zone is read: one question instead of many."""
 _MADE_UP = {"A": ("ALIAS", "LUA"), "AAAA": ("ALIAS", "LUA"), "CNAME": ("ALIAS", "LUA"), "TXT": ("LUA",)}
 """Types of PowerDNS's own that make up answers of these types at query time."""
 _TTL_S_MAX = 2**31 - 1
@@ -54,7 +51,6 @@ class _Set(msgspec.Struct):
 
 class _Zone(msgspec.Struct):
     kind: str
-    serial: int
     rrsets: list[_Set]
     soa_edit_api: str = ""
 
@@ -94,43 +90,28 @@ class PowerDns:
     # ------------------------------------------------------------------------------------------ reading
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
-        """As the port says, of one version of the zone.
+        """As the port says. Disabled records are not served, and are left out.
 
-        Disabled records are not served, and are left out. Raises Rejected for a name whose answers PowerDNS makes up
-        (ALIAS, LUA), and NotFound when the server has no such zone.
+        Raises Rejected for a name whose answers PowerDNS makes up (ALIAS, LUA), and NotFound when the server does not
+        have the zone.
         """
         deadline = Deadline(self._deadline_s)
-        found = self._look(zone, names, deadline)
+        found = self._look(zone, deadline)
         for name, type in names:
             _require_plain(found, normal_name(name), type.upper(), _READ)
-        return standing(_records(found), names)
+        return standing(_records(found, names), names)
 
-    def _look(self, zone: str, names: Sequence[tuple[str, str]], deadline: Deadline) -> _Zone:
-        """The zone with every set of these names; perhaps with others.
+    def _look(self, zone: str, deadline: Deadline) -> _Zone:
+        """The whole zone in one answer: what stands there at one moment.
 
-        A few names are asked for one by one. Their answers are of one version if the serial stayed the same, which
-        says so only where the API moves it. Servers that do not know these filters answer with the whole zone.
+        The API could filter by name. But then servers up to 4.7 leave out disabled records, and show what their cache
+        remembers.
         """
-        wanted = sorted({normal_name(name) for name, _ in names})
-        if len(wanted) > _FILTERED_MAX:
-            return self._whole(zone, deadline)
-        first = self._get(zone, deadline, rrset_name=_dotted(zone), rrset_type="SOA")
-        if len(first.rrsets) > 1:
-            return _sound(first, zone)
-        if not first.soa_edit_api:
-            return self._whole(zone, deadline)
-        parts = [self._get(zone, deadline, rrset_name=_dotted(name)) for name in wanted]
-        if any(part.serial != first.serial for part in parts):
-            return self._whole(zone, deadline)
-        sets = {rrset.key: rrset for part in (first, *parts) for rrset in part.rrsets}
-        return _sound(msgspec.structs.replace(first, rrsets=list(sets.values())), zone)
-
-    def _whole(self, zone: str, deadline: Deadline) -> _Zone:
-        return _sound(self._get(zone, deadline), zone)
-
-    def _get(self, zone: str, deadline: Deadline, **filters: str) -> _Zone:
         left_s = deadline.bound_s(self._deadline_s, _READ, zone)
-        return self._client.get(self._path(zone), _Zone, _READ, zone, filters, deadline_s=left_s)
+        found = self._client.get(self._path(zone), _Zone, _READ, zone, deadline_s=left_s)
+        if (normal_name(zone), "SOA") not in {rrset.key for rrset in found.rrsets}:
+            raise Unreadable(_READ, zone, "the API's list of the zone has no SOA", "try again")
+        return found
 
     def _path(self, zone: str) -> str:
         """The API's id of a zone is its name; `=2F` stands for a slash (RFC 2317)."""
@@ -149,9 +130,9 @@ class PowerDns:
         deadline = Deadline(self._deadline_s)
         fences = tuple(rrset.key for rrset in (expect, fence) if rrset is not None)
         names = (*(rrset.key for rrset in changes.put), *removed(changes), *fences)
-        found = self._look(zone, names, deadline)
+        found = self._look(zone, deadline)
         _require_ours(found, zone, names)
-        require(zone, changes, expect, fence, _records(found))
+        require(zone, changes, expect, fence, _records(found, names))
         rrsets = _patch(changes, expect, fence)
         left_s = deadline.bound_s(self._deadline_s, OPERATION, zone)
         self._client.send("PATCH", self._path(zone), {"rrsets": rrsets}, OPERATION, zone, deadline_s=left_s)
@@ -171,55 +152,46 @@ class PowerDns:
         changes: Changes,
         expect: RRset | None,
         fence: RRset | None,
-        names: Sequence[tuple[str, str]],
+        names: Sequence[Key],
         deadline: Deadline,
     ) -> None:
         try:
-            found = self._look(zone, names, deadline)
+            found = self._look(zone, deadline)
         except AdapterError as error:
             raise TimedOut(OPERATION, zone, f"written, but it cannot be read again: {error.cause}") from error
-        confirm(zone, changes, expect, fence, _records(found))
+        confirm(zone, changes, expect, fence, _records(found, names))
 
 
 def _dotted(name: str) -> str:
     return f"{normal_name(name)}."
 
 
-def _sound(found: _Zone, zone: str) -> _Zone:
-    """Every zone has an SOA: a list without one is not the zone."""
-    if (normal_name(zone), "SOA") not in {rrset.key for rrset in found.rrsets}:
-        raise Unreadable(_READ, zone, "the API's list of the zone has no SOA", "try again")
-    return found
-
-
-def _records(found: _Zone) -> Records:
-    """What is served, by key."""
+def _records(found: _Zone, names: Sequence[tuple[str, str]]) -> Records:
+    """What is served under these names, of any type, by key."""
+    wanted = {normal_name(name) for name, _ in names}
     records = {}
     for each in found.rrsets:
         contents = [record.content for record in each.records if not record.disabled]
-        if contents:
-            records[each.key] = _from_contents(each, contents)
+        if contents and each.key[0] in wanted:
+            values = map(_text, contents) if each.type == "TXT" else contents
+            records[each.key] = _rrset(each, values)
     return records
 
 
-def _from_contents(found: _Set, contents: Sequence[str]) -> RRset:
-    """Raises Unreadable for values of our own types that are none."""
+def _rrset(found: _Set, values: Iterable[str]) -> RRset:
     try:
-        rdtype = dns.rdatatype.from_text(found.type)
-        rdatas = [dns.rdata.from_text(dns.rdataclass.IN, rdtype, content) for content in contents]
-    except (dns.exception.DNSException, ValueError) as error:
-        if found.type in _MADE_UP:
-            raise Unreadable(_READ, f"{found.name} {found.type}", f"no such value can be: {error}") from error
-        return RRset(name=found.name, type=found.type, ttl_s=found.ttl, values=frozenset(contents))
-    values = frozenset(map(_text, rdatas))
-    return RRset(name=found.name, type=found.type, ttl_s=found.ttl, values=values)
+        return RRset(name=found.name, type=found.type, ttl_s=found.ttl, values=frozenset(values))
+    except ValueError as error:
+        raise Unreadable(_READ, f"{found.name} {found.type}", str(error)) from error
 
 
-def _text(rdata: dns.rdata.Rdata) -> str:
-    """A TXT value that is no UTF-8 is somebody else's: it is shown as well as it can be."""
-    if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT):
-        return b"".join(rdata.strings).decode(errors="backslashreplace")
-    return rdata.to_text()
+def _text(content: str) -> str:
+    """The text of one TXT value. What is none, or no UTF-8, is somebody else's: shown as well as it can be."""
+    try:
+        rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, content)
+    except dns.exception.DNSException:
+        return content
+    return b"".join(rdata.strings).decode(errors="backslashreplace")  # type: ignore[attr-defined]  # a TXT has them
 
 
 def _require_plain(found: _Zone, name: str, type: str, operation: str) -> None:
@@ -257,7 +229,7 @@ def _patch(changes: Changes, expect: RRset | None, fence: RRset | None) -> list[
 
 
 def _replacement(rrset: RRset) -> dict[str, object]:
-    records = [{"content": rdata.to_text(), "disabled": False} for rdata in to_rdatas(rrset)]
+    records = [{"content": text, "disabled": False} for text in to_texts(rrset)]
     return {
         "name": _dotted(rrset.name),
         "type": rrset.type,

@@ -40,6 +40,13 @@ def to_rdatas(rrset: RRset) -> list[dns.rdata.Rdata]:
     return [_to_rdata(rrset, rdtype, value) for value in sorted(rrset.values)]
 
 
+def to_texts(rrset: RRset) -> list[str]:
+    """The values as they stand in a zone file, in a stable order. Raises Rejected for a value that cannot be one."""
+    if rrset.type in ("A", "AAAA"):
+        return sorted(rrset.values)  # an RRset has looked at them, and there may be thousands
+    return [rdata.to_text() for rdata in to_rdatas(rrset)]
+
+
 def _to_rdata(rrset: RRset, rdtype: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
     if rdtype == dns.rdatatype.TXT:
         data = value.encode()

@@ -13,7 +13,7 @@ from typing import Any
 from failover.core.reading import Transport
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.compare import Key, Records, removed, require, require_limits, standing
-from failover.dns.records import to_rdatas
+from failover.dns.records import to_texts
 from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Conflict, NotFound, Rejected, TimedOut, Unreadable
@@ -318,7 +318,10 @@ def _rrset(raw: Mapping[str, Any]) -> RRset:
         return RRset(name=name, type="ALIAS", ttl_s=0, values=frozenset({"(not of our kind)"}))
     values = [str(record["Value"]) for record in raw["ResourceRecords"]]
     texts = map(unquoted_text, values) if type == "TXT" else values
-    return RRset(name=name, type=type, ttl_s=raw["TTL"], values=frozenset(texts))
+    try:
+        return RRset(name=name, type=type, ttl_s=raw["TTL"], values=frozenset(texts))
+    except ValueError as error:
+        raise Unreadable(_READ, f"{name} {type}", str(error)) from error
 
 
 # ------------------------------------------------------------------------------------ a batch
@@ -336,10 +339,7 @@ def _batch(changes: Changes, expect: RRset | None, fence: RRset | None, found: F
 
 
 def _raw(rrset: RRset) -> dict[str, Any]:
-    if rrset.type == "TXT":
-        values = [quoted_text(value) for value in sorted(rrset.values)]
-    else:
-        values = [rdata.to_text() for rdata in to_rdatas(rrset)]
+    values = [quoted_text(value) for value in sorted(rrset.values)] if rrset.type == "TXT" else to_texts(rrset)
     records = [{"Value": value} for value in values]
     return {"Name": quoted_name(rrset.name), "Type": rrset.type, "TTL": rrset.ttl_s, "ResourceRecords": records}
 

@@ -172,12 +172,13 @@ class Pdns:
     def by_update(self) -> Rfc2136:
         return Rfc2136(name="pdns", server=self.place, key=TSIG, timeout_s=60.0, deadline_s=120.0)
 
-    def serves(self, name: str, type: str) -> frozenset[str] | None:
+    def serves(self, name: str, type: str) -> set[str] | None:
+        """What the name server answers; None: nothing, or no answer."""
         try:
             found = DnsAuthority(timeout_s=60.0).ask(self.place, name, type)
         except AdapterError:
             return None
-        return None if found is None else found.values
+        return None if found is None else set(found.values)
 
 
 def _set(name: str, type: str, *contents: str) -> dict[str, Any]:

@@ -1,16 +1,33 @@
 """PowerDNS passes the suite, by its API and by dynamic updates: what we believe of both is true of the real server."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from failover.core.rrsets import Changes, RRset, by_key
 from failover.dns.authority import DnsAuthority
 from failover.dns.powerdns import PowerDns
 from failover.dns.rfc2136 import Rfc2136
-from failover.testing.dns import DnsConformance
+from failover.errors import (
+    AccessRefused,
+    AdapterError,
+    Conflict,
+    NotFound,
+    Rejected,
+    Throttled,
+    TimedOut,
+    Unreachable,
+    Unreadable,
+)
+from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
 from tests.servers.pdns import Pdns
+from tests.servers.pdns_front import Front
+from tests.servers.tools import free_port
 
-pytestmark = [pytest.mark.server("powerdns"), pytest.mark.xdist_group("powerdns")]
+pytestmark = pytest.mark.server("powerdns")
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +65,244 @@ class TestByUpdate(DnsConformance):
     @pytest.fixture
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
+
+
+# ---------------------------------------------------------------------------------------------- other people's records
+
+DISABLED: dict[str, Any] = {
+    "name": f"{WWW}.",
+    "type": "A",
+    "ttl": 60,
+    "records": [{"content": "192.0.2.8", "disabled": False}, {"content": "192.0.2.9", "disabled": True}],
+}
+
+
+@pytest.fixture
+def published(host: PowerDns) -> RRset:
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    return fence(1)
+
+
+def others(pdns: Pdns) -> dict[tuple[str, str], Any]:
+    """What is not ours; the SOA moves with every change."""
+    ours = {(f"{WWW}.", "A"), (f"{fence(1).name}.", "TXT"), (f"{ZONE}.", "SOA")}
+    return {key: found for key, found in pdns.census().items() if key not in ours}
+
+
+def test_disabled_records_are_not_served_and_never_replaced(pdns: Pdns, host: PowerDns) -> None:
+    pdns.patch(DISABLED)
+    before = pdns.census()
+    assert host.read(ZONE, [(WWW, "A")]) == (address_set(WWW, "192.0.2.8"),)
+    for changes in (put(address_set(WWW, "192.0.2.1")), Changes(remove=((WWW, "A"),))):
+        with pytest.raises(Rejected, match="disabled"):
+            host.apply(ZONE, changes, expect=None, fence=fence(1))
+    assert pdns.census() == before
+
+
+def test_comments_stay_with_their_set(pdns: Pdns, host: PowerDns, published: RRset) -> None:
+    comment = {"content": "ask Anna first", "account": "ops", "modified_at": 1}
+    pdns.patch({**DISABLED, "records": DISABLED["records"][:1], "comments": [comment]})
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=published, fence=fence(2))
+    found = pdns.census()[f"{WWW}.", "A"]
+    assert [record["content"] for record in found["records"]] == ["192.0.2.2"]
+    assert [said["content"] for said in found["comments"]] == ["ask Anna first"]
+
+
+@pytest.mark.parametrize(
+    ("type", "content"), [("ALIAS", "lb.example.net."), ("LUA", """A "pickrandom({'192.0.2.7'})" """.strip())]
+)
+def test_answers_that_are_made_up_are_never_touched(pdns: Pdns, host: PowerDns, type: str, content: str) -> None:
+    pdns.patch({"name": f"{WWW}.", "type": type, "ttl": 60, "records": [{"content": content, "disabled": False}]})
+    before = pdns.census()
+    with pytest.raises(Rejected, match=type):
+        host.read(ZONE, [(WWW, "A")])
+    with pytest.raises(Rejected, match=type):
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    assert pdns.census() == before
+    host.apply(ZONE, put(address_set(f"ftp.{ZONE}", "192.0.2.1")), expect=None, fence=fence(1))
+
+
+def test_everybody_else_s_records_stay_as_they_are(pdns: Pdns, host: PowerDns) -> None:
+    odd = {"content": r'"v=spf1 \252"', "disabled": False}
+    pdns.patch(
+        {
+            "name": f"{ZONE}.",
+            "type": "TXT",
+            "ttl": 300,
+            "records": [odd],
+            "comments": [{"content": "x", "account": "y"}],
+        },
+        {"name": f"off.{ZONE}.", "type": "A", "ttl": 300, "records": [{"content": "192.0.2.9", "disabled": True}]},
+        {
+            "name": f"lb.{ZONE}.",
+            "type": "ALIAS",
+            "ttl": 300,
+            "records": [{"content": "x.example.net.", "disabled": False}],
+        },
+    )
+    before = others(pdns)
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    many = tuple(address_set(f"n{n}.{ZONE}", "192.0.2.1") for n in range(9))
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.2"), *many), expect=fence(1), fence=fence(2))
+    host.apply(ZONE, Changes(remove=((WWW, "A"), *(m.key for m in many))), expect=fence(2), fence=None)
+    assert others(pdns) == before
+    assert (f"{WWW}.", "A") not in pdns.census()
+
+
+# ---------------------------------------------------------------------------------------------- kinds of zones
+
+
+def test_a_secondary_is_not_changed(pdns: Pdns, host: PowerDns) -> None:
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    pdns.ask("PUT", f"/zones/{ZONE}.", {"kind": "Slave", "masters": ["127.0.0.1"]})
+    with pytest.raises(Rejected, match="primary"):
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=fence(1), fence=fence(2))
+    assert host.read(ZONE, [(WWW, "A")]) == (address_set(WWW, "192.0.2.1"),)
+
+
+def test_a_primary_whose_serial_stands_still_is_not_changed(pdns: Pdns, host: PowerDns) -> None:
+    pdns.renew(kind="Master")
+    pdns.ask("PUT", f"/zones/{ZONE}.", {"soa_edit_api": ""})
+    with pytest.raises(Rejected) as raised:
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=None, fence=fence(1))
+    assert raised.value.hint == f"pdnsutil set-meta {ZONE} SOA-EDIT-API DEFAULT"
+    assert host.read(ZONE, [(WWW, "A")]) == ()
+
+
+def test_secondaries_are_notified_at_once(pdns: Pdns, front: Front) -> None:
+    pdns.renew(kind="Master")
+    pdns.by_api(endpoint=front.url).apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    assert [call.method for call in front.requests] == ["GET", "PATCH", "PUT", "GET"]
+    assert pdns.serves(WWW, "A") == {"192.0.2.1"}
+
+
+# ---------------------------------------------------------------------------------------------- how it asks
+
+
+@pytest.fixture
+def front(pdns: Pdns) -> Iterator[Front]:
+    with Front(pdns) as running:
+        yield running
+
+
+def test_any_number_of_sets_is_one_patch(pdns: Pdns, front: Front) -> None:
+    many = put(*(address_set(f"n{n}.{ZONE}", "192.0.2.1") for n in range(1200)))
+    pdns.by_api(endpoint=front.url).apply(ZONE, many, expect=None, fence=fence(1))
+    assert [call.method for call in front.requests] == ["GET", "PATCH", "GET"]
+    assert len(pdns.census()) == 1200 + 4
+
+
+# ---------------------------------------------------------------------------------------------- bad days
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("429", Throttled),
+        ("500", TimedOut),
+        ("502", TimedOut),
+        ("drop", TimedOut),
+        ("lost", TimedOut),
+        ("close", AccessRefused),
+    ],
+)
+def test_what_becomes_of_a_change(
+    pdns: Pdns, front: Front, published: RRset, kind: str, error: type[AdapterError]
+) -> None:
+    behind, before = pdns.by_api(endpoint=front.url), others(pdns)
+    front.fault("PATCH", kind)
+    with pytest.raises(error):
+        behind.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=published, fence=fence(2))
+    assert front.count("PATCH") == 1
+    assert others(pdns) == before
+    assert pdns.serves(WWW, "A") == {"192.0.2.2" if kind == "lost" else "192.0.2.1"}
+
+
+def test_a_change_that_cannot_be_read_again_is_unknown(pdns: Pdns, front: Front, published: RRset) -> None:
+    behind = pdns.by_api(endpoint=front.url)
+    front.fault("GET", "500", times=None, skip=1)
+    with pytest.raises(TimedOut, match="cannot be read again"):
+        behind.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=published, fence=fence(2))
+    assert pdns.serves(WWW, "A") == {"192.0.2.2"}
+
+
+def test_a_rival_that_overtakes_us_is_seen(pdns: Pdns, front: Front, published: RRset) -> None:
+    """Grade 3 cannot refuse it; but nobody believes that the change stands."""
+    rival, third = pdns.by_api(), put(address_set(WWW, "192.0.2.3"))
+    front.after_change = lambda: rival.apply(ZONE, third, expect=fence(2, plan="late"), fence=fence(3))
+    late = put(address_set(WWW, "192.0.2.2"))
+    with pytest.raises(Conflict, match="meanwhile"):
+        pdns.by_api(endpoint=front.url).apply(ZONE, late, expect=published, fence=fence(2, plan="late"))
+    assert rival.read(ZONE, [(WWW, "A")]) == (address_set(WWW, "192.0.2.3"),)
+
+
+def test_after_a_race_one_complete_plan_stands(pdns: Pdns) -> None:
+    """Whoever won: addresses and epoch are of the same plan, for a PATCH is one transaction."""
+
+    def run(racer: int) -> None:
+        change = put(address_set(WWW, f"192.0.2.{racer}"), address_set(ZONE, f"192.0.2.{racer}"))
+        with suppress(Conflict, TimedOut):
+            pdns.by_api().apply(ZONE, change, expect=None, fence=fence(1, plan=f"racer{racer}"))
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(run, range(1, 25)))
+    found = by_key(pdns.by_api().read(ZONE, [(WWW, "A"), (ZONE, "A"), fence(1).key]))
+    (address,) = found[WWW, "A"].values
+    assert found[ZONE, "A"].values == {address}
+    assert found[fence(1).key].values == fence(1, plan=f"racer{address.rpartition('.')[2]}").values
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("429", Throttled),
+        ("500", Unreadable),
+        ("502", Unreadable),
+        ("drop", Unreachable),
+        ("empty", Unreadable),
+        ("close", AccessRefused),
+    ],
+)
+def test_a_zone_that_cannot_be_read_is_never_empty(
+    pdns: Pdns, front: Front, published: RRset, kind: str, error: type[AdapterError]
+) -> None:
+    behind = pdns.by_api(endpoint=front.url)
+    front.fault("GET", kind, times=None)
+    with pytest.raises(error):
+        behind.read(ZONE, [(WWW, "A")])
+    with pytest.raises(error):
+        behind.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=published, fence=fence(2))
+    assert not front.count("PATCH")
+    assert pdns.serves(WWW, "A") == {"192.0.2.1"}
+
+
+def test_no_answer_in_time(pdns: Pdns, front: Front, published: RRset) -> None:
+    hasty = pdns.by_api(endpoint=front.url, timeout_s=1.0, deadline_s=3.0)
+    front.fault("PATCH", "late")
+    with pytest.raises(TimedOut, match="may be done"):
+        hasty.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=published, fence=fence(2))
+    assert pdns.serves(WWW, "A") == {"192.0.2.2"}
+    front.fault("GET", "hang", times=None)
+    with pytest.raises(TimedOut):
+        hasty.read(ZONE, [(WWW, "A")])
+
+
+def test_a_wrong_key_and_an_unknown_zone(pdns: Pdns) -> None:
+    with pytest.raises(AccessRefused):
+        pdns.by_api(token="wrong").read(ZONE, [(WWW, "A")])
+    with pytest.raises(NotFound):
+        pdns.by_api().read("absent.test", [("www.absent.test", "A")])
+
+
+@pytest.mark.parametrize("ttl_s", [0, 2**31])
+def test_a_ttl_beyond_the_limits_is_refused(host: PowerDns, ttl_s: int) -> None:
+    with pytest.raises(Rejected, match="TTL"):
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.1", ttl_s=ttl_s)), expect=None, fence=fence(1))
+
+
+def test_nobody_listens(pdns: Pdns) -> None:
+    host = pdns.by_api(endpoint=f"http://127.0.0.1:{free_port()}", timeout_s=5.0, deadline_s=5.0)
+    with pytest.raises(Unreachable):
+        host.read(ZONE, [(WWW, "A")])
+    with pytest.raises(Unreachable):
+        host.apply(ZONE, Changes(), expect=None, fence=fence(1))
