@@ -56,7 +56,7 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         store=store_of(config),
         lease=FileLease(config.state_path, may_create=mirror),
         runtime=runtime,
-        probe=_LazyProber(runtime, name),
+        probe=_LazyProber(runtime, name, config.allow_addresses),
         authority=_LazyAuthority(service.call_s),
         resolver=_LazyResolver(config.roots, service.call_s),
         accounts=accounts,
@@ -102,14 +102,15 @@ def _control(config: Config, control: Control) -> Control:
 class _LazyProber:
     """The prober; its modules load with the first round."""
 
-    def __init__(self, runtime: RealRuntime, vantage: str) -> None:
+    def __init__(self, runtime: RealRuntime, vantage: str, allowed: frozenset[str]) -> None:
         self._runtime = runtime
         self._vantage = vantage
+        self._allowed = allowed
 
     def _prober(self) -> Probe:
         from failover.probes.prober import Prober
 
-        return Prober(now=self._runtime.now, vantage=self._vantage)
+        return Prober(now=self._runtime.now, vantage=self._vantage, allowed=self._allowed)
 
     run = property(lambda self: self._prober().run)
     controls = property(lambda self: self._prober().controls)

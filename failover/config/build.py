@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from failover.config import hosts, providers, schema, shapes
+from failover.config import checks, hosts, providers, schema, shapes
 from failover.config.model import (
     LOCAL_CONTROL,
     Config,
@@ -19,8 +19,6 @@ from failover.config.model import (
 from failover.config.references import zone_of
 from failover.core.model import (
     Action,
-    Check,
-    CheckKind,
     Control,
     ControlKind,
     NodeGroup,
@@ -51,6 +49,7 @@ def build(file: schema.File, path: Path) -> Config:
         user_data={name: base / group.user_data for name, group in file.nodes.items() if group.user_data},
         local_root=base / file.local.root,
         ping=file.runner.ping,
+        allow_addresses=frozenset(file.runner.allow_addresses),
         notify=tuple(_notify(notify, base) for notify in file.notify),
         hooks=HooksConfig(
             before=tuple(tuple(command) for command in file.hooks.before),
@@ -206,7 +205,7 @@ def _service(file: schema.File, base: Path) -> Service:
         ttl_steady_s=file.dns.ttl_steady or file.dns.ttl,
         resolvers=tuple(file.dns.resolvers),
         hosts=tuple(file.dns.hosts),
-        checks=tuple(_check(name, check, groups[0].name, base) for name, check in file.checks.items()),
+        checks=tuple(checks.build(name, check, groups[0].name, base) for name, check in file.checks.items()),
         controls=tuple(_control(control) for control in file.controls),
         policy=_policy(file.policy),
         single_accept=file.quorum is not None and file.quorum.single == "accept",
@@ -272,41 +271,6 @@ def _given_groups(file: schema.File) -> tuple[NodeGroup, ...]:
 
 
 # ---------------------------------------------------------------------------------------------- watching
-
-
-def _check(name: str, check: schema.Check, only_group: str, base: Path) -> Check:
-    group = check.nodes or only_group
-    if check.url is None:
-        return Check(
-            name=name,
-            kind=CheckKind.TCP,
-            group=group,
-            port=check.tcp or 0,
-            interval_s=check.interval,
-            timeout_s=check.timeout,
-            fall=check.fall,
-            rise=check.rise,
-        )
-    expect, tls = check.expect or schema.Expect(), check.tls or schema.Tls()
-    return Check(
-        name=name,
-        kind=CheckKind(check.url.scheme),
-        group=group,
-        port=check.url.port,
-        path=check.url.path,
-        host=check.host,
-        method=check.method,
-        statuses=(expect.status,),
-        body=expect.body,
-        headers=dict(expect.header),
-        verify_tls=tls.verify,
-        ca_file=str(base / tls.ca_file) if tls.ca_file else None,
-        tls_days_left_min=tls.days_left,
-        interval_s=check.interval,
-        timeout_s=check.timeout,
-        fall=check.fall,
-        rise=check.rise,
-    )
 
 
 def _control(control: schema.Control) -> Control:

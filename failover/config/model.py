@@ -110,6 +110,8 @@ class Config:
     user_data: Mapping[str, Path]
     """By group its own template for cloud-init; the others use the shipped one."""
     local_root: Path
+    allow_addresses: frozenset[str] = frozenset()
+    """Link-local and metadata addresses that may be probed all the same."""
     notify: tuple[NotifyConfig, ...] = ()
     hooks: HooksConfig = HooksConfig()
     roots: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from failover.config.document import Document
 from failover.config.findings import Finding, Loc, listed, quoted, suggestion
+from failover.core.addresses import never_asked
 from failover.core.rrsets import epoch_name, normal_name
 
 _RESERVED = ("PORT", "HOME", "PATH", "LANG")
@@ -23,6 +24,7 @@ def check(document: Document) -> list[Finding]:
     book = _Book(document)
     _check_sites(book)
     _check_addresses(book)
+    _check_askable(book)
     _check_release(book)
     _check_delivery(book)
     _check_zones(book)
@@ -141,6 +143,15 @@ def _addresses(book: _Book) -> Iterator[tuple[Loc, str]]:
                     yield ("sites", site, "addresses", group, at), str(ipaddress.ip_address(str(text).strip()))
                 except ValueError:
                     continue
+
+
+def _check_askable(book: _Book) -> None:
+    """Whether an address may be probed at all."""
+    allowed = {str(address).strip().lower() for address in book.items("runner", "allow_addresses")}
+    for loc, address in _addresses(book):
+        reason = never_asked(ipaddress.ip_address(address))
+        if reason is not None and address not in allowed:
+            book.say(f"{reason} and is never asked, unless it stands in `allow_addresses` of `runner`", *loc)
 
 
 def _check_addresses(book: _Book) -> None:

@@ -1,7 +1,7 @@
 """The shape of `failover.yaml`. With `shapes` and `providers` the one place with pydantic.
 
 What refers to something else is checked in `references`. Kinds of
-providers stand in `providers`, kinds of DNS hosts in `hosts`.
+providers stand in `providers`, kinds of DNS hosts in `hosts`, checks in `checks`.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,23 +9,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from failover.config import units
+from failover.config.checks import Check
 from failover.config.hosts import Host
 from failover.config.providers import Provider
 from failover.config.shapes import (
-    Address,
     Argv,
-    CheckTcp,
-    CheckUrl,
     CommandLine,
     Domain,
     Duration,
     DurationAboveZero,
     Filled,
     Gibibytes,
-    HeaderName,
-    HeaderValue,
     HostPort,
     Label,
+    LiteralAddress,
     Mebibytes,
     Model,
     Port,
@@ -34,7 +31,6 @@ from failover.config.shapes import (
     ReleaseUrl,
     SecretReference,
     SshKey,
-    StatusRange,
     Url,
     Variable,
     Word,
@@ -63,6 +59,9 @@ class Runner(Model):
     node_timeout: DurationAboveZero | None = Field(
         default=None, description="until a new node must serve; default: 2m, at providers elsewhere 5m"
     )
+    allow_addresses: list[LiteralAddress] = Field(
+        default=[], description="link-local or metadata addresses that may be probed all the same"
+    )
 
 
 class Site(Model):
@@ -73,7 +72,7 @@ class Site(Model):
     standby: Literal["hot", "warm", "cold"] = Field(
         default="hot", description="hot: full count serving; warm: warm_count serving; cold: only checked"
     )
-    addresses: dict[Label, Annotated[list[Address], Field(min_length=1)]] | None = Field(
+    addresses: dict[Label, Annotated[list[LiteralAddress], Field(min_length=1)]] | None = Field(
         default=None, min_length=1, description="by group of nodes, when somebody else provisions the site"
     )
     targets: dict[RecordName, Domain] | None = Field(
@@ -181,64 +180,6 @@ class Dns(Model):
 
 
 # ---------------------------------------------------------------------------------------------- watching
-
-
-class Expect(Model):
-    """What a good answer looks like."""
-
-    status: StatusRange = Field(default="200-299", validate_default=True)
-    body: Filled | None = Field(default=None, description="text that the body contains")
-    header: dict[HeaderName, HeaderValue] = Field(default={}, description="{release} and {site} are filled in")
-
-
-class Tls(Model):
-    """What the certificate must be."""
-
-    verify: bool = True
-    ca_file: Filled | None = None
-    days_left: int = Field(default=0, ge=0, le=3650, description="fails when it expires sooner")
-
-
-class Check(Model):
-    """One question asked of every address of a group at a site."""
-
-    url: CheckUrl | None = None
-    tcp: CheckTcp | None = None
-    nodes: Label | None = Field(default=None, description="the group that is asked; default: the only one")
-    host: Domain | None = Field(default=None, description="the Host header, and the name in the certificate")
-    method: Literal["GET", "HEAD"] = "GET"
-    expect: Expect | None = None
-    tls: Tls | None = None
-    interval: DurationAboveZero = Field(default="10s", validate_default=True)
-    timeout: DurationAboveZero = Field(default="4s", validate_default=True)
-    fall: int = Field(default=3, ge=1, le=1000, description="bad rounds in a row that make DOWN")
-    rise: int = Field(default=5, ge=1, le=1000, description="good rounds in a row that make UP")
-
-    @model_validator(mode="after")
-    def _check(self) -> "Check":
-        if self.timeout > self.interval and "timeout" in self.model_fields_set:
-            raise wrong("timeout", f"is longer than interval ({self.interval:g}s)")
-        if self.timeout > self.interval:
-            raise wrong("interval", f"is shorter than timeout ({self.timeout:g}s)")
-        if one_of(self, ("url", "tcp")) == "tcp":
-            self._check_tcp()
-        else:
-            self._check_http()
-        return self
-
-    def _check_tcp(self) -> None:
-        for name in ("host", "method", "expect", "tls"):
-            if name in self.model_fields_set:
-                raise wrong(name, "has no meaning for a tcp check")
-
-    def _check_http(self) -> None:
-        https = self.url is not None and self.url.scheme == "https"
-        if self.tls is not None and not https:
-            raise wrong("tls", "has no meaning without https")
-        if https and self.host is None and (self.tls is None or self.tls.verify):
-            raise wrong("url", "needs `host` beside it: the name that the certificate must be good for")
-        if self.method == "HEAD" and self.expect is not None and self.expect.body is not None:
-            raise wrong("method", "must be GET: an answer to HEAD has no body")
 
 
 class Control(Model):

@@ -23,7 +23,7 @@ Variable = Annotated[
 ]
 Domain = Annotated[str, AfterValidator(units.domain)]
 RecordName = Annotated[str, AfterValidator(units.record_name)]
-Address = Annotated[str, AfterValidator(units.address)]
+LiteralAddress = Annotated[str, AfterValidator(units.literal_address)]
 HostPort = Annotated[str, AfterValidator(units.host_port)]
 Url = Annotated[str, AfterValidator(units.http_url)]
 ReleaseUrl = Annotated[str, AfterValidator(units.release_url)]
@@ -43,13 +43,14 @@ CheckUrl = Annotated[
 CheckTcp = Annotated[
     int, PlainValidator(units.check_tcp), WithJsonSchema({"type": "string", "examples": ["{address}:5432"]})
 ]
-StatusRange = Annotated[
-    tuple[int, int],
-    PlainValidator(units.status_range),
+_STATUS = {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string"}]}
+StatusRanges = Annotated[
+    tuple[tuple[int, int], ...],
+    PlainValidator(units.status_ranges),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string"}],
-            "examples": [200, "200-299"],
+            "anyOf": [*_STATUS["anyOf"], {"type": "array", "items": _STATUS, "minItems": 1}],
+            "examples": [200, "200-299", [200, "301-302"]],
         }
     ),
 ]

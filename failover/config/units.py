@@ -120,12 +120,20 @@ def record_name(value: str) -> str:
 
 
 def address(value: str) -> str:
+    """As below, and not link-local: those differ from wire to wire."""
+    found = literal_address(value)
+    if ipaddress.ip_address(found).is_link_local:
+        raise ValueError("no machine can be reached by this address")
+    return found
+
+
+def literal_address(value: str) -> str:
     """A literal address in its shortest form, one that a machine can have."""
     try:
         found = ipaddress.ip_address(value.strip())
     except ValueError:
         raise ValueError("must be a literal IP address, such as 192.0.2.10") from None
-    if found.is_unspecified or found.is_multicast or found.is_link_local or getattr(found, "scope_id", None):
+    if found.is_unspecified or found.is_multicast or getattr(found, "scope_id", None):
         raise ValueError("no machine can be reached by this address")
     return str(found)
 
@@ -177,13 +185,52 @@ def check_tcp(value: object) -> int:
     return port(match[1])
 
 
-def status_range(value: object) -> tuple[int, int]:
-    """`200` or `200-299` → both ends."""
+def check_dns(value: object) -> int:
+    """`{address}:5353`, or `{address}` alone → port."""
+    return 53 if text(value) == "{address}" else check_tcp(value)
+
+
+def status_ranges(value: object) -> tuple[tuple[int, int], ...]:
+    """`200`, `200-299` or a list of those → both ends of each."""
+    found = value if isinstance(value, list) else [value]
+    if not found:
+        raise ValueError("must not be empty")
+    return tuple(_status_range(one) for one in found)
+
+
+def _status_range(value: object) -> tuple[int, int]:
     match = _STATUS.fullmatch(str(value)) if isinstance(value, int | str) else None
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if low > high:
         raise ValueError("must be a status such as 200, or a range such as 200-299")
     return low, high
+
+
+def regex(value: str) -> str:
+    """A regular expression that RE2 knows."""
+    from failover.net.regex import NEEDS, searcher  # only for configs that have one
+
+    try:
+        searcher(value)
+    except ImportError:
+        raise ValueError(NEEDS) from None
+    except ValueError as error:
+        raise ValueError(f"is no regular expression that RE2 knows: {error}") from None
+    return value
+
+
+def json_pointer(value: str) -> str:
+    """`/checks/0/state`; `~1` stands for a slash in a name, `~0` for a tilde (RFC 6901)."""
+    if not value.startswith("/") or re.search("~(?![01])", value):
+        raise ValueError("must be a JSON Pointer, such as /status or /checks/0/state")
+    return value
+
+
+def json_scalar(value: object) -> str | int | float | bool | None:
+    """What a field of a JSON document can be compared with."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise ValueError("must be a text, a number, true, false or null")
 
 
 def http_url(value: str) -> str:
@@ -223,6 +270,19 @@ def header_name(value: str) -> str:
     """A field name (RFC 9110, section 5.1)."""
     if _TOKEN.fullmatch(value) is None:
         raise ValueError("is not the name of a header")
+    return value
+
+
+def request_header_name(value: str) -> str:
+    """One that we do not set ourselves."""
+    if header_name(value).lower() in ("host", "connection", "content-length", "transfer-encoding"):
+        raise ValueError("is set by failover itself" + (": write `host`" if value.lower() == "host" else ""))
+    return value
+
+
+def request_header_value(value: str) -> str:
+    if not all(" " <= c <= "~" for c in value):
+        raise ValueError("may hold printable ASCII characters only")
     return value
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from failover.core.model import Check, Failure, Target
@@ -96,33 +95,15 @@ def _does_not(body: bytes | bytearray) -> str:
 
 
 def _searcher(pattern: str) -> Search:
+    from failover.net import regex
+
     try:
-        return searcher(pattern)
+        return regex.searcher(pattern)
     except ImportError:
-        says = "a regular expression needs the package google-re2: pip install 'failover[regex]'"
+        says = regex.NEEDS
     except ValueError as error:
         says = f"{quoted(pattern)} is no regular expression that RE2 knows: {error}"
     raise Trouble(Failure.LOCAL, says)
-
-
-@lru_cache(maxsize=1024)
-def searcher(pattern: str) -> Search:
-    """RE2 looks at each byte once: no pattern and no body can hold up a round. Raises ImportError, ValueError."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 8 << 20
-    try:
-        search: Search = re2.compile(pattern, options).search
-    except re2.error as error:
-        raise ValueError(_plain(error)) from None
-    return search
-
-
-def _plain(error: Exception) -> str:
-    cause = error.args[0] if error.args else ""
-    return cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
 
 
 # ---------------------------------------------------------------------------------------------- JSON

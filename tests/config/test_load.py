@@ -25,6 +25,7 @@ from failover.core.model import (
     ControlKind,
     NodeGroup,
     Policy,
+    Question,
     Reaction,
     Record,
     Site,
@@ -123,7 +124,7 @@ def test_hosts_stand_in_the_order_of_the_file(example: Config) -> None:
 
 
 def test_checks_are_complete(example: Config) -> None:
-    http, https, port = example.service.checks
+    http, https, port = example.service.checks[:3]
     assert http == Check(
         name="http",
         kind=CheckKind.HTTP,
@@ -150,6 +151,29 @@ def test_checks_are_complete(example: Config) -> None:
         tls_days_left_min=14,
     )
     assert port == Check(name="port", kind=CheckKind.TCP, group="db", port=5432, interval_s=60.0)
+
+
+def test_checks_of_the_other_kinds(example: Config) -> None:
+    greeting, certificate, zone, plugin, deep = example.service.checks[3:]
+    assert (greeting.kind, greeting.port, greeting.send, greeting.regex) == (
+        CheckKind.TCP,
+        25,
+        "EHLO example.org\r\n",
+        "^220 ",
+    )
+    assert (certificate.kind, certificate.port, certificate.host, certificate.tls_days_left_min) == (
+        CheckKind.TLS,
+        8443,
+        "www.example.org",
+        7,
+    )
+    assert (zone.kind, zone.port) == (CheckKind.DNS, 53)
+    assert zone.question == Question(name="www.example.org", type="AAAA", answer=frozenset({"2001:db8::1"}))
+    assert (plugin.kind, plugin.port) == (CheckKind.COMMAND, 22)
+    assert plugin.command == ("/usr/lib/nagios/plugins/check_ssh", "-p", "{port}", "{address}")
+    assert deep.statuses == ((200, 200), (300, 302))
+    assert deep.request_headers == {"X-Asked-By": "failover"}
+    assert deep.json == {"/db/ok": True, "/version": 3, "/name": "guest", "/lag": 0.5, "/error": None}
 
 
 def test_controls_know_where_they_are(example: Config) -> None:

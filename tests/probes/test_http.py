@@ -1,6 +1,7 @@
 """One HTTP probe: what each kind of answer, and each kind of silence, is called."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -166,6 +167,86 @@ class TestWrongAnswers:
         assert "broke off its answer" in detail
 
 
+JSON = b'{"status": "ok", "checks": [{"a/b~c": 1}], "ready": true, "lag": 0.5, "error": null, "": "empty"}'
+
+
+class TestBodies:
+    def test_a_regular_expression(self, prober: Prober) -> None:
+        assert found(prober, answers(page(b"guestbook v12 ready\n")), regex=r"v[0-9]+ ready")[0] is None
+        assert found(prober, answers(page(b"guestbook\n")), regex=r"v[0-9]+") == (
+            Failure.BODY,
+            "body of 10 bytes does not match 'v[0-9]+'",
+        )
+
+    def test_a_text_and_a_regular_expression_must_both_be_there(self, prober: Prober) -> None:
+        assert found(prober, answers(page(b"ready v1")), body="ready", regex="v2")[0] is Failure.BODY
+        assert found(prober, answers(page(b"v2")), body="ready", regex="v2")[0] is Failure.BODY
+        assert found(prober, answers(page(b"v2 ready")), body="ready", regex="v2")[0] is None
+
+    @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*a){12}b"])
+    def test_no_expression_holds_up_the_round(self, prober: Prober, pattern: str) -> None:
+        assert found(prober, answers(page(b"a" * 60_000 + b"!")), regex=pattern)[0] is Failure.BODY
+
+    def test_an_expression_that_is_none(self, prober: Prober) -> None:
+        failure, detail = found(prober, answers(page()), regex="(a")
+        assert (failure, detail) == (Failure.LOCAL, "'(a' is no regular expression that RE2 knows: missing ): (a")
+
+    def test_without_the_package_it_says_what_to_install(self, prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "re2", None)
+        failure, detail = found(prober, answers(page()), regex="never seen before")
+        assert (failure, "pip install 'failover[regex]'" in detail) == (Failure.LOCAL, True)
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            {"/status": "ok"},
+            {"/checks/0/a~1b~0c": 1},
+            {"/ready": True, "/lag": 0.5, "/error": None, "/": "empty"},
+            {"/checks/0/a~1b~0c": 1.0},
+        ],
+    )
+    def test_json_fields(self, prober: Prober, wanted: dict[str, Any]) -> None:
+        assert found(prober, answers(page(JSON)), json=wanted) == (None, "status 200")
+
+    @pytest.mark.parametrize(
+        ("body", "wanted", "expected"),
+        [
+            (JSON, {"/status": "bad"}, '/status in the JSON body is \'"ok"\', expected "bad"'),
+            (JSON, {"/ready": 1}, "/ready in the JSON body is 'true', expected 1"),
+            (JSON, {"/checks/0/a~1b~0c": True}, "/checks/0/a~1b~0c in the JSON body is '1', expected true"),
+            (JSON, {"/none": None}, "there is no /none in the JSON body"),
+            (JSON, {"/checks/7": 1}, "there is no /checks/7 in the JSON body"),
+            (JSON, {"/checks/x": 1}, "there is no /checks/x in the JSON body"),
+            (JSON, {"/status/x": 1}, "there is no /status/x in the JSON body"),
+            (b"<h1>Suspended</h1>", {"/status": "ok"}, "body of 18 bytes is not JSON"),
+            (b"", {"/status": "ok"}, "body of 0 bytes is not JSON"),
+            (b"[" * 60_000, {"/status": "ok"}, "body of 60000 bytes is not JSON"),
+            (b"1" * 60_000, {"/status": "ok"}, "body of 60000 bytes is not JSON"),
+            (b"\xff\xfe", {"/status": "ok"}, "body of 2 bytes is not JSON"),
+            (b'"' + b"x" * 70_000 + b'"', {"/status": "ok"}, "a JSON document of more than 64 KiB is not read"),
+        ],
+    )
+    def test_json_that_is_not_as_it_should_be(
+        self, prober: Prober, body: bytes, wanted: dict[str, Any], expected: str
+    ) -> None:
+        assert found(prober, answers(page(body)), json=wanted) == (Failure.BODY, expected)
+
+    def test_several_ranges_of_statuses(self, prober: Prober) -> None:
+        ranges = ((200, 299), (401, 401))
+        assert found(prober, answers(page(status="401 Unauthorized")), statuses=ranges)[0] is None
+        assert found(prober, answers(page(status="403 Forbidden")), statuses=ranges) == (
+            Failure.STATUS,
+            "status 403, expected 200-299 or 401",
+        )
+
+    def test_headers_of_ones_own_are_sent(self, prober: Prober) -> None:
+        with Server(answers(page())) as server:
+            ask_server(prober, server, request_headers={"X-Asked-By": "me", "user-agent": "mine"})
+        request = server.requests[0].decode().lower()
+        assert "x-asked-by: me\r\n" in request
+        assert request.count("user-agent:") == 1
+
+
 class TestNoHttp:
     def test_another_protocol(self, prober: Prober) -> None:
         failure, detail = found(prober, answers(b"SSH-2.0-OpenSSH_9.6\r\n"))
@@ -250,7 +331,17 @@ def full_listener() -> Iterator[int]:
 
 
 class TestBadChecks:
-    @pytest.mark.parametrize("check", [{"path": "/a b"}, {"host": "a\r\nX: y"}, {"path": "/é"}, {"method": "G\nT"}])
+    @pytest.mark.parametrize(
+        "check",
+        [
+            {"path": "/a b"},
+            {"host": "a\r\nX: y"},
+            {"path": "/é"},
+            {"method": "G\nT"},
+            {"request_headers": {"X Y": "a"}},
+            {"request_headers": {"X": "a\r\nY: b"}},
+        ],
+    )
     def test_a_request_that_cannot_be_sent_says_nothing_about_the_target(
         self, prober: Prober, check: dict[str, Any]
     ) -> None:
