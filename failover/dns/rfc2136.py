@@ -17,6 +17,7 @@ import dns.update
 import tenacity
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.dns.compare import require_limits
 from failover.dns.records import standing_at, to_name, to_rdatas, to_type
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.dns.wire import Connection, Deadline, parse_server
@@ -70,7 +71,7 @@ class Rfc2136:
 
     def traits(self) -> HostTraits:
         """`atomic_changes` is None: the limit is one message of 64 KiB, some 1,000 sets; beyond it `apply` rejects."""
-        return HostTraits(grade=1, servers=self._servers, atomic_changes=None)
+        return HostTraits(grade=1, servers=self._servers, atomic_changes=None, ttl_s_max=2**31 - 1)
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -156,6 +157,7 @@ class Rfc2136:
         would pass over such an addition in silence (RFC 2136, section 3.4.2.2).
         """
         check_transaction(zone, changes, expect, fence)
+        require_limits(zone, changes, self.traits())
         update = self._compose(zone, changes, expect, fence)
         deadline = Deadline(self._deadline_s)
         with Connection(self._server, timeout_s=self._share_s(deadline), what=OPERATION) as connection:

@@ -22,7 +22,7 @@ from contextlib import suppress
 
 import pytest
 
-from failover.core.rrsets import Changes, Epoch, RRset, by_key, epoch_name, epoch_set
+from failover.core.rrsets import EPOCH_TTL_S, Changes, Epoch, RRset, by_key, epoch_name, epoch_set
 from failover.errors import AdapterError, Conflict, Rejected
 from failover.ports import Authority, Dns
 
@@ -72,6 +72,10 @@ class DnsConformance:
         traits = host.traits()
         assert traits.grade in (1, 2, 3)
         assert traits.servers
+        assert set(traits.servers).issuperset(traits.servers_of(ZONE))
+        assert traits.ttl_s_min <= EPOCH_TTL_S <= traits.ttl_s_max
+        assert {"A", "TXT"} <= traits.types
+        assert traits.converges_s == 0 if traits.grade == 1 else traits.converges_s >= 0
 
     def test_pairs_without_a_set_are_left_out(self, host: Dns) -> None:
         assert host.read(ZONE, NAMES) == ()
@@ -126,6 +130,36 @@ class DnsConformance:
         host.apply(ZONE, put(address_set(WWW, "192.0.2.1", ttl_s=300)), expect=published, fence=fence(2))
         (found,) = host.read(ZONE, [(WWW, "A")])
         assert found.ttl_s == 300
+
+    @pytest.mark.usefixtures("published")
+    def test_times_to_live_up_to_the_limits_are_kept_and_others_refused(self, host: Dns) -> None:
+        traits = host.traits()
+        for number, ttl_s in enumerate((traits.ttl_s_min, traits.ttl_s_max), start=1):
+            wanted = address_set(WWW, "192.0.2.1", ttl_s=ttl_s)
+            host.apply(ZONE, put(wanted), expect=fence(number), fence=fence(number + 1))
+            assert host.read(ZONE, [(WWW, "A")]) == (wanted,)
+        for ttl_s in (traits.ttl_s_min - 1, traits.ttl_s_max + 1):
+            with pytest.raises(Rejected):
+                host.apply(ZONE, put(address_set(WWW, "192.0.2.2", ttl_s=ttl_s)), expect=fence(3), fence=fence(4))
+        assert _values(host, (WWW, "A")) == {"192.0.2.1"}
+
+    def test_every_type_that_it_can_hold(self, host: Dns, published: RRset) -> None:
+        sets = tuple(
+            RRset(name=f"t{at}.{ZONE}", type=type, ttl_s=60, values=frozenset({_ONE_OF[type]}))
+            for at, type in enumerate(sorted(host.traits().types & set(_ONE_OF)))
+        )
+        host.apply(ZONE, put(*sets), expect=published, fence=fence(2))
+        assert by_key(host.read(ZONE, [rrset.key for rrset in sets])) == by_key(sets)
+        host.apply(ZONE, Changes(remove=tuple(rrset.key for rrset in sets)), expect=fence(2), fence=fence(3))
+        assert host.read(ZONE, [rrset.key for rrset in sets]) == ()
+
+    def test_a_wildcard(self, host: Dns, published: RRset) -> None:
+        anything = address_set(f"*.apps.{ZONE}", "192.0.2.1")
+        host.apply(ZONE, put(anything), expect=published, fence=fence(2))
+        assert host.read(ZONE, [anything.key]) == (anything,)
+        moved = address_set(anything.name, "192.0.2.2")
+        host.apply(ZONE, put(moved), expect=fence(2), fence=fence(3))
+        assert host.read(ZONE, [anything.key]) == (moved,)
 
     def test_many_values_and_many_sets(self, host: Dns, published: RRset) -> None:
         wide = address_set(WWW, *(f"198.51.100.{n}" for n in range(1, 101)))
@@ -347,6 +381,7 @@ class DnsConformance:
                 authority.ask(server, "www.elsewhere.example", "A")
 
 
+_ONE_OF = {"A": "192.0.2.1", "AAAA": "2001:db8::1", "CNAME": "lb.example.net", "TXT": "a text"}
 _EPOCH = Epoch(number=1, site="aurora", plan="plan1")
 
 

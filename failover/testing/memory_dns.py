@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from failover.core.rrsets import Changes, RRset, normal_name
-from failover.dns.compare import Records, removed, require, standing
+from failover.dns.compare import Records, removed, require, require_limits, standing
 from failover.dns.transaction import OPERATION, check_transaction, is_inside
 from failover.errors import NotFound, TimedOut, Unreachable, Unreadable
 from failover.ports import HostTraits
@@ -80,6 +80,7 @@ class MemoryDns:
         if fault is not None and not isinstance(fault, ReplyLost):
             raise fault
         check_transaction(zone, changes, expect, fence)
+        require_limits(zone, changes, self._traits)
         if self._traits.grade == 1:
             self._apply_whole(zone, changes, expect, fence)
         else:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.servers.pdns import Pdns
-from tests.standins.base import StandIn
+from tests.standins.nodeless import Nodeless
 from tests.standins.wire import Call, Reply
 
 
-class Front(StandIn):
+class Front(Nodeless):
     """Hands every request on as it is."""
 
     def __init__(self, server: Pdns) -> None:
@@ -54,15 +54,3 @@ class Front(StandIn):
         if call.method == "GET" and reply.status == 200 and reply.raw is not None:
             return replace(reply, raw=None, document=json.loads(reply.raw))
         return reply
-
-    def node_ids(self) -> tuple[str, ...]:
-        return ()
-
-    def halt(self, id: str) -> None:
-        raise KeyError(id)
-
-    def foreign(self, name: str) -> str:
-        raise NotImplementedError(name)
-
-    def empty(self) -> None:
-        raise NotImplementedError

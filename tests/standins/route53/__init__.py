@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tests.standins.base import Fault, StandIn, _Planned, route
+from tests.standins.base import Fault, _Planned, route
+from tests.standins.nodeless import Nodeless
 from tests.standins.route53.zones import ACTIONS, Change, Invalid, RecordSet, Zone, kept, order
 from tests.standins.wire import Call, Reply
 
@@ -27,7 +28,7 @@ _EXTRAS = (
 )  # fmt: skip
 
 
-class Route53(StandIn):
+class Route53(Nodeless):
     """One account. `pending`: how many requests long a change is PENDING. `busy`: how many changes from now on find an
     earlier one still under way."""
 
@@ -190,17 +191,6 @@ class Route53(StandIn):
 
     def missing(self, call: Call) -> Reply:
         return self.refusal(404, "Not found", "UnknownOperationException")
-
-    # ------------------------------------------------------------------------------------------ no nodes here
-
-    def node_ids(self) -> tuple[str, ...]:
-        return ()
-
-    def halt(self, id: str) -> None:
-        raise KeyError(id)
-
-    def foreign(self, name: str) -> str:
-        raise NotImplementedError(name)
 
     def empty(self) -> None:
         self.zones.clear()
