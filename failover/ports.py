@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from failover.core.cutover import CutoverPlan
 from failover.core.model import (
     AccountReport,
+    Ballot,
     Control,
     ControlSample,
     Instant,
@@ -252,6 +253,19 @@ class Probe(Protocol):
 
     def controls(self, controls: Sequence[Control], deadline_s: float) -> tuple[ControlSample, ...]:
         """Whether each control answers, in the same order."""
+        ...
+
+
+class Agent(Protocol):
+    """Another vantage, which looks when it is asked."""
+
+    def look(self, targets: Sequence[Target], deadline_s: float) -> Ballot:
+        """One round there: a sample per target, and its own controls, in the same round.
+
+        `deadline_s` is for the round itself; the way there and back comes on top. `at` of the samples is when the
+        answer came, by the clock here. Raises AdapterError: no answer, or one that is not provably of that vantage,
+        of this service and to this very question (Unreadable). A target that it does not know is UNKNOWN.
+        """
         ...
 
 

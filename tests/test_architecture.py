@@ -40,6 +40,7 @@ SUITES = {
     "Authority": "DnsConformance",
     "Resolver": "ResolverConformance",
     "Probe": "ProbeConformance",
+    "Agent": "AgentConformance",
     "Store": "StoreConformance",
     "Lease": "LeaseConformance",
 }
@@ -52,7 +53,7 @@ WITHOUT_SUITE = {
 }
 SELF_EXPLAINING = {"traits", "orders", "close", "release", "send", "now", "sleep"}
 ADAPTERS = ("clouds", "dns", "probes", "stores", "hooks")
-KNOWS_ADAPTERS = {"cli/wiring.py", "cli/wiring_clouds.py", "cli/wiring_hosts.py", "cli/wiring_preflight.py"}
+KNOWS_ADAPTERS = {"cli/wiring.py"} | {f"cli/wiring_{side}.py" for side in ("clouds", "hosts", "preflight", "vantages")}
 PROVIDER_LIBRARIES = ("boto3", "botocore", "libcloud")
 MAY_KNOW_PROVIDERS = ("net", "clouds", "dns")
 

@@ -11,6 +11,7 @@ import typer
 from failover import __version__
 from failover.cli.app_doctor import doctors
 from failover.cli.app_local import local
+from failover.cli.app_vantage import vantage
 from failover.cli.options import (
     NO_REASON,
     ClearOption,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(local, name="local")
 app.add_typer(doctors, name="doctor")
+app.add_typer(vantage, name="vantage")
 
 
 def run(arguments: Sequence[str]) -> int:

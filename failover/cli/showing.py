@@ -16,7 +16,7 @@ from failover.core.holds import against_target, flapping, maintenance, shown
 from failover.core.model import Service
 from failover.core.outlook import next_action, safe
 from failover.core.saga import Event, EventKind
-from failover.core.world import Watch, World
+from failover.core.world import View, Watch, World
 from failover.errors import UsageError
 from failover.ports import Store
 
@@ -99,6 +99,7 @@ def _document(config: Config, world: World) -> dict[str, object]:
         "open_plan": state.open_plan.id if state.open_plan else None,
         "proposal": state.proposal.id if state.proposal else None,
         "isolated": state.isolated,
+        "vantages": [_vantage(service, world, v.name) for v in service.others],
         "last_check_age_s": round(world.now.since(state.last_tick), 3) if state.last_tick else None,
         "cadence_s": {
             "configured": cadence_s(service),
@@ -112,6 +113,29 @@ def _document(config: Config, world: World) -> dict[str, object]:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
+
+
+def _vantage(service: Service, world: World, name: str) -> dict[str, object]:
+    view = world.state.views.get(name, View(problem="it was never asked"))
+    (provider,) = [v.provider for v in service.others if v.name == name]
+    return {
+        "name": name,
+        "provider": provider,
+        "problem": view.problem,
+        "isolated": view.isolated,
+        "votes": dict(view.votes),
+        "heard_age_s": round(world.now.since(view.at), 3) if view.at else None,
+    }
+
+
+def _vantages_text(service: Service, world: World) -> str:
+    rows = []
+    for vantage in service.others:
+        view = world.state.views.get(vantage.name, View(problem="it was never asked"))
+        how = "NOT HEARD" if view.problem else "ISOLATED" if view.isolated else "ok"
+        says = view.problem or ", ".join(f"{site} {vote}" for site, vote in view.votes.items())
+        rows.append([vantage.name, vantage.provider, how, says])
+    return table(["VANTAGE", "PROVIDER", "STATE", "SAYS"], rows)
 
 
 def _next(service: Service, world: World) -> str:
@@ -161,7 +185,10 @@ def _text(config: Config, world: World) -> str:
     if state.proposal is not None:
         lines.append(f"ASKING: cut over to {state.proposal.target}? `failover approve {state.proposal.id}` says yes")
     lines += [f"DEBT: {d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts]
-    lines += ["", _sites_text(config, world), "", _dns_text(world), "", _budget_text(config, world)]
+    lines += ["", _sites_text(config, world)]
+    if service.others:
+        lines += ["", _vantages_text(service, world)]
+    lines += ["", _dns_text(world), "", _budget_text(config, world)]
     return "\n".join(lines)
 
 

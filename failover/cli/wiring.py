@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from failover.cli.wiring_clouds import LOCAL, account_of, cloud_of, with_user_data
 from failover.cli.wiring_hosts import host_of
+from failover.cli.wiring_vantages import agents_of
 from failover.config.load import find, load
 from failover.config.model import LOCAL_CONTROL, Config, NotifyConfig, ReleaseConfig
-from failover.core.model import Control, Instant, Release, Site
+from failover.core.model import Control, Instant, Release, Service, Site
 from failover.core.rrsets import RRset
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
@@ -43,14 +44,14 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
     `preview`: what of the local cloud was never opened reads as empty, for `apply` opens it.
     """
     runtime = RealRuntime()
-    service = replace(config.service, controls=tuple(_control(config, c) for c in config.service.controls))
+    service = replace(config.service, controls=tuple(reachable_control(config, c) for c in config.service.controls))
     service, user_data = with_user_data(config, service)
     managed = [site for site in service.sites if not site.given]
     clouds = {site.name: _cloud(config, site, mirror=mirror, preview=preview) for site in managed}
     accounts: dict[str, Account] = {**clouds}
     if not mirror:
         accounts = {site.name: account_of(config, site, clouds[site.name]) for site in managed}
-    name = vantage or os.environ.get("FAILOVER_VANTAGE") or socket.gethostname()
+    name = vantage_of(service, vantage)
     return Context(
         service=service,
         store=store_of(config),
@@ -70,7 +71,17 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         hook=_hook(config),
         hooks_s=config.hooks.timeout_s if _hook(config) is not None else 0.0,
         vantage=name,
+        agents=agents_of(config, runtime.now),
     )
+
+
+def vantage_of(service: Service, option: str | None) -> str:
+    """What this controller is called. Raises UsageError when the config knows that name as another one's."""
+    name = option or os.environ.get("FAILOVER_VANTAGE") or service.vantage or socket.gethostname()
+    if service.vantages and name != service.vantage:
+        cause = f"the controller of this config is {service.vantage}"
+        raise UsageError("watch from", name, cause, f"`failover vantage serve --vantage {name}` answers for the others")
+    return name
 
 
 # ------------------------------------------------------------------------------------ clouds and DNS hosts
@@ -86,7 +97,7 @@ def _cloud(config: Config, site: Site, *, mirror: bool, preview: bool) -> "Cloud
     return cloud_of(config, site, mirror=mirror)
 
 
-def _control(config: Config, control: Control) -> Control:
+def reachable_control(config: Config, control: Control) -> Control:
     """A control of the local cloud has its address only at run time; one that is not there answers nothing."""
     if not control.target.startswith(LOCAL_CONTROL):
         return control

@@ -1,12 +1,14 @@
 """The checked file → plain values. Nothing can be wrong any more here."""
 
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import ValidationError
 
 from failover.config import checks, hosts, providers, schema, shapes
 from failover.config.model import (
     LOCAL_CONTROL,
+    AgentConfig,
     Config,
     DepotConfig,
     HooksConfig,
@@ -28,6 +30,7 @@ from failover.core.model import (
     Service,
     Site,
     Standby,
+    Vantage,
 )
 from failover.net.secret import SecretRef
 
@@ -58,7 +61,21 @@ def build(file: schema.File, path: Path) -> Config:
             timeout_s=file.hooks.timeout,
         ),
         registry=_registry(file.dns.registry, base),
+        agents=_agents(file.quorum, base) if file.quorum else {},
     )
+
+
+def _agents(quorum: schema.Quorum, base: Path) -> dict[str, AgentConfig]:
+    return {
+        name: AgentConfig(
+            name=name,
+            url=vantage.agent,
+            key=_secret(vantage.key, base),
+            ca_file=str(base / vantage.ca_file) if vantage.ca_file else None,
+        )
+        for name, vantage in quorum.vantages.items()
+        if vantage.agent is not None and vantage.key is not None
+    }
 
 
 def _secret(reference: shapes.SecretReference, base: Path) -> SecretRef:
@@ -209,6 +226,8 @@ def _service(file: schema.File, base: Path) -> Service:
         controls=tuple(_control(control) for control in file.controls),
         policy=_policy(file.policy),
         single_accept=file.quorum is not None and file.quorum.single == "accept",
+        need=file.quorum.need if file.quorum else 1,
+        **_vantages(file.quorum),
         every_s=file.runner.every,
         rounds=file.runner.rounds,
         maintenance=tuple(window for announced in file.maintenance for window in announced.windows()),
@@ -217,6 +236,20 @@ def _service(file: schema.File, base: Path) -> Service:
         host_deadline_s=file.dns.lost_after,
         node_deadline_s=file.runner.node_timeout or _node_deadline_s(file),
     )
+
+
+class _Vantages(TypedDict, total=False):
+    vantages: tuple[Vantage, ...]
+    vantage: str
+
+
+def _vantages(quorum: schema.Quorum | None) -> _Vantages:
+    """Vantages without agents are names only: this one judges alone."""
+    if quorum is None or not any(v.agent for v in quorum.vantages.values()):
+        return {}
+    all = tuple(Vantage(name=name, provider=vantage.provider) for name, vantage in quorum.vantages.items())
+    (own,) = [name for name, vantage in quorum.vantages.items() if vantage.agent is None]
+    return {"vantages": all, "vantage": own}
 
 
 def _node_deadline_s(file: schema.File) -> float:

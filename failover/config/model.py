@@ -71,6 +71,16 @@ class ReleaseConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """Another vantage: where it is asked, and the key that it shares with the controller."""
+
+    name: str
+    url: str
+    key: SecretRef
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyConfig:
     """One place to tell: a command, or a webhook whose body is signed when there is a secret."""
 
@@ -119,6 +129,8 @@ class Config:
     registry: RegistryConfig = RegistryConfig()
     ping: str | None = field(default=None, repr=False)
     """The dead man's switch; its address is its key: never rendered."""
+    agents: Mapping[str, AgentConfig] = field(default_factory=dict)
+    """By name: the vantages besides the controller's own."""
 
     @property
     def local_controls(self) -> tuple[str, ...]:

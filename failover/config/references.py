@@ -34,6 +34,7 @@ def check(document: Document) -> list[Finding]:
     _check_checks(book)
     _check_isolation(book)
     _check_maintenance(book)
+    _check_quorum(book)
     return book.findings
 
 
@@ -364,3 +365,41 @@ def _check_isolation(book: _Book) -> None:
         if provider in used:
             message = f"site {quoted(used[provider])} is at this provider too: a control must be unrelated"
             book.say(message, "controls", at, "provider")
+
+
+# ---------------------------------------------------------------------------------------------- quorum
+
+
+def _check_quorum(book: _Book) -> None:
+    names, need = book.names("quorum", "vantages"), book.get("quorum", "need")
+    agents = [name for name in names if book.get("quorum", "vantages", name, "agent") is not None]
+    if agents:
+        _check_controller(book, [name for name in names if name not in agents])
+    if not isinstance(need, int) or need < 2:
+        return
+    if not agents:
+        book.say("more than 1 needs vantages that have an `agent`", "quorum", "need")
+        return
+    if book.get("quorum", "single") is not None:
+        book.say(f"`single` contradicts `need: {need}`", "quorum", "single")
+    _check_enough(book, names, need)
+
+
+def _check_controller(book: _Book, without: list[str]) -> None:
+    if not without:
+        book.say("one vantage must be the controller itself, without `agent`", "quorum", "vantages", key=True)
+    for name in without[1:]:
+        message = f"`agent` is missing; without one goes the controller's own vantage only, which is {without[0]}"
+        book.say(message, "quorum", "vantages", name, key=True)
+
+
+def _check_enough(book: _Book, vantages: list[str], need: int) -> None:
+    """Whichever provider fails: vantages at so many others must be left. Two at one provider count once."""
+    stands = {p for name in vantages if (p := book.text("quorum", "vantages", name, "provider")) is not None}
+    guarded = {book.text("sites", site, "provider") for site in book.names("sites")}
+    for provider in sorted({p for p in guarded if p is not None} & stands) or [""]:
+        left = stands - {provider}
+        if len(left) < need:
+            besides = f" besides {provider}, which is guarded" if provider else ""
+            book.say(f"{need} cannot be reached: vantages stand at {len(left)} providers{besides}", "quorum", "need")
+            return

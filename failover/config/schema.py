@@ -204,15 +204,22 @@ class Control(Model):
 
 
 class Vantage(Model):
-    """A place that watches."""
+    """A place that watches. The one without `agent` is the controller itself."""
 
-    provider: Label
+    provider: Label = Field(description="where it stands: it has no vote on sites of that provider")
+    agent: Url | None = Field(default=None, description="where its `failover vantage serve` is asked")
+    key: SecretReference | None = Field(default=None, description="signs questions and answers; both sides hold it")
+    ca_file: Filled | None = Field(default=None, description="trusts the agent's certificate; default: the system's")
 
-
-def _alone(need: int) -> int:
-    if need > 1:
-        raise ValueError("more than 1 needs a shared store or agents, which this version does not have")
-    return need
+    @model_validator(mode="after")
+    def _check(self) -> "Vantage":
+        if self.agent is not None and self.key is None:
+            raise wrong("agent", "needs `key` beside it: what its answers are signed with")
+        if self.agent is None and self.key is not None:
+            raise wrong("key", "has a meaning with `agent` only")
+        if self.ca_file is not None and (self.agent is None or not self.agent.startswith("https:")):
+            raise wrong("ca_file", "has a meaning with an https `agent` only")
+        return self
 
 
 class Quorum(Model):
@@ -222,7 +229,7 @@ class Quorum(Model):
         default=None, description="accept: one vantage may act alone, and the owner takes the risk"
     )
     vantages: dict[Label, Vantage] = Field(default={})
-    need: Annotated[int, AfterValidator(_alone)] = Field(default=1, ge=1)
+    need: int = Field(default=1, ge=1, description="so many vantages at different providers must find a site down")
 
 
 # ---------------------------------------------------------------------------------------------- acting

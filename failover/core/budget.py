@@ -21,6 +21,8 @@ JITTER_S = 1.0
 INTERVALS_MAX = 20
 INTERVALS_MIN = 3
 """From so few rounds nothing is concluded about how often they come."""
+AGENT_S = 2.0
+"""For the way to another vantage and back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,8 @@ class Term:
     why: str
 
 
-def observe_s(service: Service) -> float:
-    """The longest that one round of questions may take: probes, controls, accounts and DNS hosts at the same time."""
+def probe_s(service: Service) -> float:
+    """The longest that one vantage may take to ask every site and control."""
     timeouts = [c.timeout_s for c in service.checks] + [c.timeout_s for c in service.controls]
     longest_s = max(timeouts, default=0.0)
     return max(service.call_s, longest_s + SPARE_S + starts_s(service))
@@ -45,6 +47,12 @@ def starts_s(service: Service) -> float:
         here = sizes if site.addresses is None else {name: len(given) for name, given in site.addresses.items()}
         targets += sum(here.get(check.group, 0) for check in service.checks)
     return targets / STARTS_PER_S
+
+
+def observe_s(service: Service) -> float:
+    """The longest that one round of questions may take: probes, controls, accounts, DNS hosts and other vantages at
+    the same time; another vantage's answer needs its own way here."""
+    return probe_s(service) + (AGENT_S if service.others else 0.0)
 
 
 def cadence_s(service: Service) -> float:

@@ -295,7 +295,7 @@ def single_vantage(service: Service, world: World, verdict: Verdict) -> str | No
 
     It needs an explicit account state or code and two controls at different providers, unless the owner took the risk.
     """
-    if service.single_accept:
+    if service.single_accept or service.need > 1:
         return None
     if not verdict.explicit:
         return "a single vantage acts only on an explicit account state (or with `quorum: {single: accept}`)"

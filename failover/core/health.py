@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from failover.core.model import Failure, Instant, Outcome, Sample
+from failover.core.model import ControlSample, Failure, Instant, Outcome, Sample
 
 GAP_CADENCES = 3.5
 """A gap longer than so many cadences breaks a streak."""
@@ -102,6 +102,11 @@ def advance(
         last=at,
         reason=reason,
     )
+
+
+def isolated(controls: Sequence[ControlSample]) -> bool:
+    """Whether a vantage seems to be cut off itself: not even a majority of its controls answers."""
+    return bool(controls) and 2 * sum(c.ok for c in controls) <= len(controls)
 
 
 def data_plane(healths: Iterable[Health]) -> HealthState:

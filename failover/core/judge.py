@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from failover.core.budget import gap_s
 from failover.core.evidence import Memory, corroborated, remember
-from failover.core.health import Health, HealthState, advance, data_plane, round_outcome, vote
+from failover.core.health import Health, data_plane, isolated, round_outcome, vote
 from failover.core.holds import flipped, says
 from failover.core.model import (
     AccountReport,
+    Ballot,
     ControlSample,
     HostReading,
     Instant,
@@ -20,6 +21,7 @@ from failover.core.model import (
     Service,
     Site,
 )
+from failover.core.quorum import Count, count, health_after, views_after, vote_of
 from failover.core.ready import Facts, Stock, readiness
 from failover.core.verdict import GONE_LISTS, NodesSeen, judge_site
 from failover.core.world import Forced, Orders, State, Watch
@@ -43,11 +45,8 @@ class Observation:
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
     resolved: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     """By site, by group: the addresses that its targets' names have; the last known where nobody answered."""
-
-
-def isolated(controls: tuple[ControlSample, ...]) -> bool:
-    """Whether we ourselves seem to be cut off: not even a majority of the controls answers."""
-    return bool(controls) and 2 * sum(c.ok for c in controls) <= len(controls)
+    ballots: tuple[Ballot, ...] = ()
+    """What the other vantages saw; one that gave no answer carries its problem."""
 
 
 def controls_ok(controls: tuple[ControlSample, ...]) -> int:
@@ -94,18 +93,24 @@ def judge(
         site.name: _health(service, state, seen.at, site, samples[site.name], forced.get(site.name), fresh=fresh)
         for site in service.sites
     }
+    views = views_after(service, state.views, seen.ballots, seen.at, fresh=fresh)
     answering = {site.name for site in service.sites if _answers(seen, site, samples[site.name])}
     lone = len(service.sites) == 1  # it has nowhere to go, so its verdict can do no harm
     watch = {}
     for site in service.sites:
         others_answer = lone or len(answering) > (site.name in answering)
-        plane = data_plane(health[site.name].values())
         word = forced.get(site.name)
-        if word is None:
-            plane = vote(plane, controls_ok=not cut_off, others_answer=others_answer)
-        facts = _facts(service, seen, site, samples[site.name], plane)
+        plane = data_plane(health[site.name].values())
+        if word is not None:
+            counted = Count(state=plane)
+        elif service.vantages:
+            own = vote_of(health[site.name], isolated=cut_off, others_answer=others_answer)
+            counted = count(service, site, own, views)
+        else:
+            counted = Count(state=vote(plane, controls_ok=not cut_off, others_answer=others_answer))
+        facts = _facts(service, seen, site, samples[site.name], counted)
         watch[site.name] = _watch(service, state, site, facts, seen.at, word, cut_off=cut_off, fresh=fresh)
-    return replace(state, health=health, watch=watch, isolated=cut_off, resolved=seen.resolved)
+    return replace(state, health=health, watch=watch, views=views, isolated=cut_off, resolved=seen.resolved)
 
 
 def _health(
@@ -118,21 +123,9 @@ def _health(
     *,
     fresh: bool,
 ) -> dict[str, Health]:
-    before = state.health.get(site.name, {})
-    after = {}
-    for check in service.checks:
-        outcome, reason = round_outcome([s for s in samples if s.check == check.name])
-        health = advance(
-            before.get(check.name, Health()),
-            outcome,
-            at,
-            rise=1 if fresh else check.rise,
-            fall=check.fall,
-            gap_s=gap_s(service),
-            reason=reason,
-        )
-        after[check.name] = replace(health, forced=forced.word.plane if forced is not None else None)
-    return after
+    plane = forced.word.plane if forced is not None else None
+    found = health_after(service, state.health.get(site.name, {}), samples, at, fresh=fresh)
+    return {name: replace(health, forced=plane) for name, health in found.items()}
 
 
 def _answers(seen: Observation, site: Site, samples: list[Sample]) -> bool:
@@ -178,6 +171,7 @@ def _watch(
         corroborated=closed,
         signs=signs,
         forced=says(site.name, forced, at) if forced is not None else "",
+        counted=facts.counted,
     )
     return replace(
         before,
@@ -211,12 +205,13 @@ def _remember(memory: Memory, facts: Facts, nodes: NodesSeen, at: Instant) -> Me
     return remember(replace(memory, stopped_since=stopped), facts.report.signals, at)
 
 
-def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample], plane: HealthState) -> Facts:
+def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample], counted: Count) -> Facts:
     bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
     addresses = tuple(dict.fromkeys(s.address for s in samples))
     return Facts(
         report=seen.reports.get(site.name, NO_ACCOUNT),
-        data_plane=plane,
+        data_plane=counted.state,
+        counted=counted.said,
         addresses=addresses,
         passing=tuple(a for a in addresses if a not in bad),
         nodes=seen.nodes.get(site.name),

@@ -219,6 +219,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vantage:
+    """A place that watches, and at whose provider it stands."""
+
+    name: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The deployment as the config wants it. Sites stand in order of preference."""
 
@@ -253,11 +261,22 @@ class Service:
     node_deadline_s: float = 120.0
     """How long a new node may take until it serves."""
     maintenance: tuple[Window, ...] = ()
+    vantages: tuple[Vantage, ...] = ()
+    """All that vote, this one too; (): this one alone judges."""
+    vantage: str = ""
+    """Which of them this one is."""
+    need: int = 1
+    """So many vantages at different providers must find a site down."""
 
     @property
     def round_s(self) -> float:
         """Seconds from round to round."""
         return self.every_s / self.rounds
+
+    @property
+    def others(self) -> tuple[Vantage, ...]:
+        """The vantages that this one asks."""
+        return tuple(v for v in self.vantages if v.name != self.vantage)
 
     def site(self, name: str) -> Site:
         """The site of that name. Raises KeyError."""
@@ -433,6 +452,17 @@ class ControlSample:
     provider: str
     ok: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """What another vantage saw when it was asked. `problem` is set when no answer could be had: then nothing else
+    counts."""
+
+    vantage: str
+    samples: tuple[Sample, ...] = ()
+    controls: tuple[ControlSample, ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class Facts:
     """Checks that did not pass in this round."""
     stock: Stock = Stock()
     details: tuple[str, ...] = ()
+    counted: str = ""
+    """How the vantages have voted, as a sentence."""
 
 
 def readiness(

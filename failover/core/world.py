@@ -142,6 +142,21 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is remembered of another vantage."""
+
+    health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)
+    """By site, by check."""
+    votes: Mapping[str, str] = field(default_factory=dict)
+    """By site, in the last round; a site that is missing has no vote of it."""
+    isolated: bool = False
+    problem: str | None = None
+    """Why it was not heard in the last round."""
+    at: Instant | None = None
+    """When it was heard last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The whole remembered state of a service; written as one document by compare and swap."""
 
@@ -185,6 +200,8 @@ class State:
     controls_ok: int = 0
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
     """What the DNS hosts held in the last round, for `status`."""
+    views: Mapping[str, View] = field(default_factory=dict)
+    """By name: the other vantages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

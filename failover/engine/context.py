@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from failover.core.model import NodeSpec, Release, Service
 from failover.ports import (
     Account,
+    Agent,
     Authority,
     Compute,
     Depot,
@@ -65,6 +66,8 @@ class Context:
     hook: Hook | None = None
     hooks_s: float = 0.0
     vantage: str = "here"
+    agents: Mapping[str, Agent] = field(default_factory=dict)
+    """By name: the other vantages."""
 
 
 @contextmanager

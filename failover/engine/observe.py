@@ -1,15 +1,16 @@
 """observe: one round of questions to everything outside, all at the same time and to one deadline."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from failover.core.budget import observe_s
+from failover.core.budget import observe_s, probe_s
 from failover.core.cutover import names_of
 from failover.core.health import reachable
 from failover.core.judge import Observation, accepted_releases, served_addresses
 from failover.core.model import (
     AccountReport,
+    Ballot,
     ControlSample,
     HostReading,
     Node,
@@ -36,14 +37,15 @@ def observe(context: Context, state: State) -> Observation:
     deadline_s = observe_s(service)
     found_out = look_up(context, state, service.sites)
     state = replace(state, resolved=found_out.resolved)
-    targets = targets_of(context, state, service.sites)
+    targets, ask_s = targets_of(context, state, service.sites), probe_s(service)
     asked: list[tuple[str, str, Call]] = [
-        ("probe", "", _call("probe", lambda: context.probe.run(targets, deadline_s), deadline_s)),
-        ("control", "", _call("controls", lambda: context.probe.controls(service.controls, deadline_s), deadline_s)),
+        ("probe", "", _call("probe", lambda: context.probe.run(targets, ask_s), ask_s)),
+        ("control", "", _call("controls", lambda: context.probe.controls(service.controls, ask_s), ask_s)),
     ]
     for site in service.sites:
         asked += _site_calls(context, state, site, deadline_s)
     asked += [("host", n, _call(f"read {n}", partial(read_host, context, n), deadline_s)) for n in context.hosts]
+    asked += [("agent", v.name, _agent_call(context, v.name, targets)) for v in service.others]
     started = runtime.now()
     done = runtime.together([call for _, _, call in asked])
     found = {(kind, name): answer for (kind, name, _), answer in zip(asked, done, strict=True)}
@@ -56,7 +58,45 @@ def observe(context: Context, state: State) -> Observation:
         stock={s.name: _stock(found["stock", s.name]) for s in service.sites if ("stock", s.name) in found},
         hosts={name: _reading(found["host", name], name) for name in context.hosts},
         resolved=found_out.resolved,
+        ballots=tuple(_ballot(found["agent", v.name], v.name) for v in service.others),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One fresh look at some targets, from every vantage."""
+
+    samples: tuple[Sample, ...]
+    controls: tuple[ControlSample, ...]
+    ballots: tuple[Ballot, ...]
+
+
+def look_again(context: Context, targets: tuple[Target, ...]) -> Look:
+    """Ask these targets and all controls at the same time. Never raises for an answer."""
+    service = context.service
+    deadline_s = probe_s(service)
+    calls = [
+        _call("probe", lambda: context.probe.run(targets, deadline_s), deadline_s),
+        _call("controls", lambda: context.probe.controls(service.controls, deadline_s), deadline_s),
+        *(_agent_call(context, v.name, targets) for v in service.others),
+    ]
+    probed, controls, *agents = context.runtime.together(calls)
+    return Look(
+        samples=_samples(probed, targets, context),
+        controls=_controls(controls, context),
+        ballots=tuple(_ballot(done, v.name) for done, v in zip(agents, service.others, strict=True)),
+    )
+
+
+def _agent_call(context: Context, name: str, targets: tuple[Target, ...]) -> Call:
+    deadline_s, agent = probe_s(context.service), context.agents.get(name)
+
+    def ask() -> Ballot:
+        if agent is None:
+            return Ballot(vantage=name, problem="it cannot be asked")
+        return agent.look(targets, deadline_s)
+
+    return _call(f"vantage {name}", ask, observe_s(context.service))
 
 
 def _call(what: str, do: Callable[[], object], deadline_s: float) -> Call:
@@ -155,6 +195,12 @@ def _nodes(done: Done | None) -> tuple[Node, ...] | None:
 
 def _stock(done: Done) -> Stock:
     return done.value if isinstance(done.value, Stock) else Stock(problem=problem_of(done))
+
+
+def _ballot(done: Done, name: str) -> Ballot:
+    if isinstance(done.value, Ballot):
+        return replace(done.value, samples=reachable(done.value.samples))
+    return Ballot(vantage=name, problem=problem_of(done) or "it brought nothing")
 
 
 def _reading(done: Done, name: str) -> HostReading:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
-from failover.core.health import reachable, round_outcome
+from failover.core.health import isolated, reachable, round_outcome
 from failover.core.holds import says
-from failover.core.judge import accepted_releases, isolated
+from failover.core.judge import accepted_releases
 from failover.core.mirror import wanted_count
 from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
+from failover.core.quorum import still_fails
 from failover.core.rrsets import RRset, same_values
 from failover.core.safety import highest_epoch
 from failover.core.saga import Status, Value
@@ -20,7 +21,7 @@ from failover.core.world import ForcedAs, State
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
 from failover.engine.nodes import destroy_extra, ensure_all, serving
-from failover.engine.observe import read_stock, targets_of
+from failover.engine.observe import look_again, read_stock, targets_of
 from failover.engine.outcome import MARGIN_S
 from failover.engine.publish import HostState, read_hosts, servers_of, swap_everywhere, unserved
 from failover.errors import AdapterError, RefusedError
@@ -117,23 +118,13 @@ def reconfirm(stage: Stage) -> StepResult:
         return ok(says(plan.source or "", word, context.runtime.now()))
     sources = tuple(s for s in context.service.sites if s.name == plan.source)
     found = look_up(context, stage.state, sources)
-    targets = targets_of(context, replace(stage.state, resolved=found.resolved), sources)
-    samples = (*probe(context, targets), *found.samples)
-    controls = context.runtime.call(
-        "controls",
-        lambda: context.probe.controls(context.service.controls, context.service.call_s),
-        deadline_s=context.service.call_s + MARGIN_S,
-    )
-    if isolated(controls):
+    look = look_again(context, targets_of(context, replace(stage.state, resolved=found.resolved), sources))
+    if isolated(look.controls):
         return failed("our own controls do not answer any more")
-    rounds = [round_outcome([s for s in samples if s.check == name]) for name in {s.check for s in samples}]
-    outcomes = [outcome for outcome, _ in rounds]
-    if samples and all(outcome is Outcome.PASS for outcome in outcomes):
-        return failed(f"{plan.source} answers again")
-    if samples and Outcome.FAIL not in outcomes:
-        why = "; ".join(sorted({s.detail for s in samples if s.outcome is Outcome.UNKNOWN}))
-        return failed(f"whether {plan.source} answers could not be found out: {why}")
-    return ok(f"{plan.source} still does not answer")
+    if not sources:
+        return ok(f"{plan.source} is not in the config any more")
+    fails, why = still_fails(context.service, sources[0], (*look.samples, *found.samples), look.ballots)
+    return ok(why) if fails else failed(why)
 
 
 def preflight(stage: Stage) -> StepResult:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from failover.core.budget import gap_s, intervals_after
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
-from failover.core.health import HealthState, round_outcome
+from failover.core.health import HealthState
 from failover.core.holds import quiet
 from failover.core.judge import Observation, controls_ok, judge
-from failover.core.model import Instant, Outcome
+from failover.core.model import Instant
+from failover.core.quorum import still_fails
 from failover.core.safety import check_plan
 from failover.core.saga import EventKind
 from failover.core.verdict import VerdictKind
@@ -146,10 +147,10 @@ def _no_evidence(context: Context, state: State, seen: Observation) -> str | Non
     if any(h.forced is HealthState.DOWN for h in healths.values()):
         return None
     ours = [s for s in seen.samples if s.site == state.active_site]
-    outcomes = {round_outcome([s for s in ours if s.check == c.name])[0] for c in context.service.checks}
-    if not ours or Outcome.FAIL in outcomes:
-        return None
-    return f"this round shows nothing against {state.active_site}: waiting whether it lasts"
+    fails, why = still_fails(context.service, context.service.site(state.active_site or ""), ours, seen.ballots)
+    return (
+        None if fails else f"this round shows too little against {state.active_site} ({why}): waiting whether it lasts"
+    )
 
 
 def _propose(context: Context, state: State, world: World, decision: Decision, *, term: int) -> State:

@@ -92,7 +92,7 @@ class _Envelope(msgspec.Struct):
 
 
 class ApiClient:
-    """One API under one base address, with one token. May be used by several threads.
+    """One API under one base address, with one token or none. May be used by several threads.
 
     `timeout_s` bounds each wait for the network, `deadline_s` the whole call with its repetitions. `codes` says which
     error a provider's own code means where the status alone would mislead. `header`: where the token goes, if not into
@@ -103,7 +103,7 @@ class ApiClient:
         self,
         *,
         base: str,
-        token: str,
+        token: str | None,
         timeout_s: float,
         deadline_s: float,
         codes: Mapping[str, type[AdapterError]] = _NO_CODES,
@@ -111,8 +111,9 @@ class ApiClient:
         ca_file: str | None = None,
     ) -> None:
         self._base = base.rstrip("/")
-        credential = {header: token} if header else {"Authorization": f"Bearer {token}"}
-        self._headers = {**credential, "Accept": "application/json"}
+        self._headers = {"Accept": "application/json"}
+        if token is not None:
+            self._headers |= {header: token} if header else {"Authorization": f"Bearer {token}"}
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
         self._codes = codes

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from failover.core.health import HealthState
+from failover.core.health import HealthState, isolated
 from failover.core.judge import (
     Observation,
     accepted_releases,
     controls_ok,
-    isolated,
     judge,
     served_addresses,
     site_addresses,

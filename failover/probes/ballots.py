@@ -1,0 +1,88 @@
+"""What a controller asks a vantage, and what the vantage answers: JSON, signed with a key that only the two know.
+
+The signature is HMAC-SHA256 (RFC 2104) over the purpose and the exact text of the body, so that a question can never
+be taken for an answer. An answer repeats the question's nonce, a fresh random word: an old answer fits no new question.
+"""
+
+import hmac
+from typing import TypeVar
+
+import msgspec
+
+from failover.core.model import Failure, Outcome
+
+SCHEMA_VERSION = 1
+QUESTION, ANSWER = "question", "answer"
+KEY_LENGTH_MIN = 16
+"""Characters; `openssl rand -hex 32` makes a good one."""
+TARGETS_MAX = 20_000
+
+T = TypeVar("T")
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """`body` is JSON as text: what was signed is exactly what is read."""
+
+    body: str
+    signature: str
+
+
+class Asked(msgspec.Struct, frozen=True):
+    site: str
+    address: str
+    check: str
+    releases: tuple[str, ...] = ()
+
+
+class Question(msgspec.Struct, frozen=True):
+    schema_version: int
+    service: str
+    vantage: str
+    nonce: str
+    deadline_s: float
+    targets: tuple[Asked, ...] = ()
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The sample of one target, without what the question says already."""
+
+    outcome: Outcome
+    failure: Failure | None = None
+    latency_ms: float | None = None
+    detail: str = ""
+    tls_days_left: int | None = None
+
+
+class Heard(msgspec.Struct, frozen=True):
+    target: str
+    provider: str
+    ok: bool
+    detail: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """`samples` stand in the order of the question's targets."""
+
+    schema_version: int
+    service: str
+    vantage: str
+    nonce: str
+    samples: tuple[Said, ...]
+    controls: tuple[Heard, ...]
+
+
+def seal(key: str, purpose: str, document: Question | Reply) -> Envelope:
+    body = msgspec.json.encode(document).decode()
+    return Envelope(body=body, signature=_signature(key, purpose, body))
+
+
+def unseal(key: str, purpose: str, envelope: Envelope, into: type[T]) -> T:
+    """What stands in the envelope. Raises ValueError when the signature is not good, or the body no such document."""
+    if not hmac.compare_digest(_signature(key, purpose, envelope.body).encode(), envelope.signature.encode()):
+        raise ValueError("the signature is not good: another key, or not from there")
+    return msgspec.json.decode(envelope.body, type=into)
+
+
+def _signature(key: str, purpose: str, body: str) -> str:
+    text = f"failover vantage {SCHEMA_VERSION} {purpose}\n{body}"
+    return hmac.digest(key.encode(), text.encode(), "sha256").hex()
