@@ -363,7 +363,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
         "version: 1",
         "version: 1",
         13,
-        "`need`: more than 1 needs a shared store or agents, which this version does not have",
+        "more than 1 needs vantages that have an `agent`",
         "2",
         "quorum: {need: 2}",
     ),
@@ -652,3 +652,44 @@ def test_a_long_line_is_shown_around_the_caret(findings: Findings) -> None:
 def test_characters_that_drive_a_terminal_are_never_printed(findings: Findings) -> None:
     for finding in findings(MINIMAL + 'notfy\u202e: "a"\n"\\e[31mred": 1\n'):
         assert all(c.isprintable() or c == "\n" for c in finding)
+
+
+# ---------------------------------------------------------------------------------------------- several vantages
+
+KEY = "key: {file: k}"
+HOME, PARIS, OREGON = (
+    "home: {provider: h}",
+    f"paris: {{provider: p, agent: 'https://p.example', {KEY}}}",
+    f"oregon: {{provider: o, agent: 'https://o.example', {KEY}}}",
+)
+
+
+def quorum(*vantages: str, more: str = "need: 2, ") -> str:
+    return f"{MINIMAL}quorum: {{{more}vantages: {{{', '.join(vantages)}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (quorum(PARIS, OREGON), "one vantage must be the controller itself, without `agent`"),
+        (
+            quorum(HOME, "tokyo: {provider: t}", PARIS),
+            "`agent` is missing; without one goes the controller's own vantage only, which is home",
+        ),
+        (quorum(HOME, PARIS, more="need: 3, "), "3 cannot be reached: vantages stand at 2 providers"),
+        (quorum(HOME, PARIS, OREGON.replace("provider: o", "provider: p"), more="need: 3, "), "at 2 providers"),
+        (
+            quorum(HOME, PARIS).replace("here: {", "here: {provider: p, "),
+            "2 cannot be reached: vantages stand at 1 providers besides p, which is guarded",
+        ),
+        (quorum(HOME, PARIS, OREGON, more="need: 2, single: accept, "), "`single` contradicts `need: 2`"),
+        (quorum(HOME, "paris: {provider: p, agent: 'https://p.example'}", OREGON), "`agent` needs `key` beside it"),
+        (quorum(f"home: {{provider: h, {KEY}}}", PARIS, OREGON), "`key` has a meaning with `agent` only"),
+        (
+            quorum(HOME, PARIS.replace("https", "http").replace(KEY, f"ca_file: c, {KEY}"), OREGON),
+            "`ca_file` has a meaning with an https `agent` only",
+        ),
+    ],
+)
+def test_a_quorum_that_cannot_work(text: str, says: str, findings: Findings) -> None:
+    assert any(says in finding for finding in findings(text)), findings(text)

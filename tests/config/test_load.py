@@ -382,3 +382,25 @@ def test_rounds_and_the_dead_man_s_switch(example: Config) -> None:
     assert (example.service.every_s, example.service.rounds, example.service.round_s) == (30.0, 3, 10.0)
     assert example.ping == "https://ping.example.net/abc"
     assert "ping.example" not in repr(example)
+
+
+# ---------------------------------------------------------------------------------------------- several vantages
+
+
+def test_vantages_with_agents_vote(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        MINIMAL + "quorum: {need: 2, vantages: {home: {provider: h}, "
+        "paris: {provider: p, agent: 'https://p.example:8443/', key: {env: K}, ca_file: ca.pem}, "
+        "oregon: {provider: o, agent: 'http://127.0.0.1:9001', key: {file: k}}}}\n",
+    )
+    service = config.service
+    assert (service.vantage, service.need) == ("home", 2)
+    assert [(v.name, v.provider) for v in service.others] == [("paris", "p"), ("oregon", "o")]
+    assert config.agents["paris"].ca_file == str(tmp_path / "ca.pem")
+    assert config.agents["oregon"].key == SecretRef(file=tmp_path / "k")
+
+
+def test_vantages_without_agents_are_names_only(tmp_path: Path) -> None:
+    service = loaded(tmp_path, MINIMAL + "quorum: {vantages: {home: {provider: h}, paris: {provider: p}}}\n").service
+    assert (service.vantages, service.others, service.need) == ((), (), 1)
