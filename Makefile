@@ -43,9 +43,11 @@ lint: develop
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-## side by side with peers, in one run
-bench: setup
+## side by side with peers, in one run; five providers at once; large plans
+bench: develop
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/mirroring.py
+	$(BIN)/python benchmarks/planning.py
 
 ## renew the pinned dependencies (needs `uv`)
 lock:
