@@ -68,8 +68,6 @@ class _Web(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_HEAD
-
     def log_message(self, *_: object) -> None:
         return
 
