@@ -1,0 +1,197 @@
+"""Two DNS hosts of different kinds and grades, by the real command: Route 53 (the strict stand-in, with a name server
+that answers what it holds) and a real PowerDNS by its API.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.eyes import Eyes, answer
+from tests.e2e.given import ZONE, Web, directory, free_port, webs
+from tests.e2e.play import Play
+from tests.servers.pdns import API_KEY, Pdns
+from tests.servers.pdns_front import Front
+from tests.standins.route53 import Route53
+from tests.standins.route53.nameserver import NameServer
+from tests.standins.route53.zones import RecordSet, Zone
+
+WWW, FENCE = f"www.{ZONE}", f"_failover.shop.{ZONE}"
+NEAR, FAR = "127.62.0.1", "127.62.0.2"
+ALIAS = (("HostedZoneId", "Z1"), ("DNSName", "lb.example.net."), ("EvaluateTargetHealth", "false"))
+SECRET = "a-secret-key-of-the-stand-in"
+OURS = {f"{name}." for name in (WWW, ZONE, FENCE)}
+pytestmark = [pytest.mark.timeout(600), pytest.mark.server("powerdns")]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    play: Play
+    route53: Route53
+    zone: Zone
+    name_server: NameServer
+    pdns: Pdns
+    api: Front
+
+    def census(self) -> dict[str, Any]:
+        """Everything at both hosts that is not ours; PowerDNS moves its SOA with every change."""
+        amazon = {place: found for place, found in self.zone.sets.items() if not _is_ours(place[0], place[1])}
+        power = {place: found for place, found in self.pdns.census(ZONE).items() if not _is_ours(*place)}
+        power.pop((f"{ZONE}.", "SOA"))
+        return {"r53": amazon, "ns1": power}
+
+    @property
+    def servers(self) -> dict[str, tuple[str, int]]:
+        return {"r53": ("127.0.0.1", self.name_server.port), "ns1": ("127.0.0.1", self.pdns.port)}
+
+    def served(self) -> dict[str, list[set[str] | None]]:
+        return {host: [answer(at, name, "A") for name in (WWW, ZONE)] for host, at in self.servers.items()}
+
+
+def _is_ours(name: str, type: str) -> bool:
+    return name in OURS and type == ("TXT" if name == f"{FENCE}." else "A")
+
+
+def both(*addresses: str) -> dict[str, list[set[str] | None]]:
+    return {host: [{address}, {address}] for host, address in zip(("r53", "ns1"), addresses * 2, strict=False)}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    play = directory(tmp_path / "play")
+    (tmp_path / "pdns").mkdir()
+    with Pdns(tmp_path / "pdns") as pdns, Route53() as route53, NameServer(route53) as name_server, Front(pdns) as api:
+        zone = route53.add_zone(ZONE)
+        route53.put(
+            zone,
+            RecordSet(name=ZONE, type="MX", ttl=3600, values=("10 mail.example.net.",)),
+            RecordSet(name=WWW, type="TXT", ttl=3600, values=('"keep me"',)),
+            RecordSet(name=f"lb.{ZONE}", type="A", alias=ALIAS),
+            RecordSet(
+                name=f"w.{ZONE}",
+                type="A",
+                ttl=5,
+                values=("192.0.2.9",),
+                extras=(("SetIdentifier", "x"), ("Weight", "1")),
+            ),
+        )
+        pdns.create(ZONE)
+        mail, off, note = (
+            {"name": f"{name}.", "type": type, "ttl": 60, "records": [{"content": content, "disabled": disabled}]}
+            for name, type, content, disabled in (
+                (ZONE, "MX", "10 mail.example.net.", False),
+                (f"off.{ZONE}", "A", "192.0.2.9", True),
+                (f"note.{ZONE}", "TXT", '"x"', False),
+            )
+        )
+        pdns.patch(mail, off, note | {"comments": [{"content": "by hand", "account": "ops"}]}, zone=ZONE)
+        for name, value in (("id", "AKIASTANDIN"), ("secret", SECRET), ("api-key", API_KEY)):
+            (play.directory / name).touch(0o600)
+            (play.directory / name).write_text(value + "\n")
+        yield Stage(play, route53, zone, name_server, pdns, api)
+    play.close()
+
+
+def config(stage: Stage, port: int) -> str:
+    return f"""\
+version: 1
+service: shop
+runner: {{every: 1s, call_timeout: 5s}}
+sites:
+  near: {{provider: near, addresses: {{web: [{NEAR}]}}}}
+  far: {{provider: far, addresses: {{web: [{FAR}]}}}}
+dns:
+  zones: [{ZONE}]
+  ttl: 1
+  lost_after: 3s
+  hosts:
+    ns1:
+      kind: powerdns
+      endpoint: {stage.api.url}
+      servers: ['{stage.pdns.place}']
+      credentials: {{token: {{file: api-key}}}}
+    r53:
+      kind: route53
+      endpoint: {stage.route53.url}
+      servers: ['{stage.name_server.place}']
+      credentials: {{access_key: {{file: id}}, secret_key: {{file: secret}}}}
+  records:
+    {WWW}: {{type: A, nodes: web}}
+    {ZONE}: {{type: A, nodes: web}}
+checks:
+  main: {{url: 'http://{{address}}:{port}/', expect: {{body: ok}}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
+policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s, retry_after: 0s, ask_expires: 1h}}
+"""
+
+
+@pytest.fixture
+def sites(stage: Stage) -> Iterator[None]:
+    port = free_port(NEAR, FAR)
+    stage.play.config.write_text(config(stage, port))
+    with webs(Web(NEAR, port), Web(FAR, port)):
+        yield
+
+
+@pytest.mark.usefixtures("sites")
+def test_apply_cutover_failback_destroy(stage: Stage) -> None:
+    play, before = stage.play, stage.census()
+    play.run("validate")
+    play.run("plan", code=2)
+    play.run("apply", "--yes")
+    assert stage.served() == both(NEAR)
+    play.check_until(lambda c: c["verdicts"] == {"near": "UP", "far": "UP"})
+    with Eyes(stage.servers, name=WWW, fence=FENCE) as eyes:
+        assert play.ask("cutover", "far", "--yes")["result"] == "committed"
+        assert stage.served() == both(FAR)
+        assert play.ask("failback", "--yes")["target"] == "near"
+        assert stage.served() == both(NEAR)
+    assert not eyes.wrongs
+    assert stage.census() == before
+    play.run("plan")
+    play.run("destroy", "--yes")
+    assert stage.served() == {"r53": [set(), set()], "ns1": [set(), set()]}
+    assert stage.census() == before
+    assert not [said for said in play.said if SECRET in said or API_KEY in said]
+
+
+@pytest.mark.usefixtures("sites")
+def test_what_one_host_does_not_take_or_does_not_serve_becomes_a_debt(stage: Stage) -> None:
+    play, before = stage.play, stage.census()
+    play.run("apply", "--yes")
+    play.check_until(lambda c: c["verdicts"] == {"near": "UP", "far": "UP"})
+    stage.api.refusing = True
+    assert play.ask("cutover", "far", "--yes")["result"] == "committed"
+    assert stage.served() == both(FAR, NEAR)
+    (debt,) = play.status()["debts"]
+    assert debt["host"] == "ns1"
+    stage.api.refusing = False
+    play.check_until(lambda c: not c["debts"])
+    assert stage.served() == both(FAR)
+    stage.name_server.stuck = True
+    assert play.ask("cutover", "near", "--yes")["result"] == "committed"
+    assert stage.served() == both(FAR, NEAR)
+    assert [debt["host"] for debt in play.status()["debts"]] == ["r53"]
+    assert stage.name_server.place in play.run("status").out
+    stage.name_server.stuck = False
+    play.check_until(lambda c: not c["debts"])
+    assert stage.served() == both(NEAR)
+    assert stage.census() == before
+
+
+@pytest.mark.usefixtures("sites")
+def test_a_secret_of_one_host_that_is_gone_does_not_stop_the_other(stage: Stage) -> None:
+    play = stage.play
+    play.run("apply", "--yes")
+    play.check_until(lambda c: c["verdicts"] == {"near": "UP", "far": "UP"})
+    (play.directory / "api-key").rename(play.directory / "elsewhere")
+    assert play.ask("cutover", "far", "--yes")["result"] == "committed"
+    assert stage.served() == both(FAR, NEAR)
+    play.check()
+    (ns1,) = [host for host in play.status()["dns"] if host["host"] == "ns1"]
+    assert "api-key" in ns1["problem"]
+    play.run("validate", code=78)
+    (play.directory / "elsewhere").rename(play.directory / "api-key")
+    play.check_until(lambda c: not c["debts"])
+    assert stage.served() == both(FAR)
