@@ -78,7 +78,7 @@ def test_it_is_draft_2020_12_and_plain_json() -> None:
     assert json.loads(json.dumps(schema)) == schema
 
 
-@pytest.mark.parametrize("name", ["example.yaml", "clouds.yaml"])
+@pytest.mark.parametrize("name", ["example.yaml", "clouds.yaml", "hosts.yaml"])
 def test_the_examples_fit(name: str) -> None:
     schema = json_schema()
     assert fits(YAML(typ="safe", pure=True).load(EXAMPLE.with_name(name)), schema, schema)

@@ -266,3 +266,55 @@ def test_proxies_of_the_environment_are_not_used(script: Script, monkeypatch: py
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     script.answers = [reply(200, {"name": "one"})]
     assert get(script) == Thing(name="one")
+
+
+# ---------------------------------------------------------------------------------------------- changes sent once
+
+
+def send(script: Script) -> None:
+    client(script).send("PATCH", "/thing", {"a": 1}, "change thing", "one", deadline_s=20.0)
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_change_is_done_whatever_the_answer_holds(script: Script, status: int) -> None:
+    script.answers = [reply(status, html=True)]
+    send(script)
+    assert script.requests[0].startswith(b"PATCH /thing HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    "answer", [reply(500), reply(502, html=True), reply(504, html=True), b""], ids=["500", "502", "504", "nothing"]
+)
+def test_a_change_that_may_be_done_is_unknown_and_sent_once(script: Script, answer: bytes) -> None:
+    script.answers = [answer]
+    with pytest.raises(TimedOut, match="may be done"):
+        send(script)
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AccessRefused), (404, NotFound), (409, Conflict), (422, Rejected), (429, Throttled)]
+)
+def test_a_no_to_a_change_is_a_no(script: Script, status: int, error: type[AdapterError]) -> None:
+    script.answers = [reply(status, {"error": "in plain words"})]
+    with pytest.raises(error, match="in plain words"):
+        send(script)
+    assert len(script.requests) == 1
+
+
+def test_a_change_that_was_never_sent_is_not_unknown(script: Script) -> None:
+    port = script.port
+    script.close()
+    nobody = ApiClient(base=f"http://127.0.0.1:{port}", token="x", timeout_s=5, deadline_s=5)
+    with pytest.raises(Unreachable):
+        nobody.send("PATCH", "/thing", {}, "change thing", deadline_s=5)
+
+
+def test_a_token_in_a_header_of_its_own(script: Script) -> None:
+    script.answers = [reply(200, {"name": "one"})]
+    keyed = ApiClient(
+        base=f"http://127.0.0.1:{script.port}", token="opensesame", timeout_s=20, deadline_s=20, header="X-API-Key"
+    )
+    keyed.get("/thing", Thing, "read thing")
+    assert b"X-API-Key: opensesame\r\n" in script.requests[0]
+    assert b"Authorization" not in script.requests[0]
