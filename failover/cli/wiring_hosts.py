@@ -78,6 +78,17 @@ def _powerdns(order: HostOrder) -> dict[str, Any]:
     return {**said, **credentials}
 
 
+def _octodns(order: HostOrder) -> dict[str, Any]:
+    said = order.options
+    return {
+        "provider": said["provider"],
+        "options": {**said["options"], **said["credentials"]},
+        "servers": said["servers"],
+        "converges_s": said["converges"],
+        "ttl_s_min": said["ttl_min"],
+    }
+
+
 def _others(order: HostOrder) -> dict[str, Any]:
     """What another package's kind gets: the common words, and all that its entry says."""
     return order.options
@@ -88,4 +99,5 @@ WORDS: Mapping[str, Callable[[HostOrder], dict[str, Any]]] = {
     "rfc2136": _rfc2136,
     "route53": _route53,
     "powerdns": _powerdns,
+    "octodns": _octodns,
 }

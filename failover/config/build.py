@@ -198,7 +198,7 @@ def _plain(value: object, base: Path) -> object:
     if isinstance(value, shapes.Model):
         return {field: _plain(getattr(value, field), base) for field in type(value).model_fields}
     if isinstance(value, dict):
-        return dict(value)
+        return {name: _plain(part, base) for name, part in value.items()}
     return tuple(_plain(item, base) for item in value) if isinstance(value, list) else value
 
 

@@ -4,15 +4,15 @@ To add a kind, write its model with a `kind` of its own, add it to `Host` and to
 under the same names (`HostConfig.options`). Kinds of other packages need no model: what their entries say is handed on.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from failover.config.findings import listed, suggestion
 from failover.config.providers import OTHER, AwsCredentials, Token
-from failover.config.shapes import Domain, Filled, HostPort, Model, SecretReference, Url, Word
+from failover.config.shapes import Domain, DurationAboveZero, Filled, HostPort, Model, SecretReference, Url, Word, wrong
 
-SHIPPED = ("local", "rfc2136", "route53", "powerdns")
+SHIPPED = ("local", "rfc2136", "route53", "powerdns", "octodns")
 PLUGINS = "failover.dns"
 """The group of entry points by which other packages add kinds."""
 
@@ -69,6 +69,28 @@ class PowerDnsHost(Model):
     credentials: Token = Field(description="`token` is the API key")
 
 
+class OctodnsHost(Model):
+    """Any DNS host that octoDNS has a provider for."""
+
+    kind: Literal["octodns"]
+    provider: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")] = Field(
+        alias="class", description="octoDNS's provider class, such as octodns_powerdns.PowerDnsProvider"
+    )
+    options: dict[Filled, Any] = Field(default={}, description="what its constructor takes, as octoDNS documents it")
+    credentials: dict[Filled, SecretReference] = Field(default={}, description="of these options those that are secret")
+    servers: list[HostPort] = Field(min_length=1, description="all servers that answer with authority")
+    converges: DurationAboveZero = Field(
+        default="60s", validate_default=True, description="how long its servers may differ after a change"
+    )
+    ttl_min: int = Field(default=1, ge=1, le=86400, description="the shortest TTL that it takes, in seconds")
+
+    @model_validator(mode="after")
+    def _check(self) -> "OctodnsHost":
+        if "id" in (self.options.keys() | self.credentials.keys()):
+            raise wrong("options", "cannot hold `id`, which failover gives")
+        return self
+
+
 def _installed(kind: str) -> str:
     from importlib.metadata import entry_points  # slow, and few need it
 
@@ -98,6 +120,7 @@ Host = Annotated[
     | Annotated[Rfc2136Host, Tag("rfc2136")]
     | Annotated[Route53Host, Tag("route53")]
     | Annotated[PowerDnsHost, Tag("powerdns")]
+    | Annotated[OctodnsHost, Tag("octodns")]
     | Annotated[OtherHost, Tag(OTHER)],
     Discriminator(_kind),
 ]

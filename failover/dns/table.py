@@ -12,6 +12,7 @@ KINDS = {
     "rfc2136": "failover.dns.rfc2136:Rfc2136",
     "route53": "failover.dns.route53:Route53",
     "powerdns": "failover.dns.powerdns:PowerDns",
+    "octodns": "failover.dns.octodns:OctodnsHost",
 }
 
 

@@ -24,7 +24,7 @@ include "{directory}/key";
 options {{
     directory "{directory}"; pid-file "{directory}/pid"; session-keyfile "{directory}/session.key";
     listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-    recursion no; notify no; allow-transfer {{ none; }}; minimal-responses yes; tcp-clients 300;
+    recursion no; notify no; allow-transfer {{ key failover; }}; minimal-responses yes; tcp-clients 300;
 }};
 controls {{ }};
 zone "{zone}" {{
