@@ -3,7 +3,7 @@
 A host of grade 1 compares inside its transaction. For the others the adapter reads, compares, writes and reads again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from failover.core.rrsets import Changes, RRset, by_key, normal_name
 from failover.dns.transaction import OPERATION
@@ -37,13 +37,21 @@ def require(zone: str, changes: Changes, expect: RRset | None, fence: RRset | No
         if wanted is not None and values != (None if expect is None else expect.values):
             raise Conflict(OPERATION, zone, f"the fence is {found}, not {expect}", "read again")
     leaving = set(removed(changes))
-    left = [key for key in records if key not in leaving]
+    left = types_by_name(key for key in records if key not in leaving)
     for rrset in changes.put:
-        beside = {type for name, type in left if name == rrset.name} - {rrset.type}
+        beside = left.get(rrset.name, set()) - {rrset.type}
         if beside and (rrset.type == "CNAME" or "CNAME" in beside):
             raise Conflict(
                 OPERATION, zone, f"{rrset.name} {rrset.type} cannot stand beside {', '.join(sorted(beside))}"
             )
+
+
+def types_by_name(keys: Iterable[Key]) -> Mapping[str, set[str]]:
+    """What stands at each name."""
+    found: dict[str, set[str]] = {}
+    for name, type in keys:
+        found.setdefault(name, set()).add(type)
+    return found
 
 
 def confirm(zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, records: Records) -> None:

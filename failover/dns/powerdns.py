@@ -16,7 +16,7 @@ import dns.rdatatype
 import msgspec
 
 from failover.core.rrsets import Changes, RRset, normal_name
-from failover.dns.compare import Key, Records, confirm, removed, require, require_limits, standing
+from failover.dns.compare import Key, Records, confirm, removed, require, require_limits, standing, types_by_name
 from failover.dns.records import to_texts
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Rejected, TimedOut, Unreadable
@@ -97,8 +97,7 @@ class PowerDns:
         """
         deadline = Deadline(self._deadline_s)
         found = self._look(zone, deadline)
-        for name, type in names:
-            _require_plain(found, normal_name(name), type.upper(), _READ)
+        _require_plain(found, names, _READ)
         return standing(_records(found, names), names)
 
     def _look(self, zone: str, deadline: Deadline) -> _Zone:
@@ -194,15 +193,17 @@ def _text(content: str) -> str:
     return b"".join(rdata.strings).decode(errors="backslashreplace")  # type: ignore[attr-defined]  # a TXT has them
 
 
-def _require_plain(found: _Zone, name: str, type: str, operation: str) -> None:
-    standing_types = {each.type for each in found.rrsets if each.key[0] == name}
-    for made_up in _MADE_UP.get(type, ()):
-        if made_up in standing_types:
-            hint = f"failover does not touch it: remove the {made_up} record, or take another name"
-            raise Rejected(operation, name, f"its {type} answers come from a record of type {made_up}", hint)
+def _require_plain(found: _Zone, names: Sequence[tuple[str, str]], operation: str) -> None:
+    here = types_by_name(each.key for each in found.rrsets)
+    for name, type in ((normal_name(n), t.upper()) for n, t in names):
+        made_up = here.get(name, set()).intersection(_MADE_UP.get(type, ()))
+        if made_up:
+            kind = min(made_up)
+            hint = f"failover does not touch it: remove the {kind} record, or take another name"
+            raise Rejected(operation, name, f"its {type} answers come from a record of type {kind}", hint)
 
 
-def _require_ours(found: _Zone, zone: str, names: Sequence[tuple[str, str]]) -> None:
+def _require_ours(found: _Zone, zone: str, names: Sequence[Key]) -> None:
     """The zone takes changes here, they reach its secondaries, and nothing of others would be lost."""
     if found.kind not in _PRIMARY:
         hint = "change it at its primary"
@@ -210,10 +211,10 @@ def _require_ours(found: _Zone, zone: str, names: Sequence[tuple[str, str]]) -> 
     if found.kind in _NOTIFYING and not found.soa_edit_api:
         hint = f"pdnsutil set-meta {normal_name(zone)} SOA-EDIT-API DEFAULT"
         raise Rejected(OPERATION, zone, "the API does not move its serial: secondaries would never know", hint)
-    for name, type in names:
-        _require_plain(found, name, type, OPERATION)
+    _require_plain(found, names, OPERATION)
+    ours = set(names)
     for each in found.rrsets:
-        if each.key in names and any(record.disabled for record in each.records):
+        if each.key in ours and any(record.disabled for record in each.records):
             hint = "failover does not touch it: remove or enable the record, or take another name"
             raise Rejected(OPERATION, zone, f"{each.key[0]} {each.type} holds a disabled record", hint)
 
