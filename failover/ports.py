@@ -69,6 +69,13 @@ class Compute(Account, Protocol):
         """How many nodes the account may have and has."""
         ...
 
+    def vet(self, spec: NodeSpec) -> None:
+        """Raises Rejected for a name or labels that the provider would refuse, whatever stands there. Asks nobody.
+
+        What passes here, `ensure` does not refuse for its form: so `plan` knows before anything is created.
+        """
+        ...
+
     def ensure(self, spec: NodeSpec) -> Node:
         """The node of that name exists and is meant to run. Idempotent: a second call returns the same node.
 

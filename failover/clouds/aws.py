@@ -100,6 +100,9 @@ class Aws:
         """See `ports.Compute`. Counted in nodes of `node_cpus` each."""
         return aws_catalog.quota(self._asking("ask quota", self.name), self._node_cpus)
 
+    def vet(self, spec: NodeSpec) -> None:
+        """See `ports.Compute`. Names and labels are values of tags, which hold longer ones than a config can say."""
+
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`. Its security group is made, or opened where it is not open enough."""
         asking = self._asking("create node", f"{spec.name} at {self.name}")

@@ -27,6 +27,7 @@ from failover.net.calls import PerThread
 from failover.net.hetzner import ENDPOINT, HetznerApi, code_of
 
 _BUSY = ("locked", "conflict")
+_HOST_NAME_MAX = 63
 """Codes that say: the request was not carried out, because something else is under way."""
 
 T = TypeVar("T")
@@ -134,6 +135,12 @@ class Hetzner(WithDepot):
 
     # ------------------------------------------------------------------------------------------ nodes
 
+    def vet(self, spec: NodeSpec) -> None:
+        """See `ports.Compute`. A name must be a host name (RFC 1123), so it is one label of a domain."""
+        if len(spec.name) > _HOST_NAME_MAX:
+            cause = f"hetzner takes {_HOST_NAME_MAX} characters, it has {len(spec.name)}"
+            raise Rejected("give a name", spec.name, cause, "shorten the names of the service, site or group")
+
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`."""
         with self._asking("create node", f"{spec.name} at {self.name}") as api:
@@ -207,6 +214,7 @@ class Hetzner(WithDepot):
         if self._depot is not None and not self._depot.has(spec.release):
             cause = f"the release {spec.release} is not in the depot"
             raise NotFound(api.operation, api.object, cause, "failover apply")
+        self.vet(spec)
         image = Image(name=self._table.find("hetzner", spec.image)["name"])
         size = ServerType(name=spec.size or self._smallest(api, spec))
         keys = keys_of(api, spec)

@@ -69,6 +69,10 @@ class LateCloud:
         """See `ports.Compute`."""
         return self._of(self._reader, "ask quota").quota()
 
+    def vet(self, spec: NodeSpec) -> None:
+        """See `ports.Compute`."""
+        self._of(self._reader, "vet node").vet(spec)
+
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`."""
         return self._of(self._writer, "create node").ensure(spec)

@@ -127,6 +127,10 @@ class LibcloudCloud(WithDepot):
 
     # ------------------------------------------------------------------------------------------ nodes
 
+    def vet(self, spec: NodeSpec) -> None:
+        """See `ports.Compute`."""
+        self._dialect.vet(spec)
+
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`. None of these providers knows a request again, so servers are looked for by name."""
         with self._lock(spec.name), self._asking("create node", f"{spec.name} at {self.name}") as api:
@@ -217,6 +221,7 @@ class LibcloudCloud(WithDepot):
             raise NotFound(
                 api.operation, api.object, f"the release {spec.release} is not in the depot", "failover apply"
             )
+        self.vet(spec)
         wish = Wish(spec=spec, image=self._image(api, spec), size=spec.size or self._size(api, spec))
         try:
             made = self._with_room(api, wish)

@@ -106,8 +106,12 @@ class Dialect(Protocol):
         """Raises NotFound."""
         ...
 
+    def vet(self, spec: NodeSpec) -> None:
+        """Raises Rejected for a name or tag that does not fit."""
+        ...
+
     def create(self, api: Api, wish: Wish) -> Machine:
-        """Sends the request once. Raises Rejected, before anything is sent, for a name or tag that does not fit."""
+        """Sends the request once."""
         ...
 
     def start(self, api: Api, id: str) -> None: ...

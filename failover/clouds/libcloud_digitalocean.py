@@ -27,10 +27,11 @@ from failover.clouds.libcloud_dialect import (
     public,
     running,
     seconds,
+    shortest,
     tags_of,
     whole,
 )
-from failover.core.model import NodeState, Size
+from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
@@ -38,6 +39,7 @@ from failover.net.libcloud import Api, Ask, Line, placed
 
 ENDPOINT = "https://api.digitalocean.com"
 _PER_PAGE = 200
+_TEXT_MAX = 255
 """The most that the API gives."""
 _STATES = {"new": NodeState.PENDING, "active": NodeState.RUNNING}
 _EVERYWHERE = {"addresses": [ANYWHERE_V4, ANYWHERE_V6]}
@@ -160,6 +162,11 @@ class DigitalOcean:
 
     def machine(self, api: Api, id: str) -> Machine:
         return _machine(api.get(Ask(name="droplets.get", path=f"/v2/droplets/{id}"), _One).droplet)
+
+    def vet(self, spec: NodeSpec) -> None:
+        """Names and tags take 255 characters each (OpenAPI document)."""
+        for what, text in (("name", spec.name), *(("tag", tag) for tag in tags_of(spec.labels))):
+            shortest(text, _TEXT_MAX, what, self.kind)
 
     def create(self, api: Api, wish: Wish) -> Machine:
         body = {

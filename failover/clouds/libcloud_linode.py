@@ -33,7 +33,7 @@ from failover.clouds.libcloud_dialect import (
     tags_of,
     whole,
 )
-from failover.core.model import NodeState, Size
+from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
@@ -171,16 +171,25 @@ class Linode:
     def machine(self, api: Api, id: str) -> Machine:
         return _machine(api.get(Ask(name="instances.get", path=f"/v4/linode/instances/{id}"), _Linode))
 
+    def vet(self, spec: NodeSpec) -> None:
+        """Labels have no two hyphens in a row (API reference, "Create a Linode")."""
+        shortest(spec.name, _LABEL_MAX, "label", self.kind)
+        for tag in tags_of(spec.labels):
+            shortest(tag, _TAG_MAX, "tag", self.kind)
+        if "--" in spec.name:
+            hint = "choose names for the service, site and group without it"
+            raise Rejected("give a label", spec.name, f"{self.kind} takes no two hyphens in a row", hint)
+
     def create(self, api: Api, wish: Wish) -> Machine:
         """The root password, which the API demands with an image, is known to nobody."""
         firewalls = _firewalls(api, wish.place)
         body: dict[str, object] = {
-            "label": shortest(wish.spec.name, _LABEL_MAX, "label", self.kind),
+            "label": wish.spec.name,
             "region": self.region,
             "type": wish.size,
             "image": wish.image,
             "root_pass": f"Aa1-{secrets.token_urlsafe(48)}",
-            "tags": [shortest(tag, _TAG_MAX, "tag", self.kind) for tag in tags_of(wish.spec.labels)],
+            "tags": tags_of(wish.spec.labels),
         }
         if wish.spec.user_data:
             body["metadata"] = {"user_data": b64encode(wish.spec.user_data.encode()).decode()}
@@ -259,8 +268,7 @@ class Linode:
             "outbound_policy": "ACCEPT",
         }
         if found is None:
-            tags = [shortest(tag, _TAG_MAX, "tag", self.kind) for tag in tags_of(place.labels)]
-            body = {"label": _label(place), "tags": tags, "rules": rules}
+            body = {"label": _label(place), "tags": tags_of(place.labels), "rules": rules}
             api.sent(Ask(name="firewalls.create", method="POST", path="/v4/networking/firewalls", body=body))
         elif found.rules.inbound_policy != "DROP" or [r.ports for r in found.rules.inbound] != texts:
             path = f"/v4/networking/firewalls/{found.id}/rules"

@@ -21,15 +21,17 @@ from failover.clouds.libcloud_dialect import (
     Place,
     Wish,
     gone,
+    shortest,
 )
 from failover.clouds.libcloud_keystone import SignIn, Tokens
 from failover.clouds.libcloud_openstack_answers import COMPUTE, IMAGE, NETWORK
-from failover.core.model import NodeState, Size
+from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Rejected, Unreadable
 from failover.net.libcloud import Api, Ask, Line
 
 _IDENTITY = "identity"
+_TEXT_MAX = 255
 
 
 def cloud(
@@ -136,6 +138,11 @@ class OpenStack:
     def machine(self, api: Api, id: str) -> Machine:
         found = api.get(Ask(name="compute.servers.get", path=f"/servers/{id}"), answers.OneServer)
         return answers.machine_of(found.server, self.network)
+
+    def vet(self, spec: NodeSpec) -> None:
+        """Names and the values of metadata take 255 characters each (compute API reference, "Create Server")."""
+        for what, text in (("name", spec.name), *(("metadata", value) for value in spec.labels.values())):
+            shortest(text, _TEXT_MAX, what, self.kind)
 
     def create(self, api: Api, wish: Wish) -> Machine:
         """The answer tells the id alone; status and addresses come later."""

@@ -28,7 +28,7 @@ from failover.clouds.libcloud_dialect import (
     tags_of,
     whole,
 )
-from failover.core.model import NodeState, Size
+from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Rejected
 from failover.net.libcloud import Api, Ask, Line, placed
@@ -145,6 +145,9 @@ class Vultr:
 
     def machine(self, api: Api, id: str) -> Machine:
         return _machine(api.get(Ask(name="instances.get", path=f"/v2/instances/{id}"), _One).instance)
+
+    def vet(self, spec: NodeSpec) -> None:
+        """Labels and tags are free texts. The host name is cut: servers are told apart by their labels."""
 
     def create(self, api: Api, wish: Wish) -> Machine:
         groups = _groups(api, wish.place)

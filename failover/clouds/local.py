@@ -6,10 +6,20 @@ from pathlib import Path
 import msgspec
 
 from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading, Size
-from failover.errors import AccessRefused, Conflict, FailoverError, NotFound, QuotaExceeded, Unreachable, Unreadable
+from failover.errors import (
+    AccessRefused,
+    Conflict,
+    FailoverError,
+    NotFound,
+    QuotaExceeded,
+    Rejected,
+    Unreachable,
+    Unreadable,
+)
 from failover.local import tokens
 from failover.local.registry import Kind, Place, Record, place, read_record
 from failover.local.tokens import Role
+from failover.local.wish import NAME_MAX
 from failover.net.http import ApiClient, answer_of
 
 _READINGS = {"active": Reading.ACTIVE, "warned": Reading.WARNED, "closed": Reading.CLOSED}
@@ -136,6 +146,12 @@ class LocalCloud:
         operation = "ask quota"
         quota = self._client(operation).get("/v1/account", _Account, operation, self.name).quota
         return Quota(nodes_max=quota.nodes_max, nodes_used=quota.nodes_used)
+
+    def vet(self, spec: NodeSpec) -> None:
+        """See `ports.Compute`."""
+        if len(spec.name) > NAME_MAX:
+            cause = f"a local cloud takes {NAME_MAX} characters, it has {len(spec.name)}"
+            raise Rejected("give a name", spec.name, cause, "shorten the names of the service, site or group")
 
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Size, Standby
@@ -17,7 +17,7 @@ class ActionKind(StrEnum):
     REPLACE = "replace"
     """Another spec: the new node serves before the old ones go."""
     REBUILD = "rebuild"
-    """The right spec, but changed contents, or it never served: destroyed, then created again under the same name."""
+    """Destroyed, then created: the right spec, but changed contents, or it never served; or no room for both."""
     DESTROY = "destroy"
     REMOVE = "remove"
     """An archive that nothing needs any more."""
@@ -157,7 +157,12 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
             SiteAction(kind=ActionKind.UPLOAD, what=f"release {short(release.digest)}", why="not in the depot")
         )
     wanted = specs(service, site, release, sizes, active=active)
-    actions += _node_actions(wanted, found.nodes, found.broken)
+    changes = _node_actions(wanted, found.nodes, found.broken)
+    if _crowded(changes, found):
+        if active:
+            return SitePlan(site=site.name, problem=_no_room(found))
+        changes = [_without_surge(action, found) for action in changes]
+    actions += changes
     actions += [
         SiteAction(kind=ActionKind.REMOVE, what=digest, why="an earlier release") for digest in found.old_archives
     ]
@@ -180,6 +185,34 @@ def _impossible(service: Service, full: tuple[NodeSpec, ...], found: SiteFound) 
         free = max(0, found.nodes_max - found.nodes_used)
         return f"{more} more nodes are needed, the quota of {found.nodes_max} leaves {free}; ask the provider for more"
     return None
+
+
+def _crowded(actions: Iterable[SiteAction], found: SiteFound) -> bool:
+    """Whether a node must be replaced, and the quota has no room for the new one beside the old one."""
+    kinds = [a.kind for a in actions if a.kind is ActionKind.CREATE or _surges(a, found)]
+    if found.nodes_max is None or ActionKind.REPLACE not in kinds:
+        return False
+    return kinds.count(ActionKind.CREATE) + 1 > found.nodes_max - found.nodes_used
+
+
+def _surges(action: SiteAction, found: SiteFound) -> bool:
+    """Whether the new node of a replacement is still to be created (a run that was cut short may have done so)."""
+    new = action.spec.name if action.spec is not None else ""
+    return action.kind is ActionKind.REPLACE and new not in {n.name for n in found.nodes}
+
+
+def _no_room(found: SiteFound) -> str:
+    free = max(0, (found.nodes_max or 0) - found.nodes_used)
+    remedy = "ask the provider for more, or cut over to another site first"
+    return f"nodes are replaced one by one, new before old, but the quota of {found.nodes_max} leaves {free}; {remedy}"
+
+
+def _without_surge(action: SiteAction, found: SiteFound) -> SiteAction:
+    """At a site that serves nobody the old node may go first."""
+    if not _surges(action, found):
+        return action
+    why = f"{action.why}; the old one goes first: the quota of {found.nodes_max} has no room for both"
+    return replace(action, kind=ActionKind.REBUILD, why=why)
 
 
 def _need_text(group: NodeGroup) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from failover.core.cutover import PlanKind
-from failover.core.mirror import ActionKind, SiteAction, SiteFound, SitePlan, plan_site
+from failover.core.mirror import ActionKind, SiteAction, SiteFound, SitePlan, plan_site, specs
 from failover.core.model import Node, NodeState, Release, Site
 from failover.core.ready import short
 from failover.core.saga import Event, EventKind
@@ -53,7 +53,12 @@ def _plan_of(site: Site, done: Done) -> SitePlan:
         return done.value
     if done.error is not None and not isinstance(done.error, FailoverError):
         raise done.error
-    return SitePlan(site=site.name, problem=str(done.error) if done.error else "no answer in time")
+    return SitePlan(site=site.name, problem=_said(done.error) if done.error else "no answer in time")
+
+
+def _said(error: Exception) -> str:
+    hint = error.hint if isinstance(error, FailoverError) else ""
+    return f"{error} ({hint})" if hint else str(error)
 
 
 def _survey_site(context: Context, state: State | None, release: Release, site: Site) -> SitePlan:
@@ -72,6 +77,8 @@ def _survey_site(context: Context, state: State | None, release: Release, site: 
         old_archives=tuple(sorted((depot.list() & ours) - {release.digest})),
         broken=_broken(context, state, site, nodes, release),
     )
+    for spec in specs(context.service, site, release, {}, active=True):
+        compute.vet(spec)
     check_delivery(context, site, release)
     return plan_site(context.service, site, release, found, active=active or _first(context, state, site))
 
@@ -210,7 +217,7 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
         with _doing(mirror, plan, action, done):
             if action.kind is ActionKind.REBUILD:
                 _record(mirror, plan, without=action.nodes)
-                _gone(mirror, plan.site, action.nodes, rebuilt=True)
+                _gone(mirror, plan.site, action.nodes, rebuilt=all(n.spec == action.spec.spec for n in action.nodes))
             ensure(mirror.context, action.spec)
             wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
             _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())

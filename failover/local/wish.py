@@ -20,7 +20,8 @@ SIZES = tuple(
     )
 )
 """What a node may be. Nothing limits a local node really: the sizes are there so that choosing one can be tried."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+NAME_MAX = 128
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_MAX - 1}}}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -261,6 +261,18 @@ class CloudConformance:
         cloud.ensure(self.spec(stocked, self.nodes_max))
         self.running(cloud, self.nodes_max)
 
+    @pytest.mark.parametrize("word", ["n", "a--b", "n" * 24, "n" * 63])
+    def test_a_name_that_passes_can_be_given(self, cloud: Cloud, stocked: Packed, word: str) -> None:
+        """So `plan` tells of one that cannot, before anything is created."""
+        wish = self.spec(stocked, service=word, site=word)
+        try:
+            cloud.vet(wish)
+        except Rejected:
+            return
+        made = cloud.ensure(wish)
+        assert made.name == wish.name
+        cloud.destroy(made)
+
     def test_an_unknown_image_is_rejected(self, cloud: Cloud, stocked: Packed) -> None:
         with pytest.raises(Rejected):
             cloud.ensure(replace(self.spec(stocked), image="no-such-image"))

@@ -75,6 +75,7 @@ class MemoryCloud:
         *,
         name: str = "memory",
         nodes_max: int = 20,
+        name_max: int = 255,
         images: Collection[str] = IMAGES,
         network: str = "10.0",
         polls_pending: int = 0,
@@ -83,6 +84,7 @@ class MemoryCloud:
     ) -> None:
         self.name = name
         self.nodes_max = nodes_max
+        self.name_max = name_max
         self.polls_pending = polls_pending
         self.faults = faults
         self._images = frozenset(images)
@@ -125,6 +127,10 @@ class MemoryCloud:
         with self._operation("quota"):
             return Quota(nodes_max=self.nodes_max, nodes_used=len(self._machines))
 
+    def vet(self, spec: NodeSpec) -> None:
+        if len(spec.name) > self.name_max:
+            raise Rejected("give a name", spec.name, f"at most {self.name_max} characters", "shorten it")
+
     def ensure(self, spec: NodeSpec) -> Node:
         with self._operation("ensure", spec.name):
             found = next((m for m in self._machines.values() if m.node.name == spec.name), None)
@@ -157,6 +163,7 @@ class MemoryCloud:
             del self._machines[node.id]
 
     def _create(self, spec: NodeSpec) -> Node:
+        self.vet(spec)
         if spec.image not in self._images:
             raise Rejected("create node", spec.name, f"no image {spec.image}")
         if len(self._machines) >= self.nodes_max:

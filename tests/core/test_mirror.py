@@ -274,6 +274,31 @@ def test_21_a_given_site_never_lacks_anything_of_ours() -> None:
     assert actions(GIVEN, found(nodes_max=0)) == []
 
 
+def test_22_where_the_quota_has_no_room_for_both_the_old_node_of_a_standby_goes_first() -> None:
+    old = all_of(release=NEW)
+    full = found(*old, nodes_max=2)
+    plan = plan_site(TWO, HOT, RELEASE, full, active=False)
+    assert [(a.kind, a.nodes) for a in plan.actions] == [
+        (ActionKind.REBUILD, (old[0],)),
+        (ActionKind.REBUILD, (old[1],)),
+    ]
+    assert plan.actions[0].why.endswith("; the old one goes first: the quota of 2 has no room for both")
+    assert actions(HOT, replace(full, nodes_max=3)) == ["replace", "replace"]
+    assert actions(HOT, found(old[0], nodes_max=2)) == ["create", "rebuild"], "the missing one takes the last place"
+
+
+def test_23_the_active_site_is_not_thinned_out_for_want_of_quota() -> None:
+    full = found(*all_of(release=NEW), nodes_max=2)
+    says = "nodes are replaced one by one, new before old, but the quota of 2 leaves 0; "
+    assert problem(HOT, full, active=True) == f"{says}ask the provider for more, or cut over to another site first"
+    assert actions(HOT, replace(full, nodes_max=3), active=True) == ["replace", "replace"]
+
+
+def test_24_a_roll_out_that_was_cut_short_needs_no_more_room() -> None:
+    rest = all_of()[1]
+    assert actions(HOT, found(built(wish(release=NEW)), built(wish()), rest, nodes_max=3), active=True) == ["replace"]
+
+
 # ------------------------------------------------------------------------------------ idempotence
 
 
@@ -326,6 +351,28 @@ def test_what_is_done_needs_not_be_done_again(nodes: tuple[Node, ...], site: Sit
     assert not plan_site(TWO, site, RELEASE, after, active=active).changes
     assert {n.name for n in after.nodes} == {s.name for s in specs(TWO, site, RELEASE, {"web": SIZE}, active=active)}
     assert len(after.nodes) == wanted_count(site, WEB, active=active)
+
+
+def most(before: int, todo: tuple[SiteAction, ...]) -> int:
+    """How many nodes there are at the worst moment, when actions are carried out as `ActionKind` says."""
+    now = peak = before
+    for action in todo:
+        if action.kind is ActionKind.REBUILD:
+            now += 1 - len(action.nodes)
+        elif action.kind in (ActionKind.CREATE, ActionKind.REPLACE):
+            now, peak = now + 1 - len(action.nodes), max(peak, now + 1)
+        else:
+            now -= len(action.nodes)
+        peak = max(peak, now)
+    return peak
+
+
+@given(listed(), st.sampled_from((HOT, WARM, COLD)), st.booleans(), st.integers(0, 3))
+def test_no_plan_needs_more_than_the_quota(nodes: tuple[Node, ...], site: Site, active: bool, free: int) -> None:
+    plan = plan_site(TWO, site, RELEASE, found(*nodes, nodes_max=len(nodes) + free), active=active)
+    known = {n.name for n in nodes}
+    surges = tuple(a for a in plan.actions if a.kind is not ActionKind.REPLACE or (a.spec and a.spec.name not in known))
+    assert most(len(nodes), surges) <= len(nodes) + free
 
 
 @given(listed(), st.sampled_from((HOT, WARM)), st.integers(0, 12))

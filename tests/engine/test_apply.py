@@ -339,6 +339,38 @@ def test_a_quota_that_is_out_is_a_problem_before_anything_is_made() -> None:
     assert found.nodes("cirrus") == ()
 
 
+def test_a_name_that_a_provider_refuses_is_a_problem_before_anything_is_made() -> None:
+    found = play()
+    found.outside.clouds["cirrus"].name_max = 20
+    (problem,) = look_ahead(found.context).problems
+    assert problem.startswith("cirrus: give a name guestbook-cirrus-web-0-")
+    assert problem.endswith("at most 20 characters (shorten it)")
+    assert found.apply().problems == (problem,)
+    assert [len(found.nodes(site)) for site in SITES] == [2, 2, 0]
+
+
+def test_a_standby_at_its_quota_is_replaced_without_room_for_both() -> None:
+    found = published()
+    found.outside.clouds["boreas"].nodes_max = 2
+    found.outside.digest = SECOND
+    assert found.apply().problems == ()
+    assert {n.release for n in found.nodes("boreas")} == {SECOND}
+    assert len(found.nodes("boreas")) == 2
+
+
+def test_the_active_site_at_its_quota_keeps_its_nodes() -> None:
+    found = published()
+    before = found.nodes("aurora")
+    found.outside.clouds["aurora"].nodes_max = 2
+    found.outside.digest = SECOND
+    (problem,) = found.apply().problems
+    assert "cut over to another site first" in problem
+    assert found.nodes("aurora") == before
+    found.ticks(4)
+    assert found.state.watch["aurora"].verdict is not None
+    assert found.state.watch["aurora"].verdict.kind == "UP"
+
+
 def test_without_its_first_site_nothing_is_published() -> None:
     found = play()
     found.outside.api["aurora"].error = ERRORS["down"]
@@ -430,6 +462,21 @@ def test_a_cutover_that_starts_after_the_survey_keeps_its_nodes() -> None:
     found.settle()
     assert found.site_of_dns() == {"boreas"}
     assert found.apply().problems == ()
+
+
+def test_a_cutover_to_a_standby_at_its_quota_keeps_what_dns_names() -> None:
+    """It was planned to let the old nodes go first, when the site served nobody yet."""
+    found = published(count=1)
+    found.outside.clouds["boreas"].nodes_max = 1
+    found.outside.digest = SECOND
+    before = found.nodes("boreas")
+    found.when("mirror boreas", EventKind.NOTE, lambda: _moves_to_boreas(found))
+    (problem,) = found.apply().problems
+    assert "DNS points to it, or soon will" in problem
+    assert found.nodes("boreas") == before
+    found.settle()
+    assert found.site_of_dns() == {"boreas"}
+    assert found.addresses() == {a for n in before for a in n.addresses}
 
 
 def _moves_to_boreas(found: Play) -> None:

@@ -102,6 +102,9 @@ class Rack:
 
     # ------------------------------------------------------------------------------------------ nodes
 
+    def vet(self, spec: NodeSpec) -> None:
+        """Nothing to say: a machine keeps the name in a file."""
+
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`."""
         until = self._until()
