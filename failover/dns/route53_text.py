@@ -13,16 +13,16 @@ _STRING_BYTES_MAX = 255
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*', re.DOTALL)
 _PART = re.compile(r"\\([0-3][0-7]{2})|\\(.)|([^\\]+)", re.DOTALL)
-_LITERAL = re.compile(r"[a-z0-9._-]")
+_LITERAL = re.compile(r"[a-z0-9._*-]")
 
 
 def plain_name(written: str) -> str:
-    r"""`\\052.Example.org.` → `*.example.org`."""
+    r"""`\052.Example.org.` → `*.example.org`."""
     return normal_name(_OCTAL.sub(lambda found: chr(int(found[1], 8)), written))
 
 
 def quoted_name(name: str) -> str:
-    r"""`*.example.org` → `\\052.example.org.`, as names are kept, sorted and compared there."""
+    r"""`*.a/b.org` → `*.a\057b.org.`: an asterisk may be sent as it is, and comes back as `\052`."""
     return "".join(c if _LITERAL.fullmatch(c) else f"\\{ord(c):03o}" for c in normal_name(name)) + "."
 
 

@@ -121,12 +121,16 @@ class TestMoto(DnsConformance):
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"),
-    [("*.W.example.org.", r"\052.w.example.org."), ("_failover.x.example.org", "_failover.x.example.org.")],
+    ("name", "sent", "listed"),
+    [
+        ("*.W.example.org.", "*.w.example.org.", r"\052.w.example.org."),
+        ("_failover.x.example.org", "_failover.x.example.org.", "_failover.x.example.org."),
+        ("a/b.example.org", r"a\057b.example.org.", r"a\057b.example.org."),
+    ],
 )
-def test_names(name: str, kept: str) -> None:
-    assert quoted_name(name) == kept
-    assert plain_name(kept) == name.lower().rstrip(".")
+def test_names(name: str, sent: str, listed: str) -> None:
+    assert quoted_name(name) == sent
+    assert plain_name(listed) == plain_name(sent) == name.lower().rstrip(".")
 
 
 @pytest.mark.parametrize(
