@@ -398,6 +398,8 @@ class Call:
     what: str
     do: Callable[[], object]
     deadline_s: float
+    looks: bool = False
+    """It changes nothing outside: whoever waits for it may leave at any moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

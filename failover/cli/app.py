@@ -16,9 +16,12 @@ from failover.cli.options import (
     NO_REASON,
     ClearOption,
     ConfigOption,
+    FormatOption,
     ForOption,
+    Log,
     OutputOption,
     ReasonOption,
+    TextfileOption,
     TimeoutOption,
     VantageOption,
     WaitOption,
@@ -163,11 +166,26 @@ def destroy(
 
 
 @app.command()
-def check(config: ConfigOption = None, vantage: VantageOption = None, output: OutputOption = Output.TABLE) -> int:
-    """Look, judge, decide and act, once: for cron. Exits with 75 when another run is at it."""
+def check(
+    config: ConfigOption = None,
+    vantage: VantageOption = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, max=60, help="So many (else runner.rounds).")] = None,
+    every: Annotated[float | None, typer.Option("--every", help="Seconds between the rounds.")] = None,
+    format: FormatOption = None,
+    textfile: TextfileOption = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say only what failed: for cron, which mails everything.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Look, judge, decide and act: for cron. Exits with 75 when another run is at it."""
+    from failover.cli.watching import Wish
     from failover.cli.watching import check as command
 
-    return command(config, output, vantage)
+    wish = Wish(
+        vantage=vantage, output=output, format=format, rounds=rounds, every_s=every, textfile=textfile, quiet=quiet
+    )
+    return command(config, wish)
 
 
 @app.command()
@@ -175,20 +193,31 @@ def watch(
     config: ConfigOption = None,
     vantage: VantageOption = None,
     every: Annotated[float | None, typer.Option("--every", help="Seconds between rounds (else runner.every).")] = None,
+    log: Annotated[Log, typer.Option("--log", help="How to write to standard error.")] = Log.TEXT,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="[ADDRESS:]PORT", help="Serve metrics (loopback if no address).")
+    ] = None,
+    textfile: TextfileOption = None,
 ) -> int:
-    """Check again and again, until SIGTERM."""
-    from failover.cli.watching import watch as command
+    """Check again and again, until SIGTERM; SIGHUP reads the config anew."""
+    from failover.cli.daemon import WatchWish
+    from failover.cli.daemon import watch as command
 
-    return command(config, vantage, every)
+    return command(config, WatchWish(vantage=vantage, every_s=every, log=log, metrics=metrics, textfile=textfile))
 
 
 @app.command()
 def status(
     config: ConfigOption = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second.")] = False,
+    format: FormatOption = None,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Which site is active, is it safe, and what happens next."""
+    if format is not None:
+        from failover.cli.watching import as_plugin
+
+        return as_plugin(config, lambda _config: None)
     from failover.cli.showing import status as command
 
     return command(config, output, watch=watch)

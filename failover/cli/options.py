@@ -1,11 +1,26 @@
 """Options and arguments that several commands share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from failover.cli.output import Output
+
+
+class Format(StrEnum):
+    """What `--format` prints instead: one line for a monitoring system."""
+
+    NAGIOS = "nagios"
+
+
+class Log(StrEnum):
+    """How `watch` writes to standard error: for people, or one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 ConfigOption = Annotated[
     Path | None, typer.Option("-c", "--config", help="The config file (else FAILOVER_CONFIG, else ./failover.yaml).")
@@ -23,3 +38,9 @@ ClearOption = Annotated[bool, typer.Option("--clear", help="Take it back.")]
 NO_REASON = "no reason given"
 Names = Annotated[list[str] | None, typer.Argument(help="Which ones (all, if none is named).")]
 Name = Annotated[str, typer.Argument(help="A cloud, DNS host or control, as `failover local list` shows it.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="One line for a monitoring system, which exits with 0, 1, 2 or 3.")
+]
+TextfileOption = Annotated[
+    Path | None, typer.Option("--textfile", help="Write metrics there, for the node exporter's textfile collector.")
+]

@@ -8,13 +8,13 @@ from pathlib import Path
 from failover.cli.output import Output, emit, emit_json, table
 from failover.cli.wiring import config_of, instant, store_of
 from failover.config.model import Config
-from failover.core.budget import Term, cadence_s, gap_s, observed_cadence_s, terms, total_s
+from failover.core.budget import Term, cadence_s, observed_cadence_s, terms, total_s
 from failover.core.cutover import CutoverPlan
 from failover.core.decide import candidates
 from failover.core.health import HealthState
 from failover.core.holds import against_target, flapping, maintenance, shown
 from failover.core.model import Service
-from failover.core.outlook import next_action, safe
+from failover.core.outlook import next_action, safe, stale_s
 from failover.core.saga import Event, EventKind
 from failover.core.world import View, Watch, World
 from failover.errors import UsageError
@@ -31,10 +31,10 @@ def status(config: Path | None, output: Output, *, watch: bool) -> int:
     found = config_of(config)
     store = store_of(found)
     while watch:
-        text = _text(found, _world(store))
+        text = _text(found, world_of(store))
         emit(f"{CLEAR}{text}" if output is Output.TABLE else text)
         time.sleep(1.0)
-    world = _world(store)
+    world = world_of(store)
     if output is Output.JSON:
         emit_json(_document(found, world))
     else:
@@ -42,7 +42,7 @@ def status(config: Path | None, output: Output, *, watch: bool) -> int:
     return DONE
 
 
-def _world(store: Store) -> World:
+def world_of(store: Store) -> World:
     """The world of the last round, seen from now."""
     state = store.load()
     return World(
@@ -64,15 +64,6 @@ def budget_of(config: Config, world: World) -> tuple[Term, ...]:
     hooked = bool(config.hooks.before)
     hooks_s = config.hooks.timeout_s if hooked else 0.0
     return terms(service, target, hooks_s=hooks_s, intervals_s=world.state.intervals_s)
-
-
-def stale_s(service: Service, world: World) -> float | None:
-    """Seconds since the last round, when that is too long ago to be believed."""
-    last = world.state.last_tick
-    if last is None:
-        return None
-    age = world.now.since(last)
-    return age if age > gap_s(service) else None
 
 
 def _document(config: Config, world: World) -> dict[str, object]:

@@ -1,40 +1,167 @@
-"""check and watch: the line, once or again and again."""
+"""check: the line, once or a few times, for cron and monitoring systems."""
 
-import signal
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
+from failover.cli.nagios import plugin_line
+from failover.cli.options import Format
 from failover.cli.output import Output, emit, emit_json, progress
-from failover.cli.wiring import config_of, context_of, process_started
+from failover.cli.showing import budget_of, world_of
+from failover.cli.wiring import config_of, context_of, instant, process_started, store_of, switch_of, write_metrics
+from failover.config.model import Config
+from failover.core.alarm import Level
+from failover.core.budget import observe_s
+from failover.core.measures import measures
+from failover.core.model import Instant
 from failover.core.outlook import next_action
 from failover.engine.context import TICK, Context, leased
 from failover.engine.tick import TickReport, tick
-from failover.errors import FailoverError, LockedError
+from failover.errors import ConfigError, FailoverError, LockedError, UsageError
 
 DONE, FAILED = 0, 1
+BURST = "burst"
+"""The lease of a check of several rounds: two of them never run side by side, while an operator's command can go in
+between two rounds."""
 
 
-def check(config: Path | None, output: Output, vantage: str | None) -> int:
-    context = context_of(config_of(config), vantage=vantage)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line says. None: as the config says."""
+
+    vantage: str | None = None
+    output: Output = Output.TABLE
+    format: Format | None = None
+    rounds: int | None = None
+    every_s: float | None = None
+    textfile: Path | None = None
+    quiet: bool = False
+
+
+def check(config: Path | None, wish: Wish) -> int:
+    if wish.format is None:
+        try:
+            return _check(config_of(config), wish)
+        except LockedError as error:
+            if wish.quiet:  # cron would mail it, and there is nothing to do
+                return error.exit_code
+            raise
+    return as_plugin(config, lambda found: _check(found, wish))
+
+
+def _check(config: Config, wish: Wish) -> int:
+    context, switch = context_of(config, vantage=wish.vantage), switch_of(config)
+    code: int | None = FAILED
+    try:
+        code = _rounds_said(config, context, wish, switch.started)
+        return code
+    except LockedError:
+        code = None  # whoever holds the lock tells the switch
+        raise
+    except FailoverError as error:
+        code = error.exit_code
+        raise
+    finally:
+        if code is not None:
+            switch.ended(code)
+        switch.close()
+
+
+def _rounds_said(config: Config, context: Context, wish: Wish, begun: Callable[[], None]) -> int:
+    """Print what each round came to, where it differs from the one before. Returns the exit code of all of them."""
+    said, failed, last = "", False, None
+    for report in _burst(context, wish, begun):
+        last, failed = report, failed or report.failed
+        if wish.textfile is not None:
+            world = replace(report.world, now=instant())
+            write_metrics(wish.textfile, config, measures(config.service, world, budget_of(config, world)))
+        text = text_of(report)
+        if wish.output is Output.TABLE and wish.format is None and not wish.quiet and text != said:
+            emit(text)
+        said = text
+    if last is not None and wish.output is Output.JSON and wish.format is None and not wish.quiet:
+        emit_json(_document(context, last))
+    if failed and wish.quiet:
+        progress(said)
+    return FAILED if failed else DONE
+
+
+# ------------------------------------------------------------------------------------ rounds
+
+
+def _burst(context: Context, wish: Wish, begun: Callable[[], None]) -> Iterator[TickReport]:
+    """The rounds of one check; raises LockedError when the first one cannot be had.
+
+    The last one is over before the next check may begin: what does not fit any more is left to that one.
+    """
+    rounds, every_s = _pace(context, wish)
+    started = process_started()
+    if rounds == 1:
+        yield _round(context, started, begun)
+        return
+    with leased(context, BURST):
+        yield _round(context, started, begun)
+        last_s = max(0.0, rounds * every_s - observe_s(context.service))
+        while (due_s := _next_due_s(context, started, every_s)) <= min((rounds - 1) * every_s, last_s):
+            context.runtime.sleep(started.plus(due_s).since(context.runtime.now()))
+            try:
+                yield _round(context)
+            except LockedError:
+                continue  # an operator's command is at work, and looks for itself
+
+
+def _pace(context: Context, wish: Wish) -> tuple[int, float]:
+    service = context.service
+    rounds, every_s = wish.rounds or service.rounds, wish.every_s
+    if every_s is not None and every_s <= 0:
+        raise UsageError("check", f"--every {every_s:g}", "it must be longer than 0")
+    return rounds, every_s if every_s is not None else service.every_s / rounds
+
+
+def _next_due_s(context: Context, started: Instant, every_s: float) -> float:
+    """When the next round is due, in seconds since the beginning. Rounds that were missed are not made up for."""
+    return (context.runtime.now().since(started) // every_s + 1) * every_s
+
+
+def _nothing() -> None: ...
+
+
+def _round(context: Context, started: Instant | None = None, begun: Callable[[], None] = _nothing) -> TickReport:
     with leased(context, TICK) as term:
-        _leave_to_another(context)
-        report = tick(context, term=term)
-    if output is Output.JSON:
-        emit_json(_document(context, report))
-    else:
-        emit(_line(report))
-        for reason in report.decision.reasons:
-            emit(f"  {reason}")
-    return FAILED if report.failed else DONE
+        if started is not None:
+            _leave_to_another(context, started)
+        begun()
+        return tick(context, term=term)
 
 
-def _leave_to_another(context: Context) -> None:
+def _leave_to_another(context: Context, started: Instant) -> None:
     """Of two checks at once one works, also when the other came to the lock only after it. Raises LockedError."""
     last = context.store.load().last_tick
-    if last is not None and last.since(process_started()) > 0:
+    if last is not None and last.since(started) > 0:
         cause = "another run has looked while this one was starting"
         raise LockedError("check", context.service.name, cause, "nothing: it judged and acted")
+
+
+# ------------------------------------------------------------------------------------ what it came to
+
+
+def as_plugin(config: Path | None, do: Callable[[Config], object]) -> int:
+    """Run it as a monitoring plug-in: one line on standard output, and the exit code of its first word.
+
+    Whatever goes wrong is UNKNOWN; another run that holds the lock is no trouble, its findings are told.
+    """
+    try:
+        found = config_of(config)
+        with suppress(LockedError):
+            do(found)
+        line, level = plugin_line(found, world_of(store_of(found)))
+    except FailoverError as error:
+        findings = error.findings if isinstance(error, ConfigError) else ()
+        first = f": {findings[0].splitlines()[0]}" if findings else ""
+        line, level = f"FAILOVER UNKNOWN - {error}{first}", Level.UNKNOWN
+    emit(line)
+    return int(level)
 
 
 def _document(context: Context, report: TickReport) -> dict[str, object]:
@@ -46,65 +173,23 @@ def _document(context: Context, report: TickReport) -> dict[str, object]:
         "decision": decision.kind.value,
         "target": decision.target,
         "reasons": list(decision.reasons),
-        "verdicts": {n: w.verdict.kind.value for n, w in state.watch.items() if w.verdict is not None},
+        "verdicts": verdicts_of(report),
         "plans": [p.id for p in report.plans],
         "debts": [d.host for d in state.debts],
         "next": next_action(context.service, report.world),
     }
 
 
-def _line(report: TickReport) -> str:
+def verdicts_of(report: TickReport) -> dict[str, str]:
+    """By site."""
+    watches = report.world.state.watch.items()
+    return {name: watch.verdict.kind.value for name, watch in watches if watch.verdict is not None}
+
+
+def text_of(report: TickReport) -> str:
+    """What a round came to: a line, and below it the reasons."""
     state = report.world.state
-    sites = ", ".join(f"{name} {w.verdict.kind}" for name, w in state.watch.items() if w.verdict is not None)
+    sites = ", ".join(f"{name} {kind}" for name, kind in verdicts_of(report).items())
     to = f" to {report.decision.target}" if report.decision.target else ""
     head = f"{state.service}: active {state.active_site or 'nowhere'} (epoch {state.epoch})"
-    return f"{head}: {report.decision.kind}{to}; {sites}"
-
-
-# ------------------------------------------------------------------------------------ watch
-
-
-def watch(config: Path | None, vantage: str | None, every: float | None) -> int:
-    """Rounds at a steady pace until SIGTERM or SIGINT. Trouble in one round is logged; the next one comes."""
-    stop = threading.Event()
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        progress(f"{signal.Signals(number).name}: ends after this round")
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    context = context_of(config_of(config), vantage=vantage)
-    context.store.load()  # a state that cannot be used is said at once, not in every round
-    interval_s = every if every is not None else context.service.every_s
-    progress(f"watching {context.service.name} every {interval_s:g} s")
-    _rounds(context, interval_s, stop)
-    return DONE
-
-
-def _rounds(context: Context, interval_s: float, stop: threading.Event) -> None:
-    runtime = context.runtime
-    said = ""
-    due = runtime.now()
-    while not stop.is_set():
-        text = _round(context)
-        if text != said:
-            progress(text)
-            said = text
-        now = runtime.now()
-        late_s = now.since(due)
-        rounds = int(late_s // interval_s) + 1
-        due = due.plus(rounds * interval_s)
-        stop.wait(due.since(now))
-
-
-def _round(context: Context) -> str:
-    """One round; what it came to, as a line."""
-    try:
-        with leased(context, TICK) as term:
-            report = tick(context, term=term)
-    except LockedError as error:
-        return f"skipped: {error}"
-    except FailoverError as error:
-        return f"failed: {error}" + (f" (next: {error.hint})" if error.hint else "")
-    return "\n".join([_line(report), *(f"  {r}" for r in report.decision.reasons)])
+    return "\n".join([f"{head}: {report.decision.kind}{to}; {sites}", *(f"  {r}" for r in report.decision.reasons)])

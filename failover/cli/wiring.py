@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from failover.cli.wiring_hosts import host_of
 from failover.cli.wiring_vantages import agents_of
 from failover.config.load import find, load
 from failover.config.model import LOCAL_CONTROL, Config, NotifyConfig, ReleaseConfig
+from failover.core.measures import Measure
 from failover.core.model import Control, Instant, Release, Service, Site
 from failover.core.rrsets import RRset
 from failover.engine.context import Context, Package
@@ -24,6 +25,9 @@ from failover.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from failover.clouds.table import Cloud
+    from failover.hooks.metrics import Endpoint
+    from failover.hooks.ping import DeadMansSwitch, NoSwitch
+    from failover.hooks.supervisor import Supervisor
 
 NOTIFY_TIMEOUT_S = 10.0
 
@@ -219,6 +223,46 @@ def _notifier(config: Config, notify: NotifyConfig) -> Notifier:
         return CommandNotifier(notify.command, NOTIFY_TIMEOUT_S, config.path.absolute().parent)
     secret = notify.secret.resolve() if notify.secret is not None else None
     return WebhookNotifier(notify.webhook or "", secret, NOTIFY_TIMEOUT_S)
+
+
+def switch_of(config: Config) -> "DeadMansSwitch | NoSwitch":
+    """Told when a check begins and how it ended."""
+    from failover.hooks.ping import DeadMansSwitch, NoSwitch
+
+    return DeadMansSwitch(config.ping) if config.ping is not None else NoSwitch()
+
+
+def write_metrics(path: Path, config: Config, found: Sequence[Measure]) -> None:
+    """For the textfile collector. Raises FailoverError naming the file."""
+    from failover.hooks.metrics import write_textfile
+
+    try:
+        write_textfile(path, config.service.name, found)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise FailoverError(
+            "write metrics", str(path), cause, "name a file in a directory that this user may write to"
+        ) from error
+
+
+def endpoint_of(
+    address: str, port: int, service: str, collect: Callable[[], Sequence[Measure]], rounds: Mapping[str, int]
+) -> "Endpoint":
+    """Serves metrics from now on. Raises FailoverError."""
+    from failover.hooks.metrics import Endpoint
+
+    try:
+        return Endpoint(address, port, service, collect, rounds)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise FailoverError("serve metrics", f"{address}:{port}", cause, "choose another address") from error
+
+
+def supervisor() -> "Supervisor":
+    """The service manager that started this process, if one did."""
+    from failover.hooks.supervisor import from_environment
+
+    return from_environment()
 
 
 def _hook(config: Config) -> Hook | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from failover.core.budget import gap_s
 from failover.core.decide import Decision, DecisionKind, confirm_left_s, confirmed, reaction_to, refusal
 from failover.core.health import HealthState
 from failover.core.model import Action, Service
@@ -41,6 +42,15 @@ def safe(service: Service, world: World) -> bool:
     if world.isolated or world.state.open_plan is not None or refusal(service, world) is not None:
         return False
     return _after_loss(service, world, active, watch.verdict).kind is DecisionKind.CUT_OVER
+
+
+def stale_s(service: Service, world: World) -> float | None:
+    """Seconds since the last round, when that is too long ago to be believed."""
+    last = world.state.last_tick
+    if last is None:
+        return None
+    age = world.now.since(last)
+    return age if age > gap_s(service) else None
 
 
 def _reacts(service: Service, world: World, active: str, verdict: Verdict) -> str:

@@ -30,7 +30,8 @@ def look_up(context: Context, state: State, sites: Iterable[Site]) -> LookedUp:
     names = sorted({name for _, _, name in asked})
     deadline_s = context.service.call_s
     calls = [
-        Call(what=f"look up {n}", do=partial(_addresses, context, n), deadline_s=deadline_s + MARGIN_S) for n in names
+        Call(what=f"look up {n}", do=partial(_addresses, context, n), deadline_s=deadline_s + MARGIN_S, looks=True)
+        for n in names
     ]
     answers = dict(zip(names, context.runtime.together(calls), strict=True))
     now = context.runtime.now()

@@ -100,7 +100,7 @@ def _agent_call(context: Context, name: str, targets: tuple[Target, ...]) -> Cal
 
 
 def _call(what: str, do: Callable[[], object], deadline_s: float) -> Call:
-    return Call(what=what, do=do, deadline_s=deadline_s + MARGIN_S)
+    return Call(what=what, do=do, deadline_s=deadline_s + MARGIN_S, looks=True)
 
 
 def _site_calls(context: Context, state: State, site: Site, deadline_s: float) -> list[tuple[str, str, Call]]:

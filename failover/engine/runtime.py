@@ -24,6 +24,8 @@ class RealRuntime:
     """Implements `failover.ports.Runtime`."""
 
     def __init__(self) -> None:
+        self.only_looking = False
+        """Whether this moment's calls change nothing outside: then a signal may end the wait for them."""
         self._boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
 
     def now(self) -> Instant:
@@ -43,7 +45,11 @@ class RealRuntime:
     def together(self, calls: Sequence[Call]) -> tuple[Done, ...]:
         started = time.monotonic()
         runs = [_Run(call) for call in calls]
-        return tuple(run.wait(started + run.call.deadline_s - time.monotonic()) for run in runs)
+        self.only_looking = all(call.looks for call in calls)
+        try:
+            return tuple(run.wait(started + run.call.deadline_s - time.monotonic()) for run in runs)
+        finally:
+            self.only_looking = False
 
     def token(self) -> str:
         return secrets.token_hex(4)

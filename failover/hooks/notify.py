@@ -3,11 +3,10 @@
 import hashlib
 import hmac
 import http.client
-import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import failover
 from failover.errors import (
@@ -22,6 +21,7 @@ from failover.errors import (
 )
 from failover.hooks.documents import notice_document
 from failover.hooks.process import run_program
+from failover.hooks.request import Request
 from failover.ports import Notice
 
 OPERATION = "send notice"
@@ -93,7 +93,7 @@ class WebhookNotifier:
         410), Throttled (429), Rejected (any other status, also a redirect).
         """
         body = notice_document(notice)
-        post = _Post(self._url, body, self._headers(body), self._timeout_s)
+        post = Request("POST", self._url, body, self._headers(body), self._timeout_s)
         # Neither the resolver nor a server that sends one byte a second is bounded by a socket's timeout.
         thread = threading.Thread(target=post.run, name="webhook", daemon=True)
         thread.start()
@@ -119,43 +119,6 @@ class WebhookNotifier:
 def signature(secret: str, body: bytes) -> str:
     """The value of X-Failover-Signature; compare it with `hmac.compare_digest`."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-class _Post:
-    """One request on a thread that can be abandoned. `status` or `error` is set when `run` has ended."""
-
-    def __init__(self, url: SplitResult, body: bytes, headers: dict[str, str], timeout_s: float) -> None:
-        self._path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        self._body = body
-        self._headers = headers
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(url.hostname or "", url.port, timeout=timeout_s)
-        self._abandoned = False
-        self.status = 0
-        self.retry_after: str | None = None
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            self._connection.request("POST", self._path, self._body, self._headers)
-            if not self._abandoned:
-                with self._connection.getresponse() as response:
-                    self.status = response.status
-                    self.retry_after = response.headers.get("Retry-After")
-        except Exception as error:  # noqa: BLE001 - raised again, translated, on the caller's thread
-            self.error = error
-        finally:
-            self._connection.close()
-
-    def abandon(self) -> None:
-        """Ends the connection under the thread, so that it does not linger."""
-        self._abandoned = True
-        sock = self._connection.sock
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
 
 
 def _translated(error: Exception, place: str, timeout_s: float) -> AdapterError:
