@@ -10,6 +10,7 @@ import typer
 
 from failover import __version__
 from failover.cli.app_doctor import doctors
+from failover.cli.app_install import install
 from failover.cli.app_local import local
 from failover.cli.app_vantage import vantage
 from failover.cli.options import (
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(install, name="install")
 app.add_typer(local, name="local")
 app.add_typer(doctors, name="doctor")
 app.add_typer(vantage, name="vantage")

@@ -1,0 +1,55 @@
+"""The commands that let cron or systemd run the checks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from failover.cli.options import ConfigOption
+
+install = typer.Typer(
+    help="Let cron or systemd run the checks of this config.", no_args_is_help=True, rich_markup_mode=None
+)
+
+SystemOption = Annotated[
+    bool | None, typer.Option("--system/--user", help="For the machine, or for this user (default: by who asks).")
+]
+RunAsOption = Annotated[
+    str | None, typer.Option("--run-as", help="With --system: the user who runs it (else the config's owner).")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")]
+RemoveOption = Annotated[bool, typer.Option("--remove", help="Take it away.")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Write below this directory, and start nothing.")]
+
+
+@install.command()
+def cron(
+    config: ConfigOption = None,
+    system: SystemOption = None,
+    run_as: RunAsOption = None,
+    dry_run: DryRunOption = False,
+    remove: RemoveOption = False,
+    root: RootOption = None,
+) -> int:
+    """A line for cron: in /etc/cron.d, or in this user's crontab."""
+    from failover.cli.installing import InstallWish, install_cron
+
+    wish = InstallWish(system=system, run_as=run_as, dry_run=dry_run, remove=remove, root=root)
+    return install_cron(config, wish)
+
+
+@install.command()
+def systemd(
+    config: ConfigOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="A service that runs `watch`, instead of a timer.")] = False,
+    system: SystemOption = None,
+    run_as: RunAsOption = None,
+    dry_run: DryRunOption = False,
+    remove: RemoveOption = False,
+    root: RootOption = None,
+) -> int:
+    """A service and its timer that run `check`, or a service that runs `watch`."""
+    from failover.cli.installing import InstallWish, install_systemd
+
+    wish = InstallWish(system=system, run_as=run_as, dry_run=dry_run, remove=remove, root=root)
+    return install_systemd(config, wish, watch=watch)
