@@ -183,7 +183,8 @@ class Dns(Protocol):
 
         `expect` is the exact fence that must stand there now; None: none may stand there. `fence` is the new one;
         None removes it (`expect` must then be given). Raises Conflict when `expect` does not hold, and then nothing
-        has changed. Raises TimedOut when the outcome is unknown. Sets that are not named are never touched.
+        has changed. Raises TimedOut when the outcome is unknown. Sets that are not named are never touched. A TTL
+        outside the limits of the traits is Rejected, but for the fence's: it takes the nearest that the host has.
 
         Before: www A {192.0.2.1}, TXT epoch=6. apply(put www A {198.51.100.7}, expect epoch=6, fence epoch=7).
         After: www A {198.51.100.7}, TXT epoch=7. The same call again: Conflict.

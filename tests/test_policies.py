@@ -195,10 +195,31 @@ def scopes(provider: str) -> dict[str, list[str]]:
 def test_each_role_has_its_own_scopes(provider: str) -> None:
     found = scopes(provider)
     assert set(found) == {"watch", "mirror", "cut_over"}
-    assert found["cut_over"] == []
     writes = re.compile(r"write|create|update|delete|member|subscriptions$|provisioning|firewall$")
     assert not any(writes.search(scope) for scope in found["watch"])
     assert any(writes.search(scope) for scope in found["mirror"])
+
+
+@pytest.mark.parametrize("provider", ["cloudflare", "gandi", "digitalocean", "linode", "vultr"])
+def test_a_token_for_dns_may_do_nothing_else(provider: str) -> None:
+    found = scopes(provider)
+    assert found["cut_over"]
+    assert not set(found["cut_over"]) & {*found["watch"], *found["mirror"]}
+
+
+@pytest.mark.parametrize("provider", ["hetzner", "openstack"])
+def test_who_is_no_dns_host_needs_no_token_for_it(provider: str) -> None:
+    assert scopes(provider)["cut_over"] == []
+
+
+def test_digitaloceans_scopes_for_dns_are_those_of_its_document() -> None:
+    content = load("digitalocean-openapi.json")._contents["paths"]
+    one = "/v2/domains/{domain_name}/records"
+    needed = set()
+    for path, methods in ((one, ("get", "post")), (f"{one}/{{domain_record_id}}", ("put", "delete"))):
+        for method in methods:
+            needed |= {scope for entry in content[path][method]["security"] for scope in entry["bearer_auth"]}
+    assert set(scopes("digitalocean")["cut_over"]) == needed
 
 
 def digitalocean() -> Iterator[tuple[str, str, str]]:

@@ -89,6 +89,15 @@ def _octodns(order: HostOrder) -> dict[str, Any]:
     }
 
 
+def _api(order: HostOrder) -> dict[str, Any]:
+    """A host with a token. Its name servers are those of the service's zones, unless the config names them."""
+    said = order.options
+    credentials, servers, ca_file = said.pop("credentials"), said.pop("servers"), said.pop("ca_file")
+    base = order.config.path.absolute().parent
+    trust = str(base / ca_file) if ca_file else None
+    return {**said, **credentials, "servers": servers or (), "zones": order.config.service.zones, "ca_file": trust}
+
+
 def _others(order: HostOrder) -> dict[str, Any]:
     """What another package's kind gets: the common words, and all that its entry says."""
     return order.options
@@ -100,4 +109,9 @@ WORDS: Mapping[str, Callable[[HostOrder], dict[str, Any]]] = {
     "route53": _route53,
     "powerdns": _powerdns,
     "octodns": _octodns,
+    "cloudflare": _api,
+    "digitalocean": _api,
+    "linode": _api,
+    "vultr": _api,
+    "gandi": _api,
 }

@@ -2,27 +2,19 @@
 
 import contextlib
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Generic, Protocol, TypeVar
-
-import msgspec
+from typing import Protocol
 
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
-from failover.errors import NotFound, Rejected, Unreadable
-from failover.net.decode import decode
+from failover.errors import NotFound, Rejected
 from failover.net.libcloud import Api, Ask
 
-PAGES_MAX = 1000
 ANYWHERE_V4, ANYWHERE_V6 = "0.0.0.0/0", "::/0"
 LABEL_PREFIX = "failover-"
-READINGS = 3
-"""How often a list is read whose length is not what the provider says."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,59 +203,3 @@ def shortest(text: str, length_max: int, what: str, kind: str) -> str:
         cause = f"{kind} takes {length_max} characters, it has {len(text)}"
         raise Rejected(f"give a {what}", text, cause, "shorten the names of the service, site or group")
     return text
-
-
-# ------------------------------------------------------------------------------------ lists
-
-Document = dict[str, msgspec.Raw]
-"""An answer whose parts are read one by one."""
-
-
-def part(api: Api, document: Document, key: str, into: type[T]) -> T:
-    """What stands there. Raises Unreadable where nothing does, or something else: never taken for empty."""
-    if key not in document:
-        raise Unreadable(api.operation, api.object, f"{api.provider} answered without {key}")
-    try:
-        return decode(document[key], into)
-    except msgspec.DecodeError as error:
-        raise Unreadable(api.operation, api.object, f"{api.provider} answered another {key}: {error}") from error
-
-
-def items(api: Api, document: Document, key: str, kind: type[T]) -> list[T]:
-    """The list that stands there. Raises Unreadable as `part` does."""
-    return part(api, document, key, list[kind])  # type: ignore[valid-type] # the type is a variable
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a list. `total`: how many items all pages have; `next`: where the next page is, None: nowhere."""
-
-    items: list[T]
-    total: int
-    next: str | None
-
-
-def _pages(read: Callable[[str | None], Page[T]]) -> tuple[list[T], int, bool]:
-    """One reading: the items, how many the last page says that there are, and whether the end was reached."""
-    page = read(None)
-    found = list(page.items)
-    for _ in range(PAGES_MAX):
-        if page.next is None:
-            return found, page.total, True
-        page = read(page.next)
-        found += page.items
-    return found, page.total, page.next is None
-
-
-def whole(api: Api, read: Callable[[str | None], Page[T]]) -> list[T]:
-    """Every item of every page, as many as the provider says that there are. `read(None)` reads the first page.
-
-    Things come and go between two pages, so a list of another length is read again.
-    """
-    problem = ""
-    for _ in range(READINGS):
-        found, total, complete = _pages(read)
-        if complete and len(found) == total:
-            return found
-        problem = f"{len(found)} items were listed, {total} there should be"
-    raise Unreadable(api.operation, api.object, problem)

@@ -16,28 +16,24 @@ from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
     ANYWHERE_V4,
     ANYWHERE_V6,
-    Document,
     Machine,
     Offered,
-    Page,
     Place,
     Wish,
     gone,
-    items,
     labels_of,
-    part,
     public,
     running,
     seconds,
     shortest,
     tags_of,
-    whole,
 )
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.lists import Document, Page, items, part, whole
 
 ENDPOINT = "https://api.linode.com"
 _PAGE_SIZE = 500

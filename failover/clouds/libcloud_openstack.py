@@ -15,7 +15,6 @@ from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
     ANYWHERE_V4,
     ANYWHERE_V6,
-    READINGS,
     Machine,
     Offered,
     Place,
@@ -29,6 +28,7 @@ from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Rejected, Unreadable
 from failover.net.libcloud import Api, Ask, Line
+from failover.net.lists import READINGS
 
 _IDENTITY = "identity"
 _TEXT_MAX = 255

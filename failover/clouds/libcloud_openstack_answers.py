@@ -8,12 +8,8 @@ import msgspec
 
 from failover.clouds.libcloud_dialect import (
     LABEL_PREFIX,
-    PAGES_MAX,
-    Document,
     Machine,
     Place,
-    items,
-    part,
     public,
     running,
     seconds,
@@ -21,6 +17,7 @@ from failover.clouds.libcloud_dialect import (
 from failover.core.model import NodeState
 from failover.errors import AccessRefused, Rejected, Unreadable
 from failover.net.libcloud import Api, Ask
+from failover.net.lists import PAGES_MAX, Document, items, part
 
 COMPUTE, NETWORK, IMAGE = "compute", "network", "image"
 _STATES = {

@@ -12,26 +12,22 @@ from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
-    Document,
     Machine,
     Offered,
-    Page,
     Place,
     Wish,
     gone,
-    items,
     labels_of,
-    part,
     public,
     running,
     seconds,
     tags_of,
-    whole,
 )
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Rejected
 from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.lists import Document, Page, items, part, whole
 
 ENDPOINT = "https://api.vultr.com"
 _PER_PAGE = 500

@@ -12,7 +12,8 @@ from failover.config.findings import listed, suggestion
 from failover.config.providers import OTHER, AwsCredentials, Token
 from failover.config.shapes import Domain, DurationAboveZero, Filled, HostPort, Model, SecretReference, Url, Word, wrong
 
-SHIPPED = ("local", "rfc2136", "route53", "powerdns", "octodns")
+API_KINDS = ("digitalocean", "linode", "vultr", "gandi")
+SHIPPED = ("local", "rfc2136", "route53", "powerdns", "cloudflare", *API_KINDS, "octodns")
 PLUGINS = "failover.dns"
 """The group of entry points by which other packages add kinds."""
 
@@ -91,6 +92,34 @@ class OctodnsHost(Model):
         return self
 
 
+class WithToken(Model):
+    """What every DNS host says whose API takes a token."""
+
+    credentials: Token
+    servers: list[HostPort] | None = Field(
+        default=None, min_length=1, description="all servers that answer with authority; default: the provider's own"
+    )
+    endpoint: Url | None = Field(default=None, description="another address of its API: a test")
+    ca_file: Filled | None = Field(
+        default=None, description="what to trust at `endpoint`; default: what this machine does"
+    )
+
+
+class ApiHost(WithToken):
+    """A DNS host that takes a token and nothing else."""
+
+    kind: Literal["digitalocean", "linode", "vultr", "gandi"]
+
+
+class CloudflareHost(WithToken):
+    """Cloudflare."""
+
+    kind: Literal["cloudflare"]
+    plan: Literal["free", "pro", "business", "enterprise"] = Field(
+        default="free", description="of the zones: how many changes are one transaction, and how short a TTL may be"
+    )
+
+
 def _installed(kind: str) -> str:
     from importlib.metadata import entry_points  # slow, and few need it
 
@@ -112,6 +141,8 @@ class OtherHost(Model):
 def _kind(value: object) -> str:
     """The tag of the model; a model of several kinds has one of them as its tag."""
     kind = value.get("kind") if isinstance(value, dict) else None
+    if kind in API_KINDS:
+        return API_KINDS[0]
     return kind if isinstance(kind, str) and kind in SHIPPED else OTHER
 
 
@@ -121,6 +152,8 @@ Host = Annotated[
     | Annotated[Route53Host, Tag("route53")]
     | Annotated[PowerDnsHost, Tag("powerdns")]
     | Annotated[OctodnsHost, Tag("octodns")]
+    | Annotated[CloudflareHost, Tag("cloudflare")]
+    | Annotated[ApiHost, Tag(API_KINDS[0])]
     | Annotated[OtherHost, Tag(OTHER)],
     Discriminator(_kind),
 ]

@@ -16,6 +16,8 @@ from failover.core.rrsets import epoch_name, normal_name
 _RESERVED = ("PORT", "HOME", "PATH", "LANG")
 REGIONAL = ("aws", "digitalocean", "linode", "vultr", "hetzner", "openstack")
 """Kinds whose sites name a region, and whose nodes fetch the release themselves."""
+WITHOUT_ALIAS = ("digitalocean", "linode", "vultr")
+"""Kinds of DNS hosts whose APIs write one record at a time, and let no CNAME stand beside addresses."""
 _VERSIONS = {"A": 4, "AAAA": 6}
 
 
@@ -302,6 +304,12 @@ def _check_hosts(book: _Book) -> None:
             if normal_name(zone) not in zones:
                 message = f"there is no zone {quoted(zone)} in `zones`{suggestion(normal_name(zone), zones)}"
                 book.say(message, "dns", "hosts", host, "zone_ids", zone, key=True)
+    aliased = next((site for site in book.names("sites") if book.targets(site)), None)
+    for host in book.names("dns", "hosts") if aliased is not None else ():
+        kind = book.text("dns", "hosts", host, "kind")
+        if kind in WITHOUT_ALIAS:
+            message = f"{kind} cannot turn addresses into an alias without a gap, and site {quoted(str(aliased))}"
+            book.say(f"{message} has targets; give it addresses", "dns", "hosts", host, "kind")
 
 
 def _places(book: _Book, host: str) -> Iterator[tuple[str, str]]:

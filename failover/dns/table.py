@@ -13,6 +13,11 @@ KINDS = {
     "route53": "failover.dns.route53:Route53",
     "powerdns": "failover.dns.powerdns:PowerDns",
     "octodns": "failover.dns.octodns:OctodnsHost",
+    "cloudflare": "failover.dns.cloudflare:Cloudflare",
+    "digitalocean": "failover.dns.libcloud_digitalocean:host",
+    "linode": "failover.dns.libcloud_linode:host",
+    "vultr": "failover.dns.libcloud_vultr:host",
+    "gandi": "failover.dns.libcloud_gandi:host",
 }
 
 

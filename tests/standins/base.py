@@ -334,8 +334,10 @@ class StandIn(ABC):
         page = call.asked("page", "1")
         return int(page) if page.isdecimal() else 1
 
-    def emptied(self, document: dict[str, Any]) -> dict[str, Any]:
+    def emptied(self, document: Any) -> Any:
         """The list without its items."""
+        if isinstance(document, list):
+            return []
         return {key: [] if isinstance(value, list) else value for key, value in document.items()}
 
     def missing(self, call: Call) -> Reply:
@@ -408,7 +410,7 @@ class StandIn(ABC):
                 self._answer(call)
             case Fault.EMPTY:
                 reply = self._answer(call)
-                whole = reply.status == 200 and isinstance(reply.document, dict)
+                whole = reply.status == 200 and isinstance(reply.document, dict | list)
                 return replace(reply, document=self.emptied(reply.document)) if whole else reply
             case Fault.CLOSE:
                 self.close("closed while it was used")

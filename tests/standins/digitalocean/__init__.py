@@ -8,11 +8,12 @@ is documented nowhere: here it is the document's example of a 403.
 from collections.abc import Iterable
 
 from tests.standins.base import Machine
+from tests.standins.digitalocean.domains import DomainsPart
 from tests.standins.digitalocean.firewalls import FirewallsPart
 
 
-class DigitalOcean(FirewallsPart):
-    """`droplets`, `actions`, `firewalls`, `keys` and `tags` are the account's contents, for tests to look at."""
+class DigitalOcean(FirewallsPart, DomainsPart):
+    """`droplets`, `actions`, `firewalls`, `keys`, `tags` and `domains`: the account's contents, for tests."""
 
     # ------------------------------------------------------------------------------------------ what a test plays
 
@@ -35,5 +36,5 @@ class DigitalOcean(FirewallsPart):
         return str(droplet.id)
 
     def empty(self) -> None:
-        for contents in (self.droplets, self.actions, self.firewalls, self.keys, self.tags):
+        for contents in (self.droplets, self.actions, self.firewalls, self.keys, self.tags, self.domains):
             contents.clear()

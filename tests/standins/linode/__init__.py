@@ -8,12 +8,13 @@ from most of the API is documented nowhere: here it is a 403, while the account 
 from collections.abc import Iterable
 
 from tests.standins.base import Machine
+from tests.standins.linode.domains import DomainsPart
 from tests.standins.linode.firewalls import FirewallsPart
 from tests.standins.linode.instances import Linode
 
 
-class LinodeStandIn(FirewallsPart):
-    """`linodes`, `firewalls`, `keys` and `tags` are the account's contents, for tests to look at."""
+class LinodeStandIn(FirewallsPart, DomainsPart):
+    """`linodes`, `firewalls`, `keys`, `tags` and `domains` are the account's contents, for tests to look at."""
 
     def node_ids(self) -> tuple[str, ...]:
         return tuple(str(linode.id) for linode in self._existing())
@@ -45,5 +46,5 @@ class LinodeStandIn(FirewallsPart):
         return str(linode.id)
 
     def empty(self) -> None:
-        for contents in (self.linodes, self.firewalls, self.keys, self.tags):
+        for contents in (self.linodes, self.firewalls, self.keys, self.tags, self.domains):
             contents.clear()

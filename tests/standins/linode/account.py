@@ -22,6 +22,8 @@ FILTERABLE: Mapping[str, frozenset[str]] = {
     "firewalls": frozenset(("id", "label", "created", "updated", "tags")),
     "devices": frozenset(("id", "created", "updated")),
     "notifications": frozenset(),
+    "domains": frozenset(("group", "domain", "tags")),
+    "records": frozenset(("type", "name", "target", "tag")),
 }
 
 

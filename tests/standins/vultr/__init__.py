@@ -9,12 +9,13 @@ import base64
 from collections.abc import Iterable
 
 from tests.standins.base import Machine
+from tests.standins.vultr.domains import DomainsPart
 from tests.standins.vultr.firewalls import FirewallsPart
 from tests.standins.vultr.instances import Instance
 
 
-class Vultr(FirewallsPart):
-    """`instances`, `groups` (firewalls) and `keys` are the account's contents, for tests to look at."""
+class Vultr(FirewallsPart, DomainsPart):
+    """`instances`, `groups` (firewalls), `keys` and `domains` are the account's contents, for tests to look at."""
 
     def node_ids(self) -> tuple[str, ...]:
         return tuple(instance.id for instance in self.instances.values() if instance.deleted is None)
@@ -48,5 +49,5 @@ class Vultr(FirewallsPart):
         return instance.id
 
     def empty(self) -> None:
-        for contents in (self.instances, self.groups, self.keys):
+        for contents in (self.instances, self.groups, self.keys, self.domains):
             contents.clear()

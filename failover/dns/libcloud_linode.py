@@ -1,0 +1,132 @@
+"""Linode's dialect (API v4, by its OpenAPI document): zones by number, '' for the zone's own name, a list of TTLs.
+
+A TTL is not always kept when a record is created (reported by users): it is looked at, and written again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import msgspec
+from libcloud.dns.drivers.linode import LinodeDNSDriver
+
+from failover.core.rrsets import Changes, RRset, normal_name
+from failover.dns.entries import Entry, Step, record_steps
+from failover.dns.libcloud import factory
+from failover.dns.libcloud_dialect import (
+    ADDRESSES_AND_TEXT,
+    Zone,
+    refuse_texts,
+    relative_name,
+    send_record,
+    whole_name,
+    within,
+)
+from failover.errors import NotFound
+from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.lists import Document, Page, T, items, part, whole
+from failover.ports import HostTraits
+
+ENDPOINT = "https://api.linode.com"
+TTLS_S = (30, 120, 300, 3600, 7200, 14400, 28800, 57600, 86400, 172800, 345600, 604800, 1209600, 2419200)
+"""Any other is rounded by the API."""
+TTL_DEFAULT_S = 86400
+"""What 0 means."""
+_PAGE_SIZE = 500
+_TEXT_BYTES_MAX = 255
+TRAITS = HostTraits(
+    grade=3,
+    servers=tuple(f"ns{n}.linode.com:53" for n in (1, 2, 3, 4, 5)),
+    atomic_changes=1,
+    ttl_s_min=TTLS_S[0],
+    ttl_s_max=TTLS_S[-1],
+    types=ADDRESSES_AND_TEXT,
+    converges_s=120.0,
+)
+
+
+class _Domain(msgspec.Struct):
+    id: int
+    domain: str
+
+
+class _Record(msgspec.Struct):
+    id: int
+    type: str
+    name: str
+    target: str
+    ttl_sec: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linode:
+    """See `Dialect`."""
+
+    token: str = field(repr=False)
+    endpoint: str = ENDPOINT
+    ca_file: str | None = None
+    kind: str = "linode"
+    traits: HostTraits = TRAITS
+
+    def api(self, timeout_s: float) -> Api:
+        driver = LinodeDNSDriver(self.token, api_version="4.0")  # type: ignore[no-untyped-call]
+        line = Line(timeout_s, self.ca_file)
+        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
+
+    def zone(self, api: Api, name: str) -> Zone:
+        for found in _listed(api, "domains.list", "/v4/domains", _Domain):
+            if normal_name(found.domain) == name:
+                return Zone(name=name, id=str(found.id))
+        raise NotFound(api.operation, api.object, f"this account has no domain {name}", "create the domain at Linode")
+
+    def servers(self, api: Api, zone: Zone) -> tuple[str, ...]:  # noqa: ARG002
+        return self.traits.servers
+
+    def entries(self, api: Api, zone: Zone) -> tuple[Entry, ...]:
+        return tuple(_entry(record, zone) for record in _listed(api, "domains.records", _path(zone), _Record))
+
+    def fitted(self, rrset: RRset) -> RRset:
+        """The next shorter of its TTLs."""
+        refuse_texts(rrset, ('"', "\\"), _TEXT_BYTES_MAX)
+        fit = within(rrset, self.traits)
+        return replace(fit, ttl_s=max(ttl_s for ttl_s in TTLS_S if ttl_s <= fit.ttl_s))
+
+    def steps(self, changes: Changes, entries: Iterable[Entry]) -> tuple[Step, ...]:
+        return record_steps(changes, entries)
+
+    def send(self, api: Api, zone: Zone, step: Step) -> None:
+        send_record(api, _path(zone), step, "PUT", partial(_body, zone))
+
+
+host = factory(Linode)
+
+
+def _path(zone: Zone) -> str:
+    return f"/v4/domains/{zone.id}/records"
+
+
+def _body(zone: Zone, name: str, type: str, ttl_s: int, value: str) -> dict[str, object]:  # noqa: ARG001 - not in a PUT
+    return {"name": relative_name(name, zone.name, ""), "target": value, "ttl_sec": ttl_s}
+
+
+def _entry(record: _Record, zone: Zone) -> Entry:
+    value = normal_name(record.target) if record.type == "CNAME" else record.target
+    return Entry(
+        id=str(record.id),
+        name=whole_name(record.name, zone.name),
+        type=record.type,
+        ttl_s=record.ttl_sec or TTL_DEFAULT_S,
+        value=value,
+    )
+
+
+def _listed(api: Api, name: str, path: str, kind: type[T]) -> list[T]:
+    def read(page: str | None) -> Page[T]:
+        number = int(page or "1")
+        document = api.get(Ask(name=name, path=path, query={"page": number, "page_size": _PAGE_SIZE}), Document)
+        more = number < part(api, document, "pages", int)
+        return Page(
+            items(api, document, "data", kind), part(api, document, "results", int), str(number + 1) if more else None
+        )
+
+    return whole(api, read, key=lambda item: getattr(item, "id", None))
