@@ -1,7 +1,8 @@
 """An independent client of the name servers: dnspython alone, on a thread of its own, all the while."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import dns.exception
 import dns.flags
@@ -36,16 +37,20 @@ def epoch(server: Server, name: str) -> int | None:
 
 
 class Eyes:
-    """Once a set was seen at a host it must never be empty there, and the epoch must never go back."""
+    """Once a set was seen at a host it must never be empty there, and the epoch must never go back.
+
+    `within`: where the client stands, such as in another network.
+    """
 
     def __init__(
         self,
         servers: Mapping[str, Server],
         name: str = "www.guestbook.test",
         fence: str = "_failover.guestbook.guestbook.test",
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._servers = dict(servers)
-        self._name, self._fence = name, fence
+        self._name, self._fence, self._within = name, fence, within
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.wrongs: list[str] = []
@@ -68,9 +73,10 @@ class Eyes:
         assert self.looks > 0
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            for host, server in self._servers.items():
-                self._look(host, server)
+        with self._within():
+            while not self._stop.wait(EVERY_S):
+                for host, server in self._servers.items():
+                    self._look(host, server)
 
     def _look(self, host: str, server: Server) -> None:
         found = answer(server, self._name, "A")

@@ -1,6 +1,7 @@
 """The real command, many times over: each run is a process of its own, forked from one that has everything imported.
 
-What differs from typing the command is only that nothing is imported anew, which is most of a short command's time.
+What differs from typing the command is only that nothing is imported anew, AWS's descriptions of its services included,
+which is most of a short command's time.
 A run may be told to die like in a power cut: SIGKILL just before or just after its n-th write to the state.
 """
 
@@ -36,9 +37,10 @@ class Death:
 
 
 class Forks:
-    """Runs one command at a time."""
+    """Runs one command at a time. `entering`: the beginning of a command line that leads elsewhere (nsenter's)."""
 
-    def __init__(self) -> None:
+    def __init__(self, entering: Sequence[str] = ()) -> None:
+        self._entering = tuple(entering)
         self._server: subprocess.Popen[str] | None = None
 
     def run(
@@ -75,7 +77,7 @@ class Forks:
         timeout_s: float,
         kill_when: Callable[[], object] | None,
     ) -> int:
-        server = self._server = self._server or _start()
+        server = self._server = self._server or _start(self._entering)
         assert server.stdin is not None
         assert server.stdout is not None
         # The server opens our files by their names in /proc, so nothing has to be handed over.
@@ -96,9 +98,9 @@ class Forks:
         return int(server.stdout.readline())
 
 
-def _start() -> "subprocess.Popen[str]":
+def _start(entering: Sequence[str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__))],
+        [*entering, sys.executable, "-P", str(Path(__file__))],
         cwd="/",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -162,9 +164,15 @@ def _import_everything() -> None:
     import failover.hooks.notify
     import failover.probes.prober  # noqa: F401
     from failover.clouds.table import KINDS, factory
+    from failover.net.aws import _LOADER
 
     for kind in KINDS:
         factory(kind)
+    for service in ("account", "ec2", "s3", "service-quotas", "sts"):
+        for description in ("service-2", "endpoint-rule-set-1"):
+            _LOADER.load_service_model(service, description)
+    for common in ("endpoints", "partitions", "sdk-default-configuration"):
+        _LOADER.load_data(common)
 
 
 def _become(wish: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ import runpy
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ruamel.yaml import YAML
 
 from failover.local.addresses import pick
 from failover.net.archive import unpack
-from tests.standins.base import Machine, StandIn
+from tests.standins.base import Machine, Mood, StandIn
 
 LOOK_S = 0.02
 FETCH_S = 30.0
@@ -33,12 +34,18 @@ def loopback(port: int) -> Iterator[str]:
 
 
 class Hall:
-    """Boots the nodes of these providers, as long as the block lasts."""
+    """Boots the nodes of these providers, as long as the block lasts. `within`: the network that they are in."""
 
-    def __init__(self, directory: Path, port: int, *standins: StandIn) -> None:
-        self._directory, self._port, self._standins = directory, port, standins
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        *standins: StandIn,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._directory, self._port, self._standins, self._within = directory, port, standins, within
         self._running: dict[str, Any] = {}
-        self._seen: dict[StandIn, int] = {}
+        self._seen: dict[StandIn, tuple[int, Mood]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -60,8 +67,9 @@ class Hall:
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
             for standin in self._standins:
-                if self._seen.get(standin) != standin.ticks:
-                    self._seen[standin] = standin.ticks
+                seen = (standin.ticks, standin.mood)
+                if self._seen.get(standin) != seen:
+                    self._seen[standin] = seen
                     self._follow(standin)
 
     def _follow(self, standin: StandIn) -> None:
@@ -72,7 +80,8 @@ class Hall:
         for key, machine in ours.items():
             if key not in self._running:
                 try:
-                    self._boot(key, machine)
+                    with self._within():
+                        self._boot(key, machine)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the test must hear of it
                     self.troubles.append(f"{machine.address}: {error!r}")
                     self._running[key] = None

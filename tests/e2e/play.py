@@ -60,6 +60,7 @@ class Play:
     directory: Path
     said: list[str] = field(default_factory=list)
     known: dict[str, tuple[str, int]] = field(default_factory=dict)
+    forks: Forks = FORKS
 
     # ------------------------------------------------------------------------------------ commands
 
@@ -74,7 +75,7 @@ class Play:
     ) -> Ran:
         """Run one command to its end. It must end by itself, unless it is killed, and with (one of) the code(s)."""
         at, with_ = cwd or self.directory, environment(env)
-        ended = FORKS.run(words, cwd=at, env=with_, timeout_s=COMMAND_S, death=death, kill_when=kill_when)
+        ended = self.forks.run(words, cwd=at, env=with_, timeout_s=COMMAND_S, death=death, kill_when=kill_when)
         ran = self.keep(words, *ended)
         assert ran.code in ([code] if isinstance(code, int) else code), str(ran)
         assert "Traceback" not in ran.err, str(ran)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import socketserver
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -70,6 +71,11 @@ class Server(ThreadingHTTPServer):
         self._guard = threading.Lock()
         super().__init__(place, _Handler)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def server_bind(self) -> None:
+        """Without asking a name server for this machine's name, as the standard class does."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def begin(self) -> None:
         self._thread.start()
