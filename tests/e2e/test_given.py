@@ -189,7 +189,8 @@ def test_a_wrong_key_and_a_lost_state(play: Play) -> None:
         assert good.strip() not in refused.err
         key.write_text(good)
         key.chmod(0o644)
-        assert "chmod 600" in play.run("check", code=78).err
+        assert "chmod 600" in play.run("validate", code=78).err
+        assert "others can read it" in play.run("apply", "--yes", code=1).err
         key.chmod(0o600)
         play.run("apply", "--yes")
         for path in (play.directory / ".failover").glob("state.db*"):
