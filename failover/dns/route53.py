@@ -8,6 +8,7 @@ Source: https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResour
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from failover.core.reading import Transport
@@ -125,10 +126,9 @@ class Route53:
 
     def _searched(self, zone: str, asking: Asking) -> Mapping[str, Any]:
         """The only public zone of that name. The list begins there, in the order of names."""
-        client = self._clients.route53()
         answer = asking.once(
             "route53.ListHostedZonesByName",
-            lambda: client.list_hosted_zones_by_name(DNSName=quoted_name(zone), MaxItems="100"),
+            lambda: self._clients.route53().list_hosted_zones_by_name(DNSName=quoted_name(zone), MaxItems="100"),
             "HostedZones",
         )
         same = [found for found in answer["HostedZones"] if plain_name(found["Name"]) == zone]
@@ -144,8 +144,9 @@ class Route53:
         return found
 
     def _hosted(self, id: str, asking: Asking) -> Mapping[str, Any]:
-        client = self._clients.route53()
-        return asking.once("route53.GetHostedZone", lambda: client.get_hosted_zone(Id=id), "HostedZone")
+        return asking.once(
+            "route53.GetHostedZone", lambda: self._clients.route53().get_hosted_zone(Id=id), "HostedZone"
+        )
 
     def _forget(self, zone: str) -> None:
         """It may have been made anew, under another id."""
@@ -181,14 +182,13 @@ class Route53:
 
     def _listed(self, id: str, name: str | None, asking: Asking) -> Iterator[Mapping[str, Any]]:
         """Every set of that name, or of the whole zone, or an AdapterError in its midst."""
-        client = self._clients.route53()
         place: dict[str, Any] = {} if name is None else {"StartRecordName": quoted_name(name), "MaxItems": "100"}
         seen: list[dict[str, Any]] = []
         for _ in range(PAGES_MAX):
             options = {**place, "HostedZoneId": id}
             answer = asking.once(
                 "route53.ListResourceRecordSets",
-                lambda options=options: client.list_resource_record_sets(**options),  # type: ignore[misc]  # a default
+                partial(self._page, options),
                 "ResourceRecordSets",
             )
             for raw in answer["ResourceRecordSets"]:
@@ -202,6 +202,10 @@ class Route53:
             if place in seen:
                 break
         raise Unreadable(asking.what, asking.object, "the list of the zone has no end")
+
+    def _page(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._clients.route53().list_resource_record_sets(**options)
+        return answer
 
     # ------------------------------------------------------------------------------------------ changing
 
@@ -243,13 +247,13 @@ class Route53:
 
     def _send(self, zone: str, batch: Sequence[Mapping[str, Any]], asking: Asking) -> None:
         """One attempt. Throttled (PriorRequestNotComplete too) and a refused connection say that nothing was done."""
-        client, id = self._clients.route53(), self._zone(zone, asking).id
-        changes: Any = list(batch)
+        id = self._zone(zone, asking).id
+        changes: Any = {"Changes": list(batch)}
         asking.deadline.bound_s(1.0, OPERATION, zone)
         try:
             answer = self._clients.asked(
                 "route53.ChangeResourceRecordSets",
-                lambda: client.change_resource_record_sets(HostedZoneId=id, ChangeBatch={"Changes": changes}),
+                lambda: self._clients.route53().change_resource_record_sets(HostedZoneId=id, ChangeBatch=changes),
                 OPERATION,
                 zone,
             )

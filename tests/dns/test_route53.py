@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -403,6 +404,14 @@ def test_a_credential_that_is_refused(host: Route53, standin: StandIn, published
         host.traits,
     ):
         with pytest.raises(AccessRefused):
+            do()
+
+
+def test_a_profile_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    host = host_of("http://127.0.0.1:1", credentials=AwsCredentials(profile="nobody"))
+    for do in (lambda: host.read(ZONE, [(WWW, "A")]), lambda: host.apply(ZONE, Changes(), expect=None, fence=fence(1))):
+        with pytest.raises(Unreadable, match="nobody"):
             do()
 
 
