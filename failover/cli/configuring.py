@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 
-from failover.cli.output import Output, emit, emit_json, progress
-from failover.cli.wiring import config_of
+from failover.cli.output import Output, counted, emit, emit_json, progress
+from failover.cli.wiring import config_of, instant
 from failover.cli.wiring_clouds import check_files
+from failover.config.model import Config
+from failover.core.world import State, World
+from failover.errors import ConfigError
 from failover.net.secret import SecretRef
 
 
@@ -21,21 +24,35 @@ def init(directory: Path, *, local: bool, force: bool) -> None:
 
 
 def validate(config: Path | None, output: Output) -> None:
-    from failover.core.budget import terms, total_s
+    """The config alone: neither the state nor anything outside is looked at. Raises ConfigError."""
+    from failover.cli.showing import budgets_document, budgets_of, budgets_text
+    from failover.core.budget import total_s
 
-    found = config_of(config)
+    try:
+        found = _checked(config)
+    except ConfigError as error:
+        if output is Output.JSON:
+            emit_json({"valid": False, "problem": str(error), "hint": error.hint, "findings": list(error.findings)})
+        raise
+    service = found.service
+    budgets = budgets_of(found, World(now=instant(), state=State(service=service.name)))
+    if output is Output.JSON:
+        worst = {name: round(total_s(budget), 3) for name, budget in budgets.items()}
+        document = {"config": str(found.path), "service": service.name, "valid": True}
+        emit_json({**document, "budget_s": worst, "budget": budgets_document(budgets)})
+        return
+    sites, hosts = counted(len(service.sites), "site"), counted(len(service.hosts), "DNS host")
+    emit(f"{found.path} is valid: service {service.name}, {sites}, {hosts}")
+    if budgets:
+        emit(budgets_text(budgets))
+
+
+def _checked(option: Path | None) -> Config:
+    found = config_of(option)
     check_files(found)
     for reference in secrets_of(found):
         reference.check()
-    service = found.service
-    others = service.sites[1:]
-    worst = {site.name: round(total_s(terms(service, site)), 3) for site in others}
-    if output is Output.JSON:
-        emit_json({"config": str(found.path), "service": service.name, "valid": True, "budget_s": worst})
-        return
-    emit(f"{found.path} is valid: service {service.name}, {len(service.sites)} sites, {len(service.hosts)} DNS hosts")
-    for name, seconds in worst.items():
-        emit(f"a cutover to {name} would take {seconds:g} s at worst, from the fault to the verified change")
+    return found
 
 
 def secrets_of(value: object) -> Iterator[SecretRef]:

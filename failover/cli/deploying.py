@@ -5,8 +5,10 @@ from pathlib import Path
 
 import typer
 
-from failover.cli.output import Output, asked, emit, emit_json, progress, site_progress, table
+from failover.cli.output import Output, asked, counted, emit, emit_json, progress, site_progress, table
+from failover.cli.showing import budgets_document, budgets_of, budgets_text, known_world
 from failover.cli.wiring import config_of, context_of, open_local, store_of
+from failover.core.holds import shown
 from failover.core.mirror import SitePlan
 from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead, tear_down
 from failover.engine.mirror import SiteResult
@@ -29,11 +31,16 @@ def confirmed(question: str, *, yes: bool) -> None:
 
 
 def plan(config: Path | None, output: Output) -> int:
-    found = look_ahead(context_of(config_of(config), mirror=True, preview=True))
+    read = config_of(config)
+    found = look_ahead(context_of(read, mirror=True, preview=True))
+    world = known_world(read)
+    budgets, held = budgets_of(read, world), shown(read.service, world)
     if output is Output.JSON:
-        emit_json(_plan_document(found))
+        holds = [{"kind": word.lower(), "why": why} for word, why in held]
+        emit_json({**_plan_document(found), "holds": holds, "budget": budgets_document(budgets)})
     else:
-        emit(_plan_text(found))
+        parts = [_plan_text(found), "\n".join(f"{word}: {why}" for word, why in held), budgets_text(budgets)]
+        emit("\n\n".join(part for part in parts if part))
     if found.problems:
         return FAILED
     return CHANGES if found.changes else NOTHING
@@ -77,7 +84,7 @@ def _plan_text(found: DeployPlan) -> str:
     rows += [["dns", "PROBLEM", "", p] for p in dns.problems]
     text = table(["SITE", "CHANGE", "WHAT", "WHY"], rows)
     if found.problems:
-        return f"{text}\n\n{len(found.problems)} problems; see above"
+        return f"{text}\n\n{counted(len(found.problems), 'problem')}; see above"
     return text if not found.changes else f"{text}\n\n`failover apply` makes these changes"
 
 
@@ -124,7 +131,7 @@ def _results(results: tuple[SiteResult, ...]) -> list[dict[str, object]]:
 
 
 def _deployed_text(done: Deployed) -> str:
-    rows = [[r.site, "FAILED" if r.problem else "ok", f"{len(r.done)} changes"] for r in done.sites]
+    rows = [[r.site, "FAILED" if r.problem else "ok", counted(len(r.done), "change")] for r in done.sites]
     rows.append(["dns", done.dns.result, f"epoch {done.dns.plan.epoch}"] if done.dns else ["dns", "ok", "0 changes"])
     if not done.dns and any(p.startswith("dns:") for p in done.problems):
         rows[-1] = ["dns", "FAILED", ""]
@@ -148,7 +155,7 @@ def destroy(config: Path | None, output: Output, *, yes: bool, wait_s: float) ->
     if output is Output.JSON:
         emit_json({"sites": _results(results), "problems": problems})
     else:
-        rows = [[r.site, "FAILED" if r.problem else "gone", f"{len(r.done)} things"] for r in results]
+        rows = [[r.site, "FAILED" if r.problem else "gone", counted(len(r.done), "thing")] for r in results]
         emit(table(["SITE", "RESULT", "REMOVED"], rows))
     for problem in problems:
         progress(f"failover: {problem}")

@@ -35,6 +35,11 @@ def progress(text: str) -> None:
     sys.stderr.flush()
 
 
+def counted(number: int, word: str) -> str:
+    """`1 change`, `2 changes`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def asked(question: str) -> str:
     """What a person types in answer; nothing at the end of input. Standard output stays free for data."""
     sys.stderr.write(redact(question) + " ")

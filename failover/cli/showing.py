@@ -1,6 +1,7 @@
 """status, history, show: from the stored state alone, without a question to the outside."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from failover.cli.output import Output, emit, emit_json, table
 from failover.cli.wiring import config_of, instant, store_of
 from failover.config.model import Config
-from failover.core.budget import Term, cadence_s, observed_cadence_s, terms, total_s
+from failover.core.budget import Term, cadence_s, observed_cadence_s, sentence, terms, total_s
 from failover.core.cutover import CutoverPlan
 from failover.core.decide import candidates
 from failover.core.health import HealthState
@@ -16,8 +17,8 @@ from failover.core.holds import against_target, flapping, maintenance, shown
 from failover.core.model import Service
 from failover.core.outlook import next_action, safe, stale_s
 from failover.core.saga import Event, EventKind
-from failover.core.world import View, Watch, World
-from failover.errors import UsageError
+from failover.core.world import State, View, Watch, World
+from failover.errors import StateMissing, UsageError
 from failover.ports import Store
 
 DONE = 0
@@ -55,15 +56,38 @@ def world_of(store: Store) -> World:
     )
 
 
+def known_world(config: Config) -> World:
+    """The world of the last round; before the first `apply` an empty one."""
+    try:
+        return world_of(store_of(config))
+    except StateMissing:
+        return World(now=instant(), state=State(service=config.service.name))
+
+
 def budget_of(config: Config, world: World) -> tuple[Term, ...]:
     """The worst case of the next cutover: to the site that would be chosen now, else to the next in preference."""
     service, active = config.service, world.state.active_site or config.service.sites[0].name
     ready = candidates(service, world, active)
     others = [s for s in service.sites if s.name != active]
     target = service.site(ready[0]) if ready else others[0] if others else service.sites[0]
-    hooked = bool(config.hooks.before)
-    hooks_s = config.hooks.timeout_s if hooked else 0.0
-    return terms(service, target, hooks_s=hooks_s, intervals_s=world.state.intervals_s)
+    return terms(service, target, hooks_s=config.hooks.before_s, intervals_s=world.state.intervals_s)
+
+
+def budgets_of(config: Config, world: World) -> dict[str, tuple[Term, ...]]:
+    """By site that is not the active one: the worst case of a cutover to it."""
+    service, active = config.service, world.state.active_site or config.service.sites[0].name
+    hooks_s, intervals_s = config.hooks.before_s, world.state.intervals_s
+    others = [site for site in service.sites if site.name != active]
+    return {site.name: terms(service, site, hooks_s=hooks_s, intervals_s=intervals_s) for site in others}
+
+
+def budgets_document(found: Mapping[str, Sequence[Term]]) -> dict[str, object]:
+    return {site: [asdict(term) for term in budget] for site, budget in found.items()}
+
+
+def budgets_text(found: Mapping[str, Sequence[Term]]) -> str:
+    """A line for each site."""
+    return "\n".join(f"a cutover to {site} takes at most {sentence(budget)}" for site, budget in found.items())
 
 
 def _document(config: Config, world: World) -> dict[str, object]:

@@ -99,6 +99,11 @@ class HooksConfig:
     abort: tuple[tuple[str, ...], ...] = ()
     timeout_s: float = 30.0
 
+    @property
+    def before_s(self) -> float:
+        """How long before-hooks may hold up a cutover."""
+        return self.timeout_s if self.before else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -370,3 +371,33 @@ def test_a_plan_before_the_first_apply(capsys: pytest.CaptureFixture[str], here:
 def test_state_missing_is_an_error_of_its_own(here: Path) -> None:
     with pytest.raises(StateMissing):
         SqliteStore(here / ".failover" / "state.db").load()
+
+
+# ------------------------------------------------------------------------------------ validate and plan, for programs
+
+
+def test_a_bad_config_is_a_document_too(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    config = here / "failover.yaml"
+    config.write_text(config.read_text().replace("count: 2", "cuont: 2"))
+    code, out, err = said(capsys, "validate", "-o", "json")
+    found = json.loads(out)
+    assert (code, found["valid"], found["problem"]) == (78, False, "read config failover.yaml: 2 problems")
+    assert all(finding in err for finding in found["findings"])
+    assert any("did you mean `count`?" in finding for finding in found["findings"])
+
+
+def test_the_worst_case_is_told_before_anything_runs(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    for words, code in ((["validate"], 0), (["plan"], 2)):
+        found = said(capsys, *words)
+        assert found[0] == code
+        assert re.search(r"a cutover to boreas takes at most [\d.]+ s = [\d.]+ cadence \+ 1 jitter \+ ", found[1])
+        budget = json.loads(said(capsys, *words, "-o", "json")[1])["budget"]
+        assert set(budget) == {"boreas", "cirrus"}
+        assert {"term", "seconds", "why"} == set(budget["boreas"][0])
+
+
+def test_what_holds_is_shown_by_plan(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    published(here)
+    assert said(capsys, "drain", "boreas", "--reason", "disks")[0] == 0
+    assert "FORCED: boreas is drained by a person (disks)" in said(capsys, "plan")[1]
+    assert json.loads(said(capsys, "plan", "-o", "json")[1])["holds"][0]["kind"] == "forced"
