@@ -11,18 +11,23 @@ Behaviour = Callable[["Server", socket.socket], None]
 
 
 class Server:
-    """Accepts connections and does `behave` with each, on threads of its own. Everything ends with the `with` block."""
+    """Accepts connections and does `behave` with each, on threads of its own. Everything ends with the `with` block.
 
-    def __init__(self, behave: Behaviour, *, context: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> None:
+    `behave` and `context` may be changed meanwhile.
+    """
+
+    def __init__(
+        self, behave: Behaviour, *, context: ssl.SSLContext | None = None, address: str = "127.0.0.1", port: int = 0
+    ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listener = socket.create_server((address, 0), family=family)
+        self._listener = socket.create_server((address, port), family=family)
         self.address = address
         self.port: int = self._listener.getsockname()[1]
         self.stopped = threading.Event()
         self.requests: list[bytes] = []
         self.connections = 0
-        self._behave = behave
-        self._context = context
+        self.behave = behave
+        self.context = context
         self._threads = [threading.Thread(target=self._accept)]
 
     def __enter__(self) -> "Server":
@@ -32,6 +37,12 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nobody listens any more. May be called again."""
+        if self.stopped.is_set():
+            return
         self.stopped.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
@@ -53,11 +64,11 @@ class Server:
         try:
             with connection:
                 connection.settimeout(30.0)
-                if self._context is None:
-                    self._behave(self, connection)
+                if self.context is None:
+                    self.behave(self, connection)
                 else:
-                    with self._context.wrap_socket(connection, server_side=True) as secured:
-                        self._behave(self, secured)
+                    with self.context.wrap_socket(connection, server_side=True) as secured:
+                        self.behave(self, secured)
         except OSError:
             return  # the client went away, which is what many tests are about
 
