@@ -63,7 +63,7 @@ def serving(config: Config, name: str, address: tuple[str, int], tls: "SSLContex
     if agent is None:
         known = ", ".join(config.agents) or "none"
         raise UsageError("serve as", name, f"the config has no vantage of that name with an `agent` (it has: {known})")
-    probe = Prober(now=RealRuntime().now, vantage=name)
+    probe = Prober(now=RealRuntime().now, vantage=name, allowed=config.allow_addresses)
     answering = VantageAgent(service=config.service, vantage=name, key=key_of(agent.key), probe=probe)
     try:
         return AgentServer(address, answering, tls=tls)
