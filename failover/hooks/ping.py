@@ -8,7 +8,6 @@ import threading
 from urllib.parse import urlsplit
 
 import failover
-from failover.hooks.request import Request
 
 TIMEOUT_S = 5.0
 """For each request."""
@@ -47,6 +46,8 @@ class DeadMansSwitch:
         self._waiting.put(word)
 
     def _work(self) -> None:
+        from failover.hooks.request import Request  # its parts load slowly, and a check without a switch needs none
+
         while (word := self._waiting.get()) is not None:
             url = self._url._replace(path=f"{self._url.path.rstrip('/')}/{word}")
             headers = {"User-Agent": f"failover/{failover.__version__}", "Connection": "close"}
