@@ -20,7 +20,7 @@ from failover.local.addresses import pick
 from failover.net.archive import unpack
 from tests.standins.base import Machine, Mood, StandIn
 
-LOOK_S = 0.02
+LOOK_S = 0.05
 FETCH_S = 30.0
 
 

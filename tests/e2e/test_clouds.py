@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.clouds import ENVIRONMENT, KINDS, Kind, Stage, stage
 from tests.e2e.eyes import Eyes, answer
+from tests.e2e.play import until
 from tests.standins.base import Fault
 from tests.standins.moto import MotoProcess, moto_process
 
@@ -98,6 +99,7 @@ def _another_size(there: Stage) -> None:
     seen = len(there.hall.log)
     done = there.play.ask("apply", "--yes")["sites"][0]["done"]
     assert [words.split()[0] for words in done] == ["replace", "replace"]
+    until(lambda: len(there.hall.log) >= seen + 4, "the end of the last old node")
     assert [line.split()[0] for line in there.hall.log[seen:]] == ["serves", "ends", "serves", "ends"]
     assert not before & there.addresses()
     _as_wanted(there)
