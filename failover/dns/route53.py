@@ -13,9 +13,18 @@ from typing import Any
 
 from failover.core.reading import Transport
 from failover.core.rrsets import Changes, RRset, normal_name
-from failover.dns.compare import Key, Records, removed, require, require_limits, standing
-from failover.dns.records import to_texts
-from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
+from failover.dns.compare import removed, require, require_limits, standing
+from failover.dns.route53_sets import (
+    RECORDS_MAX,
+    Found,
+    batch_of,
+    by_key,
+    records_of,
+    require_one_batch,
+    require_plain,
+    whole,
+)
+from failover.dns.route53_text import plain_name, quoted_name
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Conflict, NotFound, Rejected, TimedOut, Unreadable
 from failover.net.answers import answer_behind
@@ -25,19 +34,11 @@ from failover.ports import HostTraits
 
 REGION = "us-east-1"
 """Route 53 is one service for the whole partition; its requests are signed for this region."""
-RECORDS_MAX, CHARACTERS_MAX = 1000, 32_000
-"""Values in one batch, those that go included, and their length together."""
 _READ, _FIND = "read DNS", "find hosted zone"
 _PAGE = 300
 """Sets on one page of a list."""
-_PLAIN = {"Name", "Type", "TTL", "ResourceRecords"}
-"""What a set of ours has. Anything else in one makes it an alias, or part of a routing policy."""
-_STEERING = "let the names be CNAMEs to one steering name, and move that"
 
 _LIMITS = HostTraits(grade=1, servers=(), atomic_changes=RECORDS_MAX // 2 - 1, ttl_s_max=2**31 - 1)
-
-Found = Mapping[Key, Sequence[Mapping[str, Any]]]
-"""Sets as the API lists them, by normal name and type: several where they have a routing policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +166,8 @@ class Route53:
         found = self._look(zone, names, self._asking(_READ, zone))
         for name, type in names:
             for key in ((normal_name(name), type.upper()), (normal_name(name), "CNAME")):
-                _require_plain(found, key, _READ)
-        return standing(_records(found), names)
+                require_plain(found, key, _READ)
+        return standing(records_of(found), names)
 
     def _look(self, zone: str, names: Sequence[tuple[str, str]], asking: Asking) -> Found:
         """Every set of these names, perhaps with others: by the whole list where that takes fewer questions."""
@@ -174,8 +175,8 @@ class Route53:
         try:
             known = self._zone(zone, asking)
             if known.pages <= len(wanted):
-                return _sound(_by_key(self._listed(known.id, None, asking)), zone)
-            return _by_key(raw for name in wanted for raw in self._listed(known.id, name, asking))
+                return whole(by_key(self._listed(known.id, None, asking)), zone)
+            return by_key(raw for name in wanted for raw in self._listed(known.id, name, asking))
         except NotFound:
             self._forget(zone)
             raise
@@ -191,7 +192,10 @@ class Route53:
                 partial(self._page, options),
                 "ResourceRecordSets",
             )
-            for raw in answer["ResourceRecordSets"]:
+            listed = answer["ResourceRecordSets"]
+            if answer.get("IsTruncated") and not listed:
+                raise Unreadable(asking.what, asking.object, "an empty page in the midst of a list", "try again")
+            for raw in listed:
                 if name is not None and plain_name(raw["Name"]) != name:
                     return
                 yield raw
@@ -222,10 +226,10 @@ class Route53:
         names = (*(rrset.key for rrset in changes.put), *removed(changes), *fences)
         found = self._look(zone, names, asking)
         for key in names:
-            _require_plain(found, key, OPERATION)
-        require(zone, changes, expect, fence, _records(found))
-        batch = _batch(changes, expect, fence, found)
-        _require_one_batch(zone, batch)
+            require_plain(found, key, OPERATION)
+        require(zone, changes, expect, fence, records_of(found))
+        batch = batch_of(changes, expect, fence, found)
+        require_one_batch(zone, batch)
         self._change(zone, batch, names, found, asking)
 
     def _change(
@@ -280,77 +284,3 @@ def _may_be_done(error: AdapterError) -> bool:
 
 def _is_private(found: Mapping[str, Any]) -> bool:
     return bool(found.get("Config", {}).get("PrivateZone"))
-
-
-# ------------------------------------------------------------------------------------ sets as the API lists them
-
-
-def _key(raw: Mapping[str, Any]) -> Key:
-    return (plain_name(raw["Name"]), raw["Type"])
-
-
-def _by_key(listed: Iterator[Mapping[str, Any]]) -> Found:
-    found: dict[Key, list[Mapping[str, Any]]] = {}
-    for raw in listed:
-        found.setdefault(_key(raw), []).append(raw)
-    return found
-
-
-def _sound(found: Found, zone: str) -> Found:
-    """Every zone has an SOA: a list without one is not the zone."""
-    if (normal_name(zone), "SOA") not in found:
-        raise Unreadable(_READ, zone, "the list of the zone has no SOA", "try again")
-    return found
-
-
-def _require_plain(found: Found, key: Key, operation: str) -> None:
-    for raw in found.get(key, ()):
-        if set(raw) - _PLAIN:
-            kind = "is an alias" if "AliasTarget" in raw else "has a routing policy or a health check"
-            hint = "failover does not touch it: remove it, or take another name"
-            raise Rejected(operation, f"{key[0]} {key[1]}", f"it {kind}", hint)
-
-
-def _records(found: Found) -> Records:
-    """By key. An alias or a routing policy stands there too: nothing has room beside or instead of it."""
-    return {key: _rrset(raw[0]) for key, raw in found.items()}
-
-
-def _rrset(raw: Mapping[str, Any]) -> RRset:
-    name, type = _key(raw)
-    if set(raw) - _PLAIN:
-        return RRset(name=name, type="ALIAS", ttl_s=0, values=frozenset({"(not of our kind)"}))
-    values = [str(record["Value"]) for record in raw["ResourceRecords"]]
-    texts = map(unquoted_text, values) if type == "TXT" else values
-    try:
-        return RRset(name=name, type=type, ttl_s=raw["TTL"], values=frozenset(texts))
-    except ValueError as error:
-        raise Unreadable(_READ, f"{name} {type}", str(error)) from error
-
-
-# ------------------------------------------------------------------------------------ a batch
-
-
-def _batch(changes: Changes, expect: RRset | None, fence: RRset | None, found: Found) -> list[Mapping[str, Any]]:
-    """What goes, exactly as it stands there, then what comes. Sets that stay as they are do not appear."""
-    records = _records(found)
-    puts = [rrset for rrset in (*changes.put, *(() if fence is None else (fence,))) if records.get(rrset.key) != rrset]
-    gone = [*removed(changes), *(rrset.key for rrset in puts)]
-    if expect is not None and expect.key not in gone:
-        gone.append(expect.key)
-    deletes = [{"Action": "DELETE", "ResourceRecordSet": raw} for key in gone for raw in found.get(key, ())]
-    return [*deletes, *({"Action": "CREATE", "ResourceRecordSet": _raw(rrset)} for rrset in puts)]
-
-
-def _raw(rrset: RRset) -> dict[str, Any]:
-    values = [quoted_text(value) for value in sorted(rrset.values)] if rrset.type == "TXT" else to_texts(rrset)
-    records = [{"Value": value} for value in values]
-    return {"Name": quoted_name(rrset.name), "Type": rrset.type, "TTL": rrset.ttl_s, "ResourceRecords": records}
-
-
-def _require_one_batch(zone: str, batch: Sequence[Mapping[str, Any]]) -> None:
-    values = [record["Value"] for change in batch for record in change["ResourceRecordSet"]["ResourceRecords"]]
-    characters = sum(map(len, values))
-    if len(values) > RECORDS_MAX or characters > CHARACTERS_MAX:
-        cause = f"{len(values)} values of {characters} characters; one batch takes {RECORDS_MAX} of {CHARACTERS_MAX}"
-        raise Rejected(OPERATION, zone, cause, _STEERING)

@@ -1,0 +1,93 @@
+"""Record sets as Route 53's API lists them, and the batch that changes them. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from failover.core.rrsets import Changes, RRset, normal_name
+from failover.dns.compare import Key, Records, removed
+from failover.dns.records import to_texts
+from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
+from failover.dns.transaction import OPERATION
+from failover.errors import Rejected, Unreadable
+
+RECORDS_MAX, CHARACTERS_MAX = 1000, 32_000
+"""Values in one batch, those that go included, and their length together."""
+_READ = "read DNS"
+_PLAIN = {"Name", "Type", "TTL", "ResourceRecords"}
+"""What a set of ours has. Anything else in one makes it an alias, or part of a routing policy."""
+_STEERING = "let the names be CNAMEs to one steering name, and move that"
+
+Raw = Mapping[str, Any]
+Found = Mapping[Key, Sequence[Raw]]
+"""By normal name and type: several where they have a routing policy."""
+
+
+def _key(raw: Raw) -> Key:
+    return (plain_name(raw["Name"]), raw["Type"])
+
+
+def by_key(listed: Iterable[Raw]) -> Found:
+    found: dict[Key, list[Raw]] = {}
+    for raw in listed:
+        found.setdefault(_key(raw), []).append(raw)
+    return found
+
+
+def whole(found: Found, zone: str) -> Found:
+    """Every zone has an SOA: a list without one is not the zone."""
+    if (normal_name(zone), "SOA") not in found:
+        raise Unreadable(_READ, zone, "the list of the zone has no SOA", "try again")
+    return found
+
+
+def require_plain(found: Found, key: Key, operation: str) -> None:
+    for raw in found.get(key, ()):
+        if set(raw) - _PLAIN:
+            kind = "is an alias" if "AliasTarget" in raw else "has a routing policy or a health check"
+            hint = "failover does not touch it: remove it, or take another name"
+            raise Rejected(operation, f"{key[0]} {key[1]}", f"it {kind}", hint)
+
+
+def records_of(found: Found) -> Records:
+    """By key. An alias or a routing policy stands there too: nothing has room beside or instead of it."""
+    return {key: _rrset(raw[0]) for key, raw in found.items()}
+
+
+def _rrset(raw: Raw) -> RRset:
+    name, type = _key(raw)
+    if set(raw) - _PLAIN:
+        return RRset(name=name, type="ALIAS", ttl_s=0, values=frozenset({"(not of our kind)"}))
+    values = [str(record["Value"]) for record in raw["ResourceRecords"]]
+    texts = map(unquoted_text, values) if type == "TXT" else values
+    try:
+        return RRset(name=name, type=type, ttl_s=raw["TTL"], values=frozenset(texts))
+    except ValueError as error:
+        raise Unreadable(_READ, f"{name} {type}", str(error)) from error
+
+
+# ------------------------------------------------------------------------------------ a batch
+
+
+def batch_of(changes: Changes, expect: RRset | None, fence: RRset | None, found: Found) -> list[Raw]:
+    """What goes, exactly as it stands there, then what comes. Sets that stay as they are do not appear."""
+    records = records_of(found)
+    puts = [rrset for rrset in (*changes.put, *(() if fence is None else (fence,))) if records.get(rrset.key) != rrset]
+    gone = [*removed(changes), *(rrset.key for rrset in puts)]
+    if expect is not None and expect.key not in gone:
+        gone.append(expect.key)
+    deletes = [{"Action": "DELETE", "ResourceRecordSet": raw} for key in gone for raw in found.get(key, ())]
+    return [*deletes, *({"Action": "CREATE", "ResourceRecordSet": _raw(rrset)} for rrset in puts)]
+
+
+def _raw(rrset: RRset) -> dict[str, Any]:
+    values = [quoted_text(value) for value in sorted(rrset.values)] if rrset.type == "TXT" else to_texts(rrset)
+    records = [{"Value": value} for value in values]
+    return {"Name": quoted_name(rrset.name), "Type": rrset.type, "TTL": rrset.ttl_s, "ResourceRecords": records}
+
+
+def require_one_batch(zone: str, batch: Sequence[Raw]) -> None:
+    values = [record["Value"] for change in batch for record in change["ResourceRecordSet"]["ResourceRecords"]]
+    characters = sum(map(len, values))
+    if len(values) > RECORDS_MAX or characters > CHARACTERS_MAX:
+        cause = f"{len(values)} values of {characters} characters; one batch takes {RECORDS_MAX} of {CHARACTERS_MAX}"
+        raise Rejected(OPERATION, zone, cause, _STEERING)
