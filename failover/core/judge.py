@@ -172,6 +172,7 @@ def _watch(
         signs=signs,
         forced=says(site.name, forced, at) if forced is not None else "",
         counted=facts.counted,
+        warnings=facts.warnings,
     )
     return replace(
         before,
@@ -218,6 +219,7 @@ def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample
         failing=_failing(service, samples),
         stock=seen.stock.get(site.name, Stock()),
         details=tuple(dict.fromkeys(s.detail for s in samples if s.outcome is not Outcome.PASS and s.detail)),
+        warnings=tuple(dict.fromkeys(s.detail for s in samples if s.warning)),
     )
 
 

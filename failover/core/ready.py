@@ -38,6 +38,8 @@ class Facts:
     """Checks that did not pass in this round."""
     stock: Stock = Stock()
     details: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Of checks that passed."""
     counted: str = ""
     """How the vantages have voted, as a sentence."""
 

@@ -124,12 +124,13 @@ def judge_site(
     signs: tuple[str, ...] = (),
     forced: str = "",
     counted: str = "",
+    warnings: tuple[str, ...] = (),
 ) -> Verdict:
     """The verdict of one site; `since` is kept while the same row of the table holds.
 
     `corroborated`: signs that have held over the confirm window say that the account is closed. `signs`: all that hold.
     `forced`: the sentence of a person who said what the data plane is; it stands in place of what the checks say.
-    `counted`: how several vantages have voted.
+    `counted`: how several vantages have voted. `warnings`: what checks that passed want to be read.
     """
     silent = report.reading in _SILENT
     reading = Reading.CLOSED if corroborated and silent and data_plane is HealthState.DOWN else report.reading
@@ -137,7 +138,7 @@ def judge_site(
     said = _ACCOUNT[report.reading]
     if report.code or report.message:
         said += f" ({': '.join(filter(None, (report.code, report.message)))})"
-    evidence = [forced or _plane(data_plane, details), *filter(None, [counted]), said]
+    evidence = [forced or _plane(data_plane, details), *filter(None, [counted]), *warnings, said]
     if nodes is NodesSeen.GONE:
         evidence.append(f"{GONE_LISTS} complete lists in a row show none of our nodes running")
     if silent:

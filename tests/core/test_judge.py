@@ -325,3 +325,19 @@ def test_addresses_come_from_the_config_or_the_inventory() -> None:
     state = replace(START, inventory={AURORA: nodes})
     assert site_addresses(SITES[0], state) == {"api": (ADDRESS[AURORA],), "web": (ADDRESS[AURORA], ADDRESS[AURORA])}
     assert site_addresses(SITES[1], state) == {}
+
+
+def test_a_warning_of_a_check_that_passed_is_told_and_changes_nothing() -> None:
+    slow = replace(sample(AURORA, GOOD), detail="warning: 'slow'", warning=True)
+    state = START
+    for number in range(3):
+        state = judge(SERVICE, state, seen(number, samples=(slow, sample(BOREAS, GOOD), sample(CIRRUS, GOOD))))
+    found = state.watch[AURORA].verdict
+    assert found is not None
+    assert found.kind is VerdictKind.UP
+    assert found.evidence[:2] == ("the service answers", "warning: 'slow'")
+    assert state.watch[AURORA].addresses == (ADDRESS[AURORA],)
+    assert state.health[AURORA]["http"].reason == "warning: 'slow'"
+    others = state.watch[BOREAS].verdict
+    assert others is not None
+    assert "warning: 'slow'" not in others.evidence
