@@ -92,10 +92,8 @@ def _octodns(order: HostOrder) -> dict[str, Any]:
 def _api(order: HostOrder) -> dict[str, Any]:
     """A host with a token. Its name servers are those of the service's zones, unless the config names them."""
     said = order.options
-    credentials, servers, ca_file = said.pop("credentials"), said.pop("servers"), said.pop("ca_file")
-    base = order.config.path.absolute().parent
-    trust = str(base / ca_file) if ca_file else None
-    return {**said, **credentials, "servers": servers or (), "zones": order.config.service.zones, "ca_file": trust}
+    credentials = said.pop("credentials")
+    return {**said, **credentials, "servers": said["servers"] or (), "zones": order.config.service.zones}
 
 
 def _others(order: HostOrder) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_every_shipped_kind_has_its_words() -> None:
     assert set(KINDS) == set(WORDS)
 
 
-@pytest.mark.parametrize("name", ["bind", "amazon", "usual", "power"])
+@pytest.mark.parametrize("name", ["bind", "amazon", "usual", "power", "cf", "ocean", "lin", "gan"])
 def test_every_kind_can_be_built_from_its_config(config: Config, name: str) -> None:
     assert build(HostOrder(config=config, host=config.hosts[name])).name == name  # type: ignore[attr-defined]
 
@@ -39,6 +39,12 @@ def test_servers_of_a_config_are_those_of_the_traits(config: Config) -> None:
     hosts = context_of(config).hosts
     assert hosts["bind"].traits().servers == ("192.0.2.53:53", "192.0.2.54:53")
     assert hosts["power"].traits().servers == ("198.51.100.53:53",)
+    assert hosts["lin"].traits().servers == ("203.0.113.53:53",)
+    assert hosts["ocean"].traits().servers == tuple(f"ns{n}.digitalocean.com:53" for n in (1, 2, 3))
+
+
+def test_what_to_trust_stands_against_the_config(config: Config) -> None:
+    assert config.hosts["vul"].options["ca_file"] == str(config.path.absolute().parent / "vul.pem")
 
 
 def test_a_secret_that_cannot_be_read_is_the_trouble_of_one_host(

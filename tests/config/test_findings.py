@@ -1,11 +1,13 @@
 """Each kind of mistake: its place, its words, its source line and its caret."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from failover.config.findings import listed
 from failover.config.hosts import SHIPPED
+from failover.config.load import load
 from tests.config.conftest import MANAGED, MINIMAL, Findings
 
 HOSTS = listed(SHIPPED)
@@ -442,6 +444,18 @@ def test_a_site_with_targets_needs_one_for_each_record_or_addresses(findings: Fi
     text = text.replace("type: A, nodes: web}", "type: A, nodes: web}\n    api.example.org: {type: A, nodes: web}")
     (found,) = findings(text)
     assert "5:3: `there` has no addresses for group `web`, which `api.example.org` publishes" in found
+
+
+@pytest.mark.parametrize("kind", ["digitalocean", "linode", "vultr"])
+def test_targets_need_hosts_that_change_a_type_in_one_step(findings: Findings, kind: str, tmp_path: Path) -> None:
+    host = f"{{kind: {kind}, credentials: {{token: {{env: T}}}}}}"
+    text = MINIMAL.replace("{kind: local}", host)
+    aliased = text.replace("{addresses: {web: [198.51.100.10]}}", TARGET)
+    (told,) = findings(aliased)
+    assert f"8:23: {kind} cannot turn addresses into an alias without a gap, and site `there` has targets" in told
+    for good in (text, aliased.replace(kind, "gandi"), aliased.replace(kind, "cloudflare")):
+        (tmp_path / "failover.yaml").write_text(good)
+        assert load(tmp_path / "failover.yaml").hosts["one"].options["servers"] is None
 
 
 def test_no_target_at_the_zone_itself(findings: Findings) -> None:

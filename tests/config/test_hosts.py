@@ -42,6 +42,20 @@ def test_powerdns(config: Config) -> None:
     }
 
 
+def test_hosts_that_take_a_token(config: Config) -> None:
+    usual = {
+        "credentials": {"token": SecretRef(env="API_KEY")},
+        "servers": None,
+        "endpoint": None,
+        "ca_file": None,
+    }
+    assert config.hosts["cf"] == HostConfig(name="cf", kind="cloudflare", options={**usual, "plan": "enterprise"})
+    assert config.hosts["ocean"].options == {**usual, "endpoint": "https://api.example.net"}
+    assert config.hosts["lin"].options == {**usual, "servers": ("203.0.113.53:53",)}
+    assert config.hosts["vul"].options == {**usual, "ca_file": str(HOSTS.parent / "vul.pem")}
+    assert config.hosts["gan"] == HostConfig(name="gan", kind="gandi", options=usual)
+
+
 def test_a_kind_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "theirs-1.0.dist-info"
     info.mkdir()
