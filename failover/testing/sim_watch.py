@@ -73,8 +73,6 @@ class Watcher:
         """When the account of a site was last closed for certain."""
         self._probes: list[dict[str, bool]] = []
         """Which sites really served at each probing since the round or the newest plan began."""
-        self._controls_lost = False
-        """When the controls were last asked."""
         self.told: Callable[[Event], None] = lambda _: None
         """Is told of every event when it has become durable."""
         self._pivots: list[tuple[float, CutoverPlan]] = []
@@ -208,7 +206,7 @@ class Watcher:
         if what == "probe":
             self._probes.append({s.name: self._serving(s) for s in self.outside.service.sites})
         elif what == "controls":
-            self._controls_lost = self.outside.controls_lost or self.outside.isolated
+            self.outside.controls_told_lost = self.outside.controls_lost or self.outside.isolated
 
     def _claimed(self, plan: CutoverPlan) -> None:
         self._probes.clear()
@@ -220,7 +218,7 @@ class Watcher:
         if plan.automatic:
             if self._probes and all(probe.get(plan.source or "") for probe in self._probes):
                 self.say("S5", f"{plan.id} leaves {plan.source}, which serves again")
-            if self._controls_lost:
+            if self.outside.controls_told_lost:
                 self.say("S16", f"{plan.id} moves while our controls do not answer")
             self._allowed(plan)
         self._pivots.append((self.outside.clock.seconds(), plan))
@@ -238,7 +236,7 @@ class Watcher:
         rounds = self._up[source][-outside.service.checks[0].fall :] if source in self._up else []
         if rounds and all(rounds):
             self.say("S5", f"{plan.id} leaves {source}, which served all the time")
-        if self._controls_lost:
+        if self.outside.controls_told_lost:
             self.say("S16", f"{plan.id} is made while our controls do not answer")
         made_s = plan.at.boottime_s - 2 * outside.service.every_s
         if plan.verdict == VerdictKind.ACCOUNT_CLOSED and self._closed_s.get(source, 0.0) < made_s:

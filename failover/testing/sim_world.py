@@ -187,6 +187,8 @@ class Outside:
         self.isolated = False
         """Our own network is gone."""
         self.controls_lost = False
+        self.controls_told_lost = False
+        """What the controls last said of our own network; what is true may change in the middle of a round."""
         self.cut: set[str] = set()
         """Sites whose data plane cannot be reached, from anywhere; their accounts are fine."""
         self.sick: set[str] = set()
@@ -287,7 +289,8 @@ class Outside:
         self.notices.append(notice)
 
     def control_lost(self, _: Control) -> bool:
-        return self.isolated or self.controls_lost
+        self.controls_told_lost = self.isolated or self.controls_lost
+        return self.controls_told_lost
 
     def _answer(self, target: Target) -> Answer:
         if target.site in self.blind:
