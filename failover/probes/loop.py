@@ -66,12 +66,13 @@ class Planned(Generic[T]):
 
 
 class _Job(Generic[T]):
-    __slots__ = ("ends_s", "expired", "fd", "full", "index", "resumed", "source", "talk", "timeout_s")
+    __slots__ = ("began_s", "ends_s", "expired", "fd", "full", "index", "resumed", "source", "talk", "timeout_s")
 
     def __init__(self, index: int, talk: Talk[T], timeout_s: float) -> None:
         self.index = index
         self.talk = talk
         self.timeout_s = timeout_s
+        self.began_s = 0.0
         self.ends_s = 0.0
         self.resumed = 0
         self.fd = -1
@@ -116,6 +117,7 @@ class Round(Generic[T]):
             try:
                 while (self._open or self._starts) and self._woke_s < self._until_s:
                     self._turn()
+                self._call_time()
             finally:
                 for job in list(self._open):
                     job.talk.close()
@@ -143,7 +145,7 @@ class Round(Generic[T]):
     def _wait_s(self) -> float:
         now_s = time.monotonic()
         until_s = min(now_s + POLL_S_MAX, self._until_s)
-        if self._starts and len(self._open) < self.concurrency:
+        if self._starts and len(self._open) < self.concurrency and not self._starving:
             until_s = min(until_s, self._starts[0])
         while self._timers and self._timers[0][3] not in self._open:
             heappop(self._timers)
@@ -172,7 +174,19 @@ class Round(Generic[T]):
             elif resumed == job.resumed:
                 self._resume(job)
 
+    def _call_time(self) -> None:
+        """At the end of the round: who has had its time by the wall clock, half of it undisturbed, is out of time too.
+
+        Else a process that is held up a little in every round would never know of any target that it hangs.
+        """
+        for job in [job for job in self._open if not job.full]:
+            undisturbed_s = self._woke_s - self.held_s - (job.ends_s - job.timeout_s)
+            if self._woke_s - job.began_s >= job.timeout_s and undisturbed_s >= job.timeout_s / 2:
+                job.expired = True
+                self._resume(job, error=TimeoutError())
+
     def _give_time(self, job: _Job[T]) -> None:
+        job.began_s = self._woke_s
         job.ends_s = self._woke_s - self.held_s + job.timeout_s
         self._set_timer(job.ends_s, job)
 

@@ -240,6 +240,53 @@ class TestOwnTrouble:
         assert held.run() == ["hello", "done"]
         assert held.held_s > 0.8
 
+    def test_held_up_a_little_in_every_round_it_still_knows_who_hangs(self, pair: Pair) -> None:
+        """1.5 s of 4 s were ours: too much for 3 s undisturbed, too little for not knowing."""
+
+        def hogs() -> Talk[str]:
+            time.sleep(1.5)
+            yield from ()
+            return "done"
+
+        assert run(hears(pair[0]), hogs(), timeout_s=3.0, round_s=4.0) == ["timeout", "done"]
+
+    def test_held_up_for_most_of_a_round_it_knows_nothing(self, pair: Pair) -> None:
+        def hogs() -> Talk[str]:
+            time.sleep(2.5)
+            yield from ()
+            return "done"
+
+        assert run(hears(pair[0]), hogs(), timeout_s=2.0, round_s=2.2) == [None, "done"]
+
+    def test_without_descriptors_it_does_not_spin(self, pair: Pair) -> None:
+        """What is due to begin waits too, and the loop sleeps meanwhile."""
+        turns = 0
+
+        def wants() -> Talk[str]:
+            nonlocal turns
+            while turns < 1:
+                yield FULL
+            return "got it"
+
+        def ends() -> Talk[str]:
+            nonlocal turns
+            yield Patience(pair[0], 0.3)
+            yield Patience(pair[0], 0.3)
+            turns += 1
+            return "ended"
+
+        planned = [Planned(ends, LONG_S), Planned(wants, LONG_S), *[Planned(lambda: says("late"), LONG_S)] * 3]
+        round: Round[str] = Round(planned, until_s=time.monotonic() + LONG_S, concurrency=9, starts_per_s=1e6)
+        counted, turn = [0], round._turn
+
+        def counting() -> None:
+            counted[0] += 1
+            turn()
+
+        round._turn = counting  # type: ignore[method-assign] # looked on, not changed
+        assert round.run() == ["ended", "got it", "late", "late", "late"]
+        assert counted[0] < 1000
+
     def test_without_descriptors_one_waits_for_another_to_end(self) -> None:
         ended: list[bool] = []
 
