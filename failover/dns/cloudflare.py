@@ -60,9 +60,8 @@ class _Record(msgspec.Struct):
     name: str
     type: str
     ttl: int
-    content: str = ""
-    """Types with several parts (CAA, SRV, …) have it as well, but it is not theirs to be written."""
-    proxied: bool = False
+    content: str | None = None
+    proxied: bool | None = None
 
 
 class _Info(msgspec.Struct):
@@ -272,7 +271,7 @@ def _record(name: str, type: str, ttl_s: int, value: str) -> dict[str, object]:
 
 
 def _entry(record: _Record) -> Entry:
-    value = record.content
+    value = record.content or ""
     if record.type == "CNAME":
         value = normal_name(value)
     elif record.type == "TXT":
@@ -283,7 +282,7 @@ def _entry(record: _Record) -> Entry:
         type=record.type,
         ttl_s=TTL_AUTO_S if record.ttl == TTL_AUTO else record.ttl,
         value=value,
-        proxied=record.proxied,
+        proxied=bool(record.proxied),
     )
 
 

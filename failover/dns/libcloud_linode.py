@@ -53,8 +53,8 @@ class _Domain(msgspec.Struct):
 class _Record(msgspec.Struct):
     id: int
     type: str
-    name: str
-    target: str
+    name: str | None
+    target: str | None
     ttl_sec: int
 
 
@@ -110,13 +110,13 @@ def _body(zone: Zone, name: str, type: str, ttl_s: int, value: str) -> dict[str,
 
 
 def _entry(record: _Record, zone: Zone) -> Entry:
-    value = normal_name(record.target) if record.type == "CNAME" else record.target
+    value = record.target or ""
     return Entry(
         id=str(record.id),
-        name=whole_name(record.name, zone.name),
+        name=whole_name(record.name or "", zone.name),
         type=record.type,
         ttl_s=record.ttl_sec or TTL_DEFAULT_S,
-        value=value,
+        value=normal_name(value) if record.type == "CNAME" else value,
     )
 
 

@@ -363,6 +363,17 @@ def test_linode_may_round_a_time_to_live(case: Case, standin: Any, host: Host, m
     assert found == address_set(WWW, "198.51.100.7", ttl_s=300)
 
 
+@pytest.mark.parametrize("case", [CLOUDFLARE, LINODE], ids=str)
+def test_what_others_leave_empty_is_none_of_our_business(case: Case, standin: Any, host: Host) -> None:
+    before = host.read(ZONE, NAMES)
+    (odd,) = [record for record in case.records(standin).values() if str(record["name"]).startswith("ftp")]
+    odd.update(dict.fromkeys(odd.keys() & {"content", "target", "proxied"}))
+    assert host.read(ZONE, NAMES) == before
+    host.apply(ZONE, MOVE, expect=fence(1), fence=fence(2))
+    with pytest.raises(Unreadable, match="ftp"):
+        host.read(ZONE, [FOREIGN[0].key])
+
+
 @pytest.mark.parametrize("case", [DIGITALOCEAN], ids=str)
 def test_digitalocean_is_asked_nothing_that_its_document_does_not_speak_of(
     case: Case, standin: Any, host: Host
