@@ -48,6 +48,7 @@ bench: develop
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/mirroring.py
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/dns_hosts.py
 	$(BIN)/python benchmarks/probing.py
 
 ## renew the pinned dependencies (needs `uv`)
