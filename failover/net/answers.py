@@ -153,8 +153,17 @@ def _without_answer(error: BaseException | None, provider: str, operation: str) 
         return from_parts(provider, operation, status=status, code="" if status else str(code), message=message)
     transport = transport_of(error)
     name = type(error).__name__ if error is not None else ""
-    code = name if transport is Transport.ANSWERED else ""  # it never left: a missing credential, a bad parameter
+    if transport is Transport.ANSWERED:
+        code = name  # it never left: a missing credential, a bad parameter
+    else:
+        code, message = "", _innermost(error)
     return from_parts(provider, operation, transport=transport, code=code, message=message)
+
+
+def _innermost(error: BaseException | None) -> str:
+    """What the network itself said, without what urllib3 and requests wrap around it."""
+    found = next(iter(_chain(error)), None)
+    return (found.strerror if isinstance(found, OSError) and found.strerror else str(found or "")).lower()
 
 
 def transport_of(error: BaseException | None) -> Transport:

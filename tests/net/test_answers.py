@@ -517,3 +517,12 @@ def test_20_any_body_becomes_an_answer_and_an_error(body: str, status: int | Non
     assert classify(answer) in Signal
     assert error_of(answer, "read").operation == "read"
     assert "\n" not in answer.message + answer.body
+
+
+def test_a_refused_connection_is_told_in_few_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    with pytest.raises(requests.ConnectionError) as caught:
+        requests.get(address, timeout=5)
+    answer = from_response(None, caught.value, "acme", "servers.list")
+    assert str(error_of(answer, "list servers")) == "list servers: acme refused the connection: connection refused"
