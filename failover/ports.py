@@ -6,8 +6,8 @@ repeat, set a timeout on every call, and never print. The engine calls them thro
 The behaviour of each port is one conformance suite in `failover.testing`, which every adapter passes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from failover.core.cutover import CutoverPlan
@@ -24,6 +24,7 @@ from failover.core.model import (
     Size,
     Target,
 )
+from failover.core.model import HostTraits as HostTraits
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import Event
 from failover.core.survey import Chain, Delegation, Registration, ServerFacts
@@ -141,30 +142,6 @@ class Depot(Protocol):
 # ---------------------------------------------------------------------------------------------- dns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostTraits:
-    """What a DNS host can promise (grades: see `docs/dns.md`)."""
-
-    grade: int
-    servers: tuple[str, ...]
-    """Its authoritative name servers, each `address:port` or `name:port`."""
-    servers_by_zone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Where they differ from zone to zone: those of these zones, by normal name. All of them stand in `servers` too."""
-    atomic_changes: int | None = None
-    """How many record sets one transaction takes; None: no limit of its own."""
-    ttl_s_min: int = 1
-    ttl_s_max: int = 86400
-    types: frozenset[str] = frozenset({"A", "AAAA", "CNAME", "TXT"})
-    """Record types that it can hold for us."""
-    converges_s: float = 0.0
-    """How long after a change was accepted an older one, already on its way, may still overwrite it, and how long its
-    servers may take to answer alike. 0 for grade 1."""
-
-    def servers_of(self, zone: str) -> tuple[str, ...]:
-        """The servers that answer for one zone (its normal name)."""
-        return self.servers_by_zone.get(zone, self.servers)
-
-
 class Dns(Protocol):
     """Record sets at one DNS host."""
 
@@ -200,6 +177,24 @@ class Authority(Protocol):
 
         Asks that server only, without recursion and without cache; UDP first, TCP when truncated.
         SERVFAIL, REFUSED, a lame or unparseable answer raise Unreadable; no answer raises TimedOut or Unreachable.
+        """
+        ...
+
+    def ask_all(
+        self, server: str, questions: Sequence[tuple[str, str]], *, tcp: bool = False
+    ) -> tuple[RRset | None, ...]:
+        """As `ask`, many (name, type) pairs at once, in the same order; with `tcp` by TCP alone."""
+        ...
+
+    def addresses(self, server: str) -> tuple[str, ...]:
+        """Every `address:port` of a server: itself, or where its name points to, in each family that this machine has
+        a way to. Raises Unreachable when there is none."""
+        ...
+
+    def recall(self, resolver: str, name: str, type: str) -> RRset | None:
+        """What a caching resolver (`address:port`) answers to anybody now, with recursion; an alias is not followed.
+
+        Raises as `ask` does.
         """
         ...
 

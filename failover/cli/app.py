@@ -332,6 +332,22 @@ def pause(
 
 
 @app.command()
+def prepare(
+    end: Annotated[bool, typer.Option("--end", help="No cutover is near any more.")] = False,
+    reason: ReasonOption = NO_REASON,
+    duration: ForOption = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+    wait: WaitOption = 30.0,
+    timeout: TimeoutOption = 120.0,
+) -> int:
+    """Lower the TTL ahead of a planned cutover, from `dns.ttl_steady` to `dns.ttl`."""
+    from failover.cli.operating import prepare as command
+
+    return command(config, output, reason, duration, end=end, lease_wait_s=wait, wait_s=timeout)
+
+
+@app.command()
 def unpause(config: ConfigOption = None) -> None:
     """End the pause."""
     from failover.cli.operating import unpause as command

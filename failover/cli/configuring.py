@@ -23,6 +23,21 @@ def init(directory: Path, *, local: bool, force: bool) -> None:
     progress(f"next: {where}failover apply" if local else f"next: edit it, then {where}failover validate")
 
 
+USUAL_GRADES = {
+    "local": 1,
+    "rfc2136": 1,
+    "route53": 1,
+    "cloudflare": 2,
+    "powerdns": 3,
+    "digitalocean": 3,
+    "linode": 3,
+    "vultr": 3,
+    "gandi": 3,
+    "octodns": 3,
+}
+"""Fencing grades of the shipped kinds of DNS hosts; what `plan` sees counts, but it needs the hosts."""
+
+
 def validate(config: Path | None, output: Output) -> None:
     """The config alone: neither the state nor anything outside is looked at. Raises ConfigError."""
     from failover.cli.showing import budgets_document, budgets_of, budgets_text
@@ -36,15 +51,18 @@ def validate(config: Path | None, output: Output) -> None:
         raise
     service = found.service
     budgets = budgets_of(found, World(now=instant(), state=State(service=service.name)))
+    warnings = warnings_of(found)
     if output is Output.JSON:
         worst = {name: round(total_s(budget), 3) for name, budget in budgets.items()}
-        document = {"config": str(found.path), "service": service.name, "valid": True}
+        document = {"config": str(found.path), "service": service.name, "valid": True, "warnings": warnings}
         emit_json({**document, "budget_s": worst, "budget": budgets_document(budgets)})
         return
     sites, hosts = counted(len(service.sites), "site"), counted(len(service.hosts), "DNS host")
     emit(f"{found.path} is valid: service {service.name}, {sites}, {hosts}")
     if budgets:
         emit(budgets_text(budgets))
+    for warning in warnings:
+        progress(f"failover: {warning}")
 
 
 def _checked(option: Path | None) -> Config:
@@ -53,6 +71,18 @@ def _checked(option: Path | None) -> Config:
     for reference in secrets_of(found):
         reference.check()
     return found
+
+
+def warnings_of(config: Config) -> list[str]:
+    """What is valid, but will not do what it seems to."""
+    grades = {name: USUAL_GRADES.get(host.kind) for name, host in config.hosts.items()}
+    wanted, known = config.service.policy.min_grade, [g for g in grades.values() if g is not None]
+    if len(known) < len(grades) or min(known) <= wanted:
+        return []
+    return [
+        f"no DNS host has fencing grade {wanted}, as `policy.min_grade` asks (the best: {min(known)}): "
+        "nothing moves by itself, a person is asked each time"
+    ]
 
 
 def secrets_of(value: object) -> Iterator[SecretRef]:

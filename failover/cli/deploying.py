@@ -7,9 +7,11 @@ import typer
 
 from failover.cli.output import Output, asked, counted, emit, emit_json, progress, site_progress, table
 from failover.cli.showing import budgets_document, budgets_of, budgets_text, known_world
+from failover.cli.showing_dns import promise, promise_document
 from failover.cli.wiring import config_of, context_of, open_local, store_of
 from failover.core.holds import shown
 from failover.core.mirror import SitePlan
+from failover.core.model import Service
 from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead, tear_down
 from failover.engine.mirror import SiteResult
 from failover.errors import FailoverError, UsageError
@@ -37,16 +39,20 @@ def plan(config: Path | None, output: Output) -> int:
     budgets, held = budgets_of(read, world), shown(read.service, world)
     if output is Output.JSON:
         holds = [{"kind": word.lower(), "why": why} for word, why in held]
-        emit_json({**_plan_document(found), "holds": holds, "budget": budgets_document(budgets)})
+        emit_json({**_plan_document(found, read.service), "holds": holds, "budget": budgets_document(budgets)})
     else:
-        parts = [_plan_text(found), "\n".join(f"{word}: {why}" for word, why in held), budgets_text(budgets)]
+        parts = [
+            _plan_text(found, read.service),
+            "\n".join(f"{word}: {why}" for word, why in held),
+            budgets_text(budgets),
+        ]
         emit("\n\n".join(part for part in parts if part))
     if found.problems:
         return FAILED
     return CHANGES if found.changes else NOTHING
 
 
-def _plan_document(found: DeployPlan) -> dict[str, object]:
+def _plan_document(found: DeployPlan, service: Service) -> dict[str, object]:
     dns = found.dns
     return {
         "changes": found.changes,
@@ -68,11 +74,12 @@ def _plan_document(found: DeployPlan) -> dict[str, object]:
             "standing": [str(r) for r in dns.standing],
             "needs_adopt": [str(r) for r in dns.strangers],
             "waits": dns.waits,
+            "hosts": [{"host": h.host, "problem": h.problem, **promise_document(service, h)} for h in dns.hosts],
         },
     }
 
 
-def _plan_text(found: DeployPlan) -> str:
+def _plan_text(found: DeployPlan, service: Service) -> str:
     rows = [row for site in found.sites for row in _site_rows(site)]
     dns = found.dns
     if dns.kind == "none":
@@ -82,6 +89,7 @@ def _plan_text(found: DeployPlan) -> str:
         rows.append(["dns", dns.kind, f"{dns.site}", dns.waits or "the addresses are known when its nodes run"])
     rows += [["dns", "TAKE OVER", str(r), "exists already; needs --adopt"] for r in dns.strangers]
     rows += [["dns", "PROBLEM", "", p] for p in dns.problems]
+    rows += [["dns", "host", h.host, promise(service, h)] for h in dns.hosts]
     text = table(["SITE", "CHANGE", "WHAT", "WHY"], rows)
     if found.problems:
         return f"{text}\n\n{counted(len(found.problems), 'problem')}; see above"

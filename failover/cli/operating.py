@@ -7,7 +7,7 @@ from failover.cli.deploying import confirmed
 from failover.cli.output import Output, asked, emit, emit_json, progress
 from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
-from failover.core.world import Forced, ForcedAs, Pause
+from failover.core.world import Forced, ForcedAs, Pause, Prepared
 from failover.engine import operate
 from failover.engine.account import Word, say
 from failover.engine.operate import Outcome
@@ -127,6 +127,42 @@ def pause(config: Path | None, reason: str, duration: str | None) -> None:
 def unpause(config: Path | None) -> None:
     store_of(config_of(config)).set_pause(None)
     progress("not paused any more")
+
+
+def prepare(
+    config: Path | None,
+    output: Output,
+    reason: str,
+    duration: str | None,
+    *,
+    end: bool,
+    lease_wait_s: float,
+    wait_s: float,
+) -> int:
+    from failover.engine.ttl import prepare as command
+
+    now = instant()
+    until = now.plus(_seconds(duration)) if duration is not None else None
+    order = None if end else Prepared(since=now, reason=reason, until=until)
+    done = command(context_of(config_of(config)), order, lease_wait_s=lease_wait_s, wait_s=wait_s)
+    plan, committed = done.outcome and done.outcome.plan, done.outcome is None or done.outcome.committed
+    if output is Output.JSON:
+        emit_json(
+            {
+                "ttl_s": done.ttl_s,
+                "plan": plan.id if plan else None,
+                "result": done.outcome.result if done.outcome else "nothing to do",
+                "cached_s": 0.0 if end else done.cached_s,
+            }
+        )
+    else:
+        emit(f"the TTL is {done.ttl_s} s" if committed else f"the TTL is to become {done.ttl_s} s")
+    if done.cached_s and committed and not end:
+        progress(f"caches may keep the old answer for {done.cached_s:g} s more; then `failover cutover` is quick")
+    if done.outcome is not None and not committed:
+        progress(f"failover: {done.outcome.plan.id} is {done.outcome.result}: {done.outcome.reason}")
+        progress("  next: every check goes on with it; `failover status` tells how it stands")
+    return DONE if committed else FAILED
 
 
 def forced_word(word: str | None, *, clear: bool) -> str | None:

@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from failover.cli.output import Output, emit, emit_json, table
+from failover.cli.showing_dns import host_document, hosts_text
 from failover.cli.wiring import config_of, instant, store_of
 from failover.config.model import Config
-from failover.core.budget import Term, cadence_s, observed_cadence_s, sentence, terms, total_s
+from failover.core.budget import Term, cadence_s, observed_cadence_s, quiet_ttl_s, sentence, terms, total_s
 from failover.core.cutover import CutoverPlan
 from failover.core.decide import candidates
 from failover.core.health import HealthState
 from failover.core.holds import against_target, flapping, maintenance, shown
+from failover.core.hosting import longest_ttl_s
 from failover.core.model import Service
 from failover.core.outlook import next_action, safe, stale_s
 from failover.core.saga import Event, EventKind
 from failover.core.world import State, View, Watch, World
+from failover.engine.debts import stale_sentence
 from failover.errors import StateMissing, UsageError
 from failover.ports import Store
 
@@ -70,7 +73,13 @@ def budget_of(config: Config, world: World) -> tuple[Term, ...]:
     ready = candidates(service, world, active)
     others = [s for s in service.sites if s.name != active]
     target = service.site(ready[0]) if ready else others[0] if others else service.sites[0]
-    return terms(service, target, hooks_s=config.hooks.before_s, intervals_s=world.state.intervals_s)
+    hooks_s, intervals_s = config.hooks.before_s, world.state.intervals_s
+    return terms(service, target, hooks_s=hooks_s, intervals_s=intervals_s, ttl_s=_ttl_s(service, world))
+
+
+def _ttl_s(service: Service, world: World) -> int:
+    """The longest that caches keep what a DNS host holds in quiet times."""
+    return longest_ttl_s(quiet_ttl_s(service), world.state.hosts.values())
 
 
 def budgets_of(config: Config, world: World) -> dict[str, tuple[Term, ...]]:
@@ -78,7 +87,8 @@ def budgets_of(config: Config, world: World) -> dict[str, tuple[Term, ...]]:
     service, active = config.service, world.state.active_site or config.service.sites[0].name
     hooks_s, intervals_s = config.hooks.before_s, world.state.intervals_s
     others = [site for site in service.sites if site.name != active]
-    return {site.name: terms(service, site, hooks_s=hooks_s, intervals_s=intervals_s) for site in others}
+    ttl_s = _ttl_s(service, world)
+    return {site.name: terms(service, site, hooks_s=hooks_s, intervals_s=intervals_s, ttl_s=ttl_s) for site in others}
 
 
 def budgets_document(found: Mapping[str, Sequence[Term]]) -> dict[str, object]:
@@ -106,11 +116,10 @@ def _document(config: Config, world: World) -> dict[str, object]:
         "decision": state.decision,
         "reasons": list(state.reasons),
         "sites": [_site(config, world, site.name) for site in service.sites],
-        "dns": [
-            {"host": name, "problem": h.problem, "records": [str(r) for r in h.rrsets]}
-            for name, h in state.hosts.items()
+        "dns": [host_document(service, world, name) for name in state.hosts],
+        "debts": [
+            {"host": d.host, "epoch": d.epoch, "reason": d.reason, "stale_servers": list(d.stale)} for d in state.debts
         ],
-        "debts": [{"host": d.host, "epoch": d.epoch, "reason": d.reason} for d in state.debts],
         "open_plan": state.open_plan.id if state.open_plan else None,
         "proposal": state.proposal.id if state.proposal else None,
         "isolated": state.isolated,
@@ -200,10 +209,12 @@ def _text(config: Config, world: World) -> str:
     if state.proposal is not None:
         lines.append(f"ASKING: cut over to {state.proposal.target}? `failover approve {state.proposal.id}` says yes")
     lines += [f"DEBT: {d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts]
+    old = stale_sentence(state)
+    lines += [f"DEBT: {old}"] if old else []
     lines += ["", _sites_text(config, world)]
     if service.others:
         lines += ["", _vantages_text(service, world)]
-    lines += ["", _dns_text(world), "", _budget_text(config, world)]
+    lines += ["", hosts_text(service, world), "", _budget_text(config, world)]
     return "\n".join(lines)
 
 
@@ -224,15 +235,6 @@ def _sites_text(config: Config, world: World) -> str:
         said = "; ".join(why) if isinstance(why, list) else ""
         rows.append([site.name, site.provider or "-", site.standby.value, str(found["verdict"]), ready, said])
     return table(["SITE", "PROVIDER", "STANDBY", "VERDICT", "STATE", "WHY"], rows)
-
-
-def _dns_text(world: World) -> str:
-    debts = {d.host for d in world.state.debts}
-    rows = []
-    for name, h in world.state.hosts.items():
-        how = "PROBLEM" if h.problem else "BEHIND" if name in debts else "ok"
-        rows.append([name, how, h.problem or "; ".join(str(r) for r in h.rrsets) or "nothing of ours"])
-    return table(["DNS HOST", "STATE", "HOLDS"], rows) if rows else "DNS hosts: not asked yet"
 
 
 def _budget_text(config: Config, world: World) -> str:

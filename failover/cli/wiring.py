@@ -15,7 +15,6 @@ from failover.config.load import find, load
 from failover.config.model import LOCAL_CONTROL, Config, NotifyConfig, ReleaseConfig
 from failover.core.measures import Measure
 from failover.core.model import Control, Instant, Release, Service, Site
-from failover.core.rrsets import RRset
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
 from failover.errors import FailoverError, UsageError
@@ -137,11 +136,15 @@ class _LazyAuthority:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
 
-    def ask(self, server: str, name: str, type: str) -> RRset | None:
+    def _authority(self) -> Authority:
         from failover.dns.authority import DnsAuthority
 
-        authority: Authority = DnsAuthority(timeout_s=self._timeout_s)
-        return authority.ask(server, name, type)
+        return DnsAuthority(timeout_s=self._timeout_s)
+
+    ask = property(lambda self: self._authority().ask)
+    ask_all = property(lambda self: self._authority().ask_all)
+    addresses = property(lambda self: self._authority().addresses)
+    recall = property(lambda self: self._authority().recall)
 
 
 class _LazyResolver:

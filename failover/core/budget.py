@@ -36,7 +36,8 @@ def probe_s(service: Service) -> float:
     """The longest that one vantage may take to ask every site and control."""
     timeouts = [c.timeout_s for c in service.checks] + [c.timeout_s for c in service.controls]
     longest_s = max(timeouts, default=0.0)
-    return max(service.call_s, longest_s + SPARE_S + starts_s(service))
+    lookup_s = service.call_s if any(site.targets for site in service.sites) else 0.0  # before anything is probed
+    return lookup_s + max(service.call_s, longest_s + SPARE_S + starts_s(service))
 
 
 def starts_s(service: Service) -> float:
@@ -81,12 +82,18 @@ def observed_cadence_s(intervals_s: Sequence[float]) -> float | None:
     return sorted(intervals_s)[-2] if len(intervals_s) >= INTERVALS_MIN else None
 
 
+def quiet_ttl_s(service: Service) -> int:
+    """The TTL that records have when nobody expects anything: what caches hold when the fault comes."""
+    return max(service.ttl_s, service.ttl_steady_s)
+
+
 def terms(
-    service: Service, target: Site, *, hooks_s: float = 0.0, intervals_s: Sequence[float] = ()
+    service: Service, target: Site, *, hooks_s: float = 0.0, intervals_s: Sequence[float] = (), ttl_s: int = 0
 ) -> tuple[Term, ...]:
     """The worst case of a cutover to `target` after the account was closed.
 
-    `intervals_s`: between the newest rounds, where they are known (`State.intervals_s`).
+    `intervals_s`: between the newest rounds, where they are known (`State.intervals_s`). `ttl_s`: the longest that
+    a DNS host holds, where that is known.
     """
     rounds = _between_rounds(service, observed_cadence_s(intervals_s))
     cadence = total_s(rounds)
@@ -107,7 +114,7 @@ def terms(
         Term(term="verify", seconds=probe, why="the target is probed once more"),
         Term(term="swap", seconds=service.call_s, why="every DNS host's API at the same time"),
         Term(term="confirm-dns", seconds=service.call_s, why="every authoritative server is asked"),
-        Term(term="ttl", seconds=float(service.ttl_s), why="resolvers may keep the old answer so long"),
+        Term(term="ttl", seconds=float(ttl_s or quiet_ttl_s(service)), why="resolvers may keep the old answer so long"),
     )
     return tuple(t for t in found if t.seconds > 0)
 

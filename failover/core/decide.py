@@ -185,11 +185,11 @@ def _move(service: Service, world: World, active: str, verdict: Verdict, says: s
         blocked = blockers(service, world, active, verdict, forward)
         if not blocked:
             return Decision(kind=DecisionKind.CUT_OVER, target=forward[0], reasons=(says,), verdict=verdict.kind)
-        if blocked != [single_vantage(service, world, verdict)]:
+        if not set(blocked) <= {single_vantage(service, world, verdict), unfenced(service, world)}:
             waits = world.orders.pause_at(world.now) is not None or tilted(world)
             kind = DecisionKind.HOLD if waits else DecisionKind.PAGE
             return Decision(kind=kind, reasons=(says, *blocked), verdict=verdict.kind)
-        says, targets = f"{says}; {blocked[0]}", forward
+        says, targets = "; ".join((says, *blocked)), forward
     question = f"asking whether to cut over to {targets[0]}"
     return Decision(kind=DecisionKind.ASK, target=targets[0], reasons=(says, question), verdict=verdict.kind)
 
@@ -263,9 +263,8 @@ def blockers(service: Service, world: World, active: str, verdict: Verdict, forw
         found.append("the clock jumped or a check is long overdue: no new decision until the picture has settled")
     if not any(h.problem is None for h in world.hosts.values()):
         found.append("no DNS host can be read")
-    elif best_grade(world.hosts) > service.policy.min_grade:
-        grade = best_grade(world.hosts)
-        found.append(f"the best DNS host has fencing grade {grade}, policy.min_grade is {service.policy.min_grade}")
+    elif (weak := unfenced(service, world)) is not None:
+        found.append(weak)
     if not forward:
         found.append(_cooldown_reason(service, world))
     single = single_vantage(service, world, verdict)
@@ -288,6 +287,14 @@ def _cooldown_reason(service: Service, world: World) -> str:
         left = policy.cooldown_s - age
         return f"cooldown: the last cutover was {age:.0f} s ago; {left:.0f} s to go (override: `failover cutover`)"
     return f"daily limit: {policy.daily_limit} automatic cutovers within a day (override: `failover cutover`)"
+
+
+def unfenced(service: Service, world: World) -> str | None:
+    """Why the DNS hosts do not fence well enough for a move without a person, or None when they do."""
+    grade, wanted = best_grade(world.hosts), service.policy.min_grade
+    if grade <= wanted:
+        return None
+    return f"the best DNS host has fencing grade {grade}, policy.min_grade is {wanted}"
 
 
 def single_vantage(service: Service, world: World, verdict: Verdict) -> str | None:

@@ -13,6 +13,7 @@ from failover.core.policy import Reaction as Reaction
 from failover.core.rrsets import RRset
 from failover.core.signals import Reading as Reading
 from failover.core.signals import ServiceReading
+from failover.core.traits import HostTraits as HostTraits
 from failover.core.windows import Window
 
 # ---------------------------------------------------------------------------------------------- time
@@ -433,9 +434,16 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReading:
-    """What one DNS host holds of our names. `problem` is set when it could not be read: then nothing else counts."""
+    """What one DNS host holds of our names. `problem` is set when it could not be read: then `rrsets` says nothing."""
 
     host: str
     rrsets: tuple[RRset, ...] = ()
     grade: int = 3
+    """Of a whole change of this service there: worse than the host's own where it does not fit into one transaction."""
     problem: str | None = None
+    unreachable: bool = False
+    """The problem is that nobody answers there. A refusal, or an answer that makes no sense, is an answer."""
+    traits: HostTraits | None = None
+    """None: not known."""
+    remark: str = ""
+    """Why the grade is worse than the host's own."""

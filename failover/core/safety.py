@@ -128,3 +128,9 @@ def highest_epoch(service: Service, readings: Iterable[HostReading]) -> Epoch | 
         if (epoch := read_epoch(reading.rrsets, service.name, zone)) is not None
     ]
     return max(epochs, key=lambda e: e.number, default=None)
+
+
+def lowest_epoch(service: Service, reading: HostReading) -> int:
+    """The lowest epoch that the zones of a readable host hold; 0 where one holds none."""
+    epochs = [read_epoch(reading.rrsets, service.name, zone) for zone in service.zones]
+    return min((e.number if e is not None else 0 for e in epochs), default=0)

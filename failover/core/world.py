@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan
 from failover.core.evidence import Memory
+from failover.core.facts import HostFacts
 from failover.core.health import Health, HealthState
 from failover.core.model import AccountReport, HostReading, Instant, Node
 from failover.core.rrsets import RRset
@@ -17,6 +18,15 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """A person's word that nothing automatic may start. `until` None: until `unpause`."""
+
+    since: Instant
+    reason: str
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A person's word that a cutover may be near: the TTL stays low. `until` None: until `prepare --end`."""
 
     since: Instant
     reason: str
@@ -96,6 +106,8 @@ class Debt:
     epoch: int
     since: Instant
     reason: str
+    stale: tuple[str, ...] = ()
+    """Its name servers that still answer something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +198,9 @@ class State:
     watch: Mapping[str, Watch] = field(default_factory=dict)
     open_plan: CutoverPlan | None = None
     debts: tuple[Debt, ...] = ()
+    facts: Mapping[str, HostFacts] = field(default_factory=dict)
+    """By DNS host: when it accepted the newest plan that reached it, when its servers served it, when it was seen."""
+    prepared: Prepared | None = None
     proposal: Proposal | None = None
     moves: tuple[Move, ...] = ()
     last_tick: Instant | None = None

@@ -16,6 +16,7 @@ import dns.tsig
 import dns.update
 import tenacity
 
+from failover.core.hosting import UpdateSize, value_bytes
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.compare import require_limits
 from failover.dns.records import standing_at, to_name, to_rdatas, to_type
@@ -37,6 +38,8 @@ from failover.ports import HostTraits
 _READ = "read DNS"
 _READINGS_MAX = 5
 _ATTEMPTS_MAX = 3
+_MESSAGE_ROOM = 65535 - 512
+"""Of a message without its TSIG record (RFC 8945: names, and up to 64 bytes of a MAC)."""
 _BESIDE_NO_ALIAS = ("A", "AAAA", "CAA", "MX", "NS", "SRV", "TXT")
 _CONFLICTS = (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN)
 _REFUSALS = (dns.rcode.REFUSED, dns.rcode.NOTAUTH)
@@ -70,8 +73,8 @@ class Rfc2136:
         self._deadline_s = deadline_s
 
     def traits(self) -> HostTraits:
-        """`atomic_changes` is None: the limit is one message of 64 KiB, some 1,000 sets; beyond it `apply` rejects."""
-        return HostTraits(grade=1, servers=self._servers, atomic_changes=None, ttl_s_max=2**31 - 1)
+        """The limit is one message of 64 KiB, some 1,000 sets; beyond it a change is several messages."""
+        return HostTraits(grade=1, servers=self._servers, ttl_s_max=2**31 - 1, message_bytes=_MESSAGE_ROOM)
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -155,20 +158,50 @@ class Rfc2136:
 
         Conflict also when other data stands where a CNAME is to go, or a CNAME where other data is to go: a server
         would pass over such an addition in silence (RFC 2136, section 3.4.2.2).
+        What is too long for one message goes in several, in order, each of whole names, each on condition that the
+        expected fence still stands; the last one replaces it. So a change that ends half-way is seen as unfinished.
         """
         check_transaction(zone, changes, expect, fence)
         require_limits(zone, changes, self.traits())
-        update = self._compose(zone, changes, expect, fence)
+        updates = self._compose(zone, changes, expect, fence)
         deadline = Deadline(self._deadline_s)
         with Connection(self._server, timeout_s=self._share_s(deadline), what=OPERATION) as connection:
-            (answer,) = connection.ask([update], deadline, timeout_s=self._timeout_s)
-        problem = self._problem(answer.rcode(), zone)
-        if problem is not None:
-            raise problem
+            for update in updates:
+                (answer,) = connection.ask([update], deadline, timeout_s=self._timeout_s)
+                problem = self._problem(answer.rcode(), zone)
+                if problem is not None:
+                    raise problem
 
     def _compose(
         self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None
+    ) -> list[dns.update.UpdateMessage]:
+        """As few messages as the changes fit into."""
+        whole = self._fitting(zone, changes, expect, fence)
+        if whole is not None:
+            return [whole]
+        chunks = list(_chunks(zone, changes))
+        found = [self._fitting(zone, c, expect, fence, keep=c is not chunks[-1]) for c in chunks]
+        for chunk, update in zip(chunks, found, strict=True):
+            if update is None:
+                (name, *_) = [*(r.name for r in chunk.put), *(n for n, _ in chunk.remove)]
+                raise Rejected(OPERATION, zone, f"the sets of {name} do not fit into one message of 64 KiB")
+        return [update for update in found if update is not None]
+
+    def _fitting(
+        self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, *, keep: bool = False
+    ) -> dns.update.UpdateMessage | None:
+        """None: it is too long for one message."""
+        update = self._update(zone, changes, expect, fence, keep=keep)
+        try:
+            update.to_wire()
+        except dns.exception.TooBig:
+            return None
+        return update
+
+    def _update(
+        self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, *, keep: bool
     ) -> dns.update.UpdateMessage:
+        """`keep`: the fence stays as it is expected."""
         update = dns.update.UpdateMessage(to_name(zone), keyring=self._key)
         _require_fence(update, expect, fence)
         _require_room(update, changes)
@@ -177,16 +210,12 @@ class Rfc2136:
             update.delete(to_name(name), to_type(type))
         for rrset in changes.put:
             update.replace(to_name(rrset.name), rrset.ttl_s, *to_rdatas(rrset))
+        if keep:
+            return update
         if fence is not None:
             update.replace(to_name(fence.name), fence.ttl_s, *to_rdatas(fence))
         elif expect is not None:
             update.delete(to_name(expect.name), to_type(expect.type))
-        try:
-            update.to_wire()
-        except dns.exception.TooBig:
-            sets = len(changes.put) + len(changes.remove)
-            hint = "let the names be CNAMEs to one steering name, and move that"
-            raise Rejected(OPERATION, zone, f"{sets} sets do not fit into one message of 64 KiB", hint) from None
         return update
 
     def _problem(self, rcode: dns.rcode.Rcode, zone: str) -> AdapterError | None:
@@ -200,6 +229,31 @@ class Rfc2136:
         if rcode in _REJECTIONS:
             return Rejected(OPERATION, zone, said)
         return Unreadable(OPERATION, zone, said)
+
+
+def _chunks(zone: str, changes: Changes) -> Iterable[Changes]:
+    """The changes in parts that fit into one message each. What stands at a name changes in one part."""
+    names: dict[str, tuple[list[RRset], list[tuple[str, str]]]] = {}
+    for rrset in changes.put:
+        names.setdefault(rrset.name, ([], []))[0].append(rrset)
+    for key in changes.remove:
+        names.setdefault(normal_name(key[0]), ([], []))[1].append(key)
+    size = UpdateSize(zone)
+    some: list[tuple[list[RRset], list[tuple[str, str]]]] = []
+    for name, (put, gone) in names.items():
+        sets = [(r.type, len(r.values), value_bytes(r)) for r in put]
+        size.add(name, sets, removed=len(gone))
+        if some and size.bytes > _MESSAGE_ROOM:
+            yield _joined(some)
+            size, some = UpdateSize(zone), []
+            size.add(name, sets, removed=len(gone))
+        some.append((put, gone))
+    yield _joined(some)
+
+
+def _joined(parts: Iterable[tuple[list[RRset], list[tuple[str, str]]]]) -> Changes:
+    found = list(parts)
+    return Changes(put=tuple(r for put, _ in found for r in put), remove=tuple(k for _, gone in found for k in gone))
 
 
 def _require_fence(update: dns.update.UpdateMessage, expect: RRset | None, fence: RRset | None) -> None:

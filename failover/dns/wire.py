@@ -67,36 +67,58 @@ class Deadline:
 def ask_udp(
     server: tuple[str, int], query: dns.message.Message, *, tries: int, timeout_s: float, what: str
 ) -> dns.message.Message:
-    """One question by UDP, sent again when no answer comes within the try's share of `timeout_s`.
+    """One question by UDP, as `ask_udp_many`."""
+    (answer,) = ask_udp_many(server, [query], tries=tries, timeout_s=timeout_s, what=what)
+    return answer
 
-    Datagrams that are not the answer are passed over. Raises Unreachable or TimedOut.
+
+def ask_udp_many(
+    server: tuple[str, int], queries: Sequence[dns.message.Message], *, tries: int, timeout_s: float, what: str
+) -> list[dns.message.Message]:
+    """Questions by UDP, a few at a time, each sent again when no answer comes within a try's share of `timeout_s`.
+
+    Datagrams that are not the answer are passed over. Ids must differ. Raises Unreachable or TimedOut.
     """
-    wire = query.to_wire()
+    deadline = Deadline(timeout_s)
+    answers: dict[int, dns.message.Message] = {}
     try:
         family, address = _resolve(server, socket.SOCK_DGRAM)
         with socket.socket(family, socket.SOCK_DGRAM) as udp:
             udp.connect(address)
-            for _ in range(tries):
-                udp.send(wire)
-                answer = _await_datagram(udp, query, Deadline(timeout_s / tries))
-                if answer is not None:
-                    return answer
+            for start in range(0, len(queries), _PIPELINE_MAX):
+                waiting = {query.id: query for query in queries[start : start + _PIPELINE_MAX]}
+                for _ in range(tries):
+                    answers |= _await_datagrams(udp, waiting, Deadline(min(timeout_s / tries, deadline.left_s())))
+                    if not waiting:
+                        break
+                else:
+                    raise TimeoutError
+    except TimeoutError as error:
+        raise TimedOut(what, show_server(server), f"no answer within {timeout_s:g} s") from error
     except OSError as error:
         raise Unreachable(what, show_server(server), _reason(error)) from error
-    raise TimedOut(what, show_server(server), f"no answer within {timeout_s:g} s")
+    return [answers[query.id] for query in queries]
 
 
-def _await_datagram(udp: socket.socket, query: dns.message.Message, deadline: Deadline) -> dns.message.Message | None:
-    while True:
+def _await_datagrams(
+    udp: socket.socket, waiting: dict[int, dns.message.Message], deadline: Deadline
+) -> dict[int, dns.message.Message]:
+    """Send what is `waiting`, and take it out as it is answered, until all are or the deadline is over."""
+    answers: dict[int, dns.message.Message] = {}
+    for query in waiting.values():
+        udp.send(query.to_wire())
+    while waiting:
         try:
             udp.settimeout(deadline.left_s())
             answer = dns.message.from_wire(udp.recv(65535), ignore_trailing=True)
         except TimeoutError:
-            return None
+            return answers
         except (dns.exception.DNSException, ValueError):
             continue
-        if query.is_response(answer):
-            return answer
+        if answer.id in waiting and waiting[answer.id].is_response(answer):
+            answers[answer.id] = answer
+            del waiting[answer.id]
+    return answers
 
 
 class Connection:
@@ -179,6 +201,15 @@ class Connection:
         if not query.is_response(answer):
             raise Unreadable(self._what, self._server, "the answer belongs to another question")
         return answer
+
+
+def addresses_of(server: tuple[str, int]) -> list[tuple[str, int]]:
+    """Every address of a server. Raises Unreachable when its name leads nowhere."""
+    try:
+        found = socket.getaddrinfo(*server, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise Unreachable("find name server", show_server(server), _reason(error)) from error
+    return list(dict.fromkeys((str(address[0]), server[1]) for *_, address in found))
 
 
 def _resolve(

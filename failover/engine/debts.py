@@ -3,27 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from failover.core.facts import accepted, served, stale_servers, still_old
 from failover.core.model import HostReading
 from failover.core.rrsets import same_values
-from failover.core.safety import highest_epoch
+from failover.core.safety import highest_epoch, lowest_epoch
 from failover.core.world import Debt, State
 from failover.engine.context import Context
 from failover.engine.notify import note
 from failover.engine.planning import still_ours
-from failover.engine.publish import HostState, swap_everywhere, unserved
+from failover.engine.publish import HostState, swap_everywhere
+from failover.engine.served import answers_of
 
 
 def behind(context: Context, state: State, hosts: Mapping[str, HostReading]) -> list[str]:
-    """Readable hosts whose epoch is below the published one."""
-    if state.published is None:
+    """Readable hosts whose epoch is below the published one, in any zone."""
+    published = state.published
+    if published is None:
         return []
-    found = []
-    for name, reading in hosts.items():
-        if reading.problem is None:
-            epoch = highest_epoch(context.service, (reading,))
-            if epoch is None or epoch.number < state.published.epoch:
-                found.append(name)
-    return found
+    return [
+        name
+        for name, reading in hosts.items()
+        if reading.problem is None and lowest_epoch(context.service, reading) < published.epoch
+    ]
 
 
 def settle(context: Context, state: State, hosts: Mapping[str, HostReading], *, term: int) -> State:
@@ -35,24 +36,35 @@ def settle(context: Context, state: State, hosts: Mapping[str, HostReading], *, 
     state = replace(state, debts=tuple(d for d in state.debts if d.host in hosts))
     owing = set(late) | {d.host for d in state.debts}
     able = [name for name in hosts if name in owing and hosts[name].problem is None]
-    if published is None or state.open_plan is not None or not able:
+    if published is None or state.open_plan is not None or not owing:
         return state
     if late:
         note(context, "settle", f"bring {', '.join(late)} to epoch {published.epoch}", term=term)
-    results = swap_everywhere(context, replace(published, hosts=tuple(able)), published.rrsets)
+    plan = replace(published, hosts=tuple(able))
+    results = swap_everywhere(context, plan, published.rrsets, patience_over=True) if able else ()
+    taken = {r.host for r in results if r.state is HostState.DONE}
+    now, epoch = context.runtime.now(), published.epoch
+    answers = answers_of(context, published, published.rrsets, [h for h in hosts if h in owing])
+    facts = served(accepted(state.facts, taken, epoch=epoch, now=now), answers, epoch=epoch, now=now)
     debts = {d.host: d for d in state.debts}
-    now = context.runtime.now()
-    for result in results:
-        done = result.state is HostState.DONE
-        unserving = unserved(context, published, published.rrsets, [result.host]) if done else {}
-        reason = result.reason or "; ".join(f"{server}: {why}" for server, why in unserving.items())
-        if done and not unserving:
-            debts.pop(result.host, None)
-            note(context, "settled", f"{result.host} holds epoch {published.epoch} and serves it", term=term)
-        else:
-            since = debts[result.host].since if result.host in debts else now
-            debts[result.host] = Debt(host=result.host, epoch=published.epoch, since=since, reason=reason)
-    return replace(state, debts=tuple(debts.values()))
+    why = {r.host: r.reason for r in results if r.host not in taken}
+    for host in (h for h in hosts if h in owing):
+        theirs = [a for a in answers if a.host == host]
+        unserving = "; ".join(dict.fromkeys(f"{a.address}: {a.late}" for a in theirs if a.late))
+        if host in taken and not unserving:
+            debts.pop(host, None)
+            note(context, "settled", f"{host} holds epoch {epoch} and serves it", term=term)
+            continue
+        since = debts[host].since if host in debts else now
+        reason = hosts[host].problem or why.get(host) or unserving
+        debts[host] = Debt(host=host, epoch=epoch, since=since, reason=reason, stale=stale_servers(theirs))
+    return replace(state, debts=tuple(debts.values()), facts=facts)
+
+
+def stale_sentence(state: State) -> str:
+    """`2 of 4 name servers still answer the old address; remove them at the registrar`, or ""."""
+    servers = {s for h in state.hosts.values() if h.traits is not None for s in h.traits.servers}
+    return still_old({s for d in state.debts for s in d.stale}, servers)
 
 
 def changed_by_others(context: Context, state: State, hosts: Mapping[str, HostReading]) -> list[str]:

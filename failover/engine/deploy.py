@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from failover.core.cutover import CutoverPlan
 from failover.core.mirror import SitePlan
+from failover.core.model import HostReading
 from failover.core.rrsets import RRset
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
@@ -31,6 +32,8 @@ class DnsPlan:
     problems: tuple[str, ...] = ()
     waits: str = ""
     """Why the addresses are not known yet."""
+    hosts: tuple[HostReading, ...] = ()
+    """What each DNS host holds and can promise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,25 +97,32 @@ def _package(context: Context) -> Package | None:
 
 
 def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
-    readings = read_hosts(context, context.service.hosts)
-    problems = tuple(f"{r.host}: {r.problem}" for r in readings.values() if r.problem is not None)
-    now = standing(context, readings)
     site = state.active_site or context.service.sites[0].name
     first = state.active_site is None
     wanted, waits = _wanted_now(context, state, site)
+    readings = read_hosts(context, context.service.hosts, wanted)
+    problems = tuple(f"{r.host}: {r.problem}" for r in readings.values() if r.problem is not None)
+    now, hosts = standing(context, readings), tuple(readings.values())
     found = dict.fromkeys(r for reading in readings.values() for r in reading.rrsets if r.type != "TXT")
     if first:
         strangers = tuple(r for r in found if r not in set(wanted))
         waits = "" if nodes_change else waits
         return DnsPlan(
-            kind="publish", site=site, put=wanted, standing=now, strangers=strangers, problems=problems, waits=waits
+            hosts=hosts,
+            kind="publish",
+            site=site,
+            put=wanted,
+            standing=now,
+            strangers=strangers,
+            problems=problems,
+            waits=waits,
         )
     if waits:
         waits = "" if nodes_change else waits
-        return DnsPlan(kind="none", site=site, standing=now, problems=problems, waits=waits)
+        return DnsPlan(hosts=hosts, kind="none", site=site, standing=now, problems=problems, waits=waits)
     same = state.published is not None and set(wanted) == set(state.published.rrsets)
     kind = "none" if same else "refresh"
-    return DnsPlan(kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
+    return DnsPlan(hosts=hosts, kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
 
 
 def _wanted_now(context: Context, state: State, site: str) -> tuple[tuple[RRset, ...], str]:

@@ -10,10 +10,22 @@ from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step
 from failover.core.holds import against_pivot
 from failover.core.judge import site_addresses
 from failover.core.safety import check_sets
-from failover.core.saga import Event, EventKind, Run, Undo, fold, next_move
+from failover.core.saga import Event, EventKind, Run, Undo, Value, fold, next_move
 from failover.core.world import Debt, Move, State, Watch
 from failover.engine.context import TICK, Context, leased
-from failover.engine.steps import RUN, UNDO, Ended, Stage, StepResult, addresses_of, failed, lost_hosts, ok, sets_of
+from failover.engine.steps import (
+    RUN,
+    UNDO,
+    Ended,
+    Stage,
+    StepResult,
+    addresses_of,
+    failed,
+    lost_hosts,
+    ok,
+    sets_of,
+    stale_of,
+)
 from failover.errors import FailoverError, StateError, TimedOut
 
 MOVES_KEPT = 50
@@ -36,7 +48,7 @@ def run(context: Context, state: State, *, term: int) -> State:
     """Take the open plan as far as it goes now. It ends, or waits for something (then `state.open_plan` stays)."""
     while (plan := state.open_plan) is not None:
         status = fold(plan, context.store.journal(plan.id))
-        stage = Stage(context=context, state=state, plan=plan, status=status)
+        stage = Stage(context=context, state=state, plan=plan, status=status, term=term)
         aborted = plan.id in context.store.orders().aborted
         match next_move(plan, status, aborted=aborted):
             case Run(step=Step.COMMIT):
@@ -128,16 +140,35 @@ def _patience_s(stage: Stage, step: Step) -> float:
 
 
 def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | None = None, *, term: int) -> State:
-    """Write one entry; together with the target's inventory where the step changed it. Returns the state."""
+    """Write one entry; together with what the step changed of the state. Returns the state."""
     result = result or StepResult(ended=Ended.OK)
-    store, plan = stage.context.store, stage.plan
+    store, plan, state = stage.context.store, stage.plan, stage.state
     now = stage.context.runtime.now()
-    event = Event(plan=plan.id, step=step, kind=kind, at=now, reason=result.reason, output=result.output)
-    if result.nodes is None:
+    times = _times(state, result)
+    output = {**result.output, **({"facts": times} if times else {})}
+    event = Event(plan=plan.id, step=step, kind=kind, at=now, reason=result.reason, output=output)
+    if result.nodes is not None:
+        state = replace(state, inventory={**state.inventory, plan.target: result.nodes})
+    if result.facts is not None:
+        state = replace(state, facts=result.facts)
+    if state is stage.state or state == stage.state:
         store.append(event, term=term)
         return stage.state
-    inventory = {**stage.state.inventory, plan.target: result.nodes}
-    return store.swap(replace(stage.state, inventory=inventory), term=term, events=[event])
+    return store.swap(state, term=term, events=[event])
+
+
+def _times(state: State, result: StepResult) -> Value:
+    """What this step found out anew: by host the UTC times of the facts, and the servers that lag."""
+    return {
+        host: {
+            "accepted_utc_s": facts.accepted.utc_s if facts.accepted else None,
+            "served_utc_s": facts.served.utc_s if facts.served else None,
+            "seen_utc_s": facts.seen.utc_s if facts.seen else None,
+            "late": list(facts.late),
+        }
+        for host, facts in (result.facts or {}).items()
+        if state.facts.get(host) != facts
+    }
 
 
 def _undo(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
@@ -224,7 +255,11 @@ def _commit(stage: Stage, *, term: int) -> State:
         ),
         Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason="committed"),
     ]
-    debts = tuple(Debt(host=host, epoch=plan.epoch, since=now, reason=why) for host, why in lost_hosts(status).items())
+    stale = stale_of(status)
+    debts = tuple(
+        Debt(host=host, epoch=plan.epoch, since=now, reason=why, stale=stale.get(host, ()))
+        for host, why in lost_hosts(status).items()
+    )
     state = replace(stage.state, open_plan=None, debts=debts, proposal=None)
     if plan.kind is PlanKind.WITHDRAW:
         state = replace(state, active_site=None, published=None, adopted=())

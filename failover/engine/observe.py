@@ -1,12 +1,13 @@
 """observe: one round of questions to everything outside, all at the same time and to one deadline."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from failover.core.budget import observe_s, probe_s
 from failover.core.cutover import names_of
 from failover.core.health import reachable
+from failover.core.hosting import fitting_grade
 from failover.core.judge import Observation, accepted_releases, served_addresses
 from failover.core.model import (
     AccountReport,
@@ -27,7 +28,7 @@ from failover.core.world import State
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
 from failover.engine.outcome import MARGIN_S, problem_of
-from failover.errors import Unreadable
+from failover.errors import AdapterError, TimedOut, Unreachable, Unreadable
 from failover.ports import Call, Done
 
 
@@ -44,7 +45,8 @@ def observe(context: Context, state: State) -> Observation:
     ]
     for site in service.sites:
         asked += _site_calls(context, state, site, deadline_s)
-    asked += [("host", n, _call(f"read {n}", partial(read_host, context, n), deadline_s)) for n in context.hosts]
+    sets = state.published.rrsets if state.published is not None else ()
+    asked += [("host", n, _call(f"read {n}", partial(read_host, context, n, sets), deadline_s)) for n in context.hosts]
     asked += [("agent", v.name, _agent_call(context, v.name, targets)) for v in service.others]
     started = runtime.now()
     done = runtime.together([call for _, _, call in asked])
@@ -56,7 +58,7 @@ def observe(context: Context, state: State) -> Observation:
         reports={s.name: _report(found["state", s.name]) for s in service.sites if ("state", s.name) in found},
         nodes={s.name: nodes for s in service.sites if (nodes := _nodes(found.get(("nodes", s.name)))) is not None},
         stock={s.name: _stock(found["stock", s.name]) for s in service.sites if ("stock", s.name) in found},
-        hosts={name: _reading(found["host", name], name) for name in context.hosts},
+        hosts={name: reading_of(name, found["host", name], state.hosts.get(name)) for name in context.hosts},
         resolved=found_out.resolved,
         ballots=tuple(_ballot(found["agent", v.name], v.name) for v in service.others),
     )
@@ -135,15 +137,28 @@ def targets_of(context: Context, state: State, sites: Iterable[Site]) -> tuple[T
     return tuple(found)
 
 
-def read_host(context: Context, name: str) -> HostReading:
-    """What one DNS host holds of our names, with its grade. Raises AdapterError."""
+def read_host(context: Context, name: str, rrsets: Sequence[RRset] = ()) -> HostReading:
+    """What one DNS host holds of our names, and what it can promise; with its problem where it could not be read.
+
+    `rrsets`: the change that is to be made there, if it is known. Raises AdapterError where not even its traits are.
+    """
     host = context.hosts[name]
-    rrsets: list[RRset] = []
-    for zone in context.service.zones:
-        found = host.read(zone, names_of(context.service, zone))
-        _epoch_or_raise(context.service.name, zone, found, name)
-        rrsets += found
-    return HostReading(host=name, rrsets=tuple(rrsets), grade=host.traits().grade)
+    traits = host.traits()
+    grade, remark = fitting_grade(context.service, traits, rrsets)
+    reading = HostReading(host=name, grade=grade, traits=traits, remark=remark)
+    found: list[RRset] = []
+    try:
+        for zone in context.service.zones:
+            here = host.read(zone, names_of(context.service, zone))
+            _epoch_or_raise(context.service.name, zone, here, name)
+            found += here
+    except AdapterError as error:
+        return replace(reading, problem=str(error), unreachable=_silent(error))
+    return replace(reading, rrsets=tuple(found))
+
+
+def _silent(error: Exception | None) -> bool:
+    return isinstance(error, Unreachable | TimedOut)
 
 
 def _epoch_or_raise(service: str, zone: str, rrsets: tuple[RRset, ...], host: str) -> None:
@@ -203,7 +218,10 @@ def _ballot(done: Done, name: str) -> Ballot:
     return Ballot(vantage=name, problem=problem_of(done) or "it brought nothing")
 
 
-def _reading(done: Done, name: str) -> HostReading:
+def reading_of(name: str, done: Done, before: HostReading | None = None) -> HostReading:
+    """The reading that a call brought. What is not known of a silent host now is what was known of it `before`."""
     if isinstance(done.value, HostReading):
         return done.value
-    return HostReading(host=name, problem=problem_of(done))
+    last = before or HostReading(host=name)
+    silent = done.unknown or _silent(done.error)
+    return replace(last, rrsets=(), problem=problem_of(done), unreachable=silent)

@@ -53,7 +53,7 @@ def cutover(context: Context, target: str | None, *, forced: bool, lease_wait_s:
     """
     with leased(context, TICK, wait_s=lease_wait_s, urgent=True) as term:
         state = context.store.load()
-        _nothing_open(state)
+        nothing_open(state)
         if state.active_site is None:
             raise RefusedError("cut over", "", "nothing is published yet", "failover apply")
         if target is not None and target not in {s.name for s in context.service.sites}:
@@ -68,7 +68,8 @@ def cutover(context: Context, target: str | None, *, forced: bool, lease_wait_s:
     return outcome
 
 
-def _nothing_open(state: State) -> None:
+def nothing_open(state: State) -> None:
+    """Raises RefusedError while a plan is under way."""
     plan = state.open_plan
     if plan is not None:
         cause = f"plan {plan.id} ({plan.kind} to {plan.target}) is under way"
@@ -102,8 +103,11 @@ def begin(
     stored: State,
     term: int,
     forced: bool = False,
+    made: CutoverPlan | None = None,
 ) -> CutoverPlan:
-    """Make the plan, let the rules look at it, and open it. Raises RefusedError with every rule that it breaks.
+    """Make the plan (unless it is `made`), let the rules look at it, and open it.
+
+    Raises RefusedError with every rule that it breaks.
 
     The plan is opened in the state as it was `stored`: what a person's look took for ready after one good round must
     not be believed by later checks.
@@ -113,7 +117,8 @@ def begin(
     if behind is not None:
         raise RefusedError(kind.value, target, behind, "find the other controller; its state is the newer one")
     try:
-        plan = make_plan(context, state, world.hosts, kind, target, forced=forced, reasons=("a person asked for it",))
+        asked = ("a person asked for it",)
+        plan = made or make_plan(context, state, world.hosts, kind, target, forced=forced, reasons=asked)
     except ValueError as error:
         raise RefusedError(kind.value, target, str(error), "failover apply") from error
     violations = check_plan(context.service, plan, world)

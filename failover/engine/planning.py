@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from failover.core.cutover import CutoverPlan, PlanKind, our_keys, record_sets, seal, steps_for
 from failover.core.judge import site_addresses
 from failover.core.model import HostReading, Service, Standby
+from failover.core.quiet import wanted_ttl_s
 from failover.core.rrsets import RRset, epoch_name
 from failover.core.safety import highest_epoch
 from failover.core.world import State
@@ -22,8 +23,12 @@ def make_plan(
     forced: bool = False,
     verdict: str = "",
     reasons: tuple[str, ...] = (),
+    rrsets: tuple[RRset, ...] | None = None,
 ) -> CutoverPlan:
-    """The plan of the next epoch. Raises ValueError when a record would be empty."""
+    """The plan of the next epoch. `rrsets`: what it puts, where that does not follow from the site.
+
+    A cutover publishes with the short TTL: it may not be the last one. Raises ValueError when a record would be empty.
+    """
     service = context.service
     site = service.site(target)
     known = site_addresses(site, state)
@@ -32,7 +37,9 @@ def make_plan(
     if kind is PlanKind.WITHDRAW:
         addresses, rrsets = {}, state.adopted
     else:
-        rrsets = () if scales else record_sets(service, site, addresses)
+        ttl_s = service.ttl_s if kind is PlanKind.CUTOVER else wanted_ttl_s(service, state, context.runtime.now())[0]
+        wanted = () if scales else record_sets(service, site, addresses, ttl_s=ttl_s)
+        rrsets = wanted if rrsets is None else rrsets
     return seal(
         CutoverPlan(
             id=f"{kind.value}-{state.epoch + 1}-{context.runtime.token()}",

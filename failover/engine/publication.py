@@ -2,6 +2,7 @@
 
 from failover.core.cutover import CutoverPlan, PlanKind, record_sets
 from failover.core.judge import site_addresses
+from failover.core.quiet import wanted_ttl_s
 from failover.core.rrsets import RRset
 from failover.core.world import State, World
 from failover.engine.context import TICK, Context, leased
@@ -18,7 +19,8 @@ def patience_s(context: Context, plan: CutoverPlan) -> float:
 def wanted_sets(context: Context, state: State, site: str) -> tuple[RRset, ...]:
     """What the records shall hold when `site` is active. Raises ValueError where a record would be empty."""
     place = context.service.site(site)
-    return record_sets(context.service, place, site_addresses(place, state))
+    ttl_s, _ = wanted_ttl_s(context.service, state, context.runtime.now())
+    return record_sets(context.service, place, site_addresses(place, state), ttl_s=ttl_s)
 
 
 def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:

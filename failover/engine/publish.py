@@ -1,18 +1,19 @@
-"""One plan's change of DNS at the hosts: write it with the fence, ask the servers whether they serve it."""
+"""One plan's change of DNS at the hosts, written with the fence, in the order that the fence needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 from failover.core.cutover import CutoverPlan, PlanKind, in_zone
+from failover.core.hosting import held, held_back, turns
 from failover.core.model import HostReading
 from failover.core.rrsets import Changes, Epoch, RRset, by_key, difference, epoch_name, epoch_set, read_epoch
 from failover.engine.context import Context
-from failover.engine.observe import read_host
+from failover.engine.observe import read_host, reading_of
 from failover.engine.outcome import MARGIN_S, problem_of
-from failover.errors import AdapterError, Conflict, TimedOut
-from failover.ports import Call, Done, HostTraits
+from failover.errors import AdapterError, Conflict, Rejected, TimedOut
+from failover.ports import Call, Done
 
 
 class HostState(StrEnum):
@@ -36,35 +37,63 @@ def fence_of(plan: CutoverPlan) -> Epoch:
     return Epoch(number=plan.epoch, site=plan.target, plan=plan.digest)
 
 
-def read_hosts(context: Context, names: Sequence[str]) -> dict[str, HostReading]:
-    """What each of these hosts holds now; a host that cannot be read carries its problem."""
+def read_hosts(context: Context, names: Sequence[str], rrsets: Sequence[RRset] = ()) -> dict[str, HostReading]:
+    """What each of these hosts holds now; a host that cannot be read carries its problem.
+
+    `rrsets`: what is to be put there, which says whether it fits into one transaction.
+    """
     deadline_s = context.service.call_s
     calls = [
-        Call(what=f"read {name}", do=partial(read_host, context, name), deadline_s=deadline_s + MARGIN_S)
+        Call(what=f"read {name}", do=partial(read_host, context, name, rrsets), deadline_s=deadline_s + MARGIN_S)
         for name in names
     ]
-    found = {}
-    for name, done in zip(names, context.runtime.together(calls), strict=True):
-        value = done.value
-        found[name] = value if isinstance(value, HostReading) else HostReading(host=name, problem=problem_of(done))
-    return found
+    return {n: reading_of(n, done) for n, done in zip(names, context.runtime.together(calls), strict=True)}
 
 
-def swap_everywhere(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset]) -> tuple[HostResult, ...]:
+def swap_everywhere(
+    context: Context,
+    plan: CutoverPlan,
+    rrsets: Sequence[RRset],
+    *,
+    patience_over: bool = False,
+    prove: Callable[[str], object] = lambda _: None,
+) -> tuple[HostResult, ...]:
     """Bring the change to every host of the plan, the best fenced ones first, hosts of one grade in parallel.
 
-    Lower grades follow once a better host holds the plan, or when every better one has failed.
+    Lower grades follow as `core.hosting.held_back` says. When none of the best has accepted it, `prove` is called
+    before, with a sentence for the audit log; it raises when this run does not hold the lease any more. A plan that
+    comes too late for one host touches none.
     """
-    readings = read_hosts(context, plan.hosts)
-    grades = sorted({readings[name].grade for name in plan.hosts})
-    results: dict[str, HostResult] = {}
-    for grade in grades:
+    readings = read_hosts(context, plan.hosts, rrsets)
+    results = {
+        n: HostResult(host=n, state=HostState.OVERTAKEN, reason=why) for n, why in _newer(context, plan, readings)
+    }
+    order = turns(readings) if not results else []
+    for names in order:
+        leaders = [readings[n] for n in order[0]]
+        if names != order[0]:
+            done = {n for n, r in results.items() if r.state is HostState.DONE}
+            wait = held_back(leaders, done, patience_over=patience_over, forced=plan.forced)
+            if wait is not None:
+                results |= {n: HostResult(host=n, state=HostState.PENDING, reason=wait) for n in names}
+                break
+            if not done:
+                prove(f"none of {', '.join(order[0])} took {plan.id}; changing {', '.join(names)} all the same")
+        results |= _swap_some(context, plan, rrsets, names, readings)
         if any(r.state is HostState.OVERTAKEN for r in results.values()):
             break
-        names = [n for n in plan.hosts if readings[n].grade == grade]
-        results |= _swap_some(context, plan, rrsets, names, readings)
     left = HostState.PENDING
     return tuple(results.get(n, HostResult(host=n, state=left, reason="waits for its turn")) for n in plan.hosts)
+
+
+def _newer(context: Context, plan: CutoverPlan, readings: Mapping[str, HostReading]) -> Iterator[tuple[str, str]]:
+    """Hosts that hold a newer epoch in any zone, or another plan of the same."""
+    fence = fence_of(plan)
+    for reading in readings.values():
+        for zone in context.service.zones if reading.problem is None else ():
+            stands = read_epoch(reading.rrsets, context.service.name, zone)
+            if stands is not None and stands != fence and stands.number >= fence.number:
+                yield reading.host, f"{reading.host} holds epoch {stands.number} (site {stands.site})"
 
 
 def _swap_some(
@@ -105,91 +134,33 @@ def _result(name: str, done: Done) -> HostResult:
 
 def _swap_host(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], reading: HostReading) -> HostResult:
     """All zones at one host. A zone that holds the plan's epoch already is left alone."""
+    traits = reading.traits or context.hosts[reading.host].traits()
+    lacking = sorted({r.type for r in rrsets} - traits.types)
+    if lacking:
+        raise Rejected("change", reading.host, f"it cannot hold {', '.join(lacking)} records", "use another DNS host")
     for zone in context.service.zones:
-        overtaken = _swap_zone(context, plan, rrsets, reading, zone)
-        if overtaken is not None:
-            return HostResult(host=reading.host, state=HostState.OVERTAKEN, reason=overtaken)
+        _swap_zone(context, plan, tuple(held(r, traits) for r in rrsets), reading, zone)
     return HostResult(host=reading.host, state=HostState.DONE)
 
 
-def _swap_zone(
-    context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], reading: HostReading, zone: str
-) -> str | None:
-    """Returns why this plan comes too late, or None when the zone holds it now."""
+def _swap_zone(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], reading: HostReading, zone: str) -> None:
+    """The zone holds the plan afterwards. Raises Conflict when its epoch changed since it was read."""
     service = context.service
     fence = fence_of(plan)
     stands = read_epoch(reading.rrsets, service.name, zone)
-    name = epoch_name(service.name, zone)
-    if stands == fence or (stands is None and plan.kind is PlanKind.WITHDRAW):
-        return None
-    if stands is not None and stands.number >= fence.number:
-        return f"{reading.host} holds epoch {stands.number} (site {stands.site})"
     withdraw = plan.kind is PlanKind.WITHDRAW
+    if stands == fence or (stands is None and withdraw):
+        return
     wanted, here = in_zone(service, rrsets, zone), in_zone(service, reading.rrsets, zone)
     changes = Changes(put=wanted, remove=difference(wanted, here, [r.key for r in here]).remove)
-    expect = by_key(reading.rrsets).get((name, "TXT"))
-    new = None if withdraw else epoch_set(service.name, zone, fence)
+    expect = by_key(reading.rrsets).get((epoch_name(service.name, zone), "TXT"))
+    new = None if withdraw else _fence_set(reading, service.name, zone, fence)
     try:
         context.hosts[reading.host].apply(zone, changes, expect=expect, fence=new)
     except Conflict as error:
         raise Conflict("change", f"{zone} at {reading.host}", "its epoch changed meanwhile; looking again") from error
-    return None
 
 
-# ---------------------------------------------------------------------------------------------- verification
-
-
-def unserved(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: Sequence[str]) -> dict[str, str]:
-    """Ask every authoritative server of these hosts for every record and the epoch.
-
-    Returns by server (`address:port`) what it still answers instead; {} when all serve the plan.
-    """
-    late: dict[str, str] = {}
-    asked: list[tuple[str, tuple[str, str, frozenset[str]]]] = []
-    for host in hosts:
-        try:
-            traits = traits_of(context, host)
-        except AdapterError as error:
-            late[host] = str(error)
-            continue
-        for zone in context.service.zones:
-            wanted = _wanted(context, plan, rrsets, zone)
-            asked += [(server, each) for server in traits.servers_of(zone) for each in wanted]
-    calls = [
-        Call(
-            what=f"ask {server} for {name} {kind}",
-            do=partial(context.authority.ask, server, name, kind),
-            deadline_s=context.service.call_s + MARGIN_S,
-        )
-        for server, (name, kind, _) in asked
-    ]
-    for (server, (name, kind, values)), done in zip(asked, context.runtime.together(calls), strict=True):
-        problem = problem_of(done)
-        answer = done.value.values if isinstance(done.value, RRset) else frozenset()
-        if problem is not None:
-            late.setdefault(server, problem)
-        elif answer != values:
-            says = ", ".join(sorted(answer)) or "nothing"
-            late.setdefault(server, f"it answers {says} for {name} {kind}")
-    return late
-
-
-def _wanted(
-    context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], zone: str
-) -> list[tuple[str, str, frozenset[str]]]:
-    service = context.service
-    ours = {r.name for r in service.records if r.zone == zone}
-    fence = epoch_set(service.name, zone, fence_of(plan))
-    values = frozenset() if plan.kind is PlanKind.WITHDRAW else fence.values
-    return [*((r.name, r.type, r.values) for r in rrsets if r.name in ours), (fence.name, "TXT", values)]
-
-
-def traits_of(context: Context, host: str) -> HostTraits:
-    """Raises AdapterError."""
-    what = f"servers of {host}"
-    return context.runtime.call(what, context.hosts[host].traits, deadline_s=context.service.call_s)
-
-
-def servers_of(context: Context, host: str) -> tuple[str, ...]:
-    """The authoritative servers of a host. Raises AdapterError."""
-    return traits_of(context, host).servers
+def _fence_set(reading: HostReading, service: str, zone: str, fence: Epoch) -> RRset:
+    found = epoch_set(service, zone, fence)
+    return held(found, reading.traits) if reading.traits is not None else found

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
+from failover.core.facts import Facts, accepted, seen, served
 from failover.core.health import isolated, reachable, round_outcome
 from failover.core.holds import says
+from failover.core.hosting import longest_ttl_s
 from failover.core.judge import accepted_releases
 from failover.core.mirror import wanted_count
 from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
@@ -21,9 +23,11 @@ from failover.core.world import ForcedAs, State
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
 from failover.engine.nodes import destroy_extra, ensure_all, serving
+from failover.engine.notify import note
 from failover.engine.observe import look_again, read_stock, targets_of
 from failover.engine.outcome import MARGIN_S
-from failover.engine.publish import HostState, read_hosts, servers_of, swap_everywhere, unserved
+from failover.engine.publish import HostResult, HostState, read_hosts, swap_everywhere
+from failover.engine.served import answers_of, unseen
 from failover.errors import AdapterError, RefusedError
 
 
@@ -43,6 +47,8 @@ class StepResult:
     output: Mapping[str, Value] = field(default_factory=dict)
     nodes: tuple[Node, ...] | None = None
     """What the target's inventory is now, where the step changed it."""
+    facts: Facts | None = None
+    """What is known of the plan at the DNS hosts now, where the step found out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,8 @@ class Stage:
     state: State
     plan: CutoverPlan
     status: Status
+    term: int
+    """Of the lease: what is written down under it proves that this run still holds it."""
 
     @property
     def waited_s(self) -> float:
@@ -100,6 +108,14 @@ def lost_hosts(status: Status) -> dict[str, str]:
         if isinstance(found, dict):
             lost |= {str(k): str(v) for k, v in found.items()}
     return lost
+
+
+def stale_of(status: Status) -> dict[str, tuple[str, ...]]:
+    """By host the name servers that still answer what stood there before."""
+    found = status.outputs.get(Step.CONFIRM, {}).get("stale")
+    if not isinstance(found, dict):
+        return {}
+    return {host: tuple(str(s) for s in servers) for host, servers in found.items() if isinstance(servers, list)}
 
 
 # ------------------------------------------------------------------------------------ before the pivot
@@ -240,14 +256,27 @@ def probe(context: Context, targets: Sequence[Target]) -> tuple[Sample, ...]:
 
 def swap(stage: Stage) -> StepResult:
     """Every host holds the plan's records and epoch. A host that fails for too long is left behind as a debt."""
-    hosts = _configured(stage, stage.plan.hosts)
-    results = swap_everywhere(stage.context, replace(stage.plan, hosts=hosts), sets_of(stage))
+    context, plan = stage.context, stage.plan
+    hosts = _configured(stage, plan.hosts)
+    results = swap_everywhere(
+        context,
+        replace(plan, hosts=hosts),
+        sets_of(stage),
+        patience_over=_overdue(stage),
+        prove=lambda why: note(context, "lower-grades", why, term=stage.term),
+    )
     overtaken = [r for r in results if r.state is HostState.OVERTAKEN]
     done = [r.host for r in results if r.state is HostState.DONE]
+    facts = accepted(stage.state.facts, done, epoch=plan.epoch, now=context.runtime.now())
+    result = replace(_swapped(stage, results, done), facts=facts)
+    if overtaken:
+        return replace(result, ended=Ended.OVERTAKEN, reason="; ".join(r.reason for r in overtaken))
+    return result
+
+
+def _swapped(stage: Stage, results: Sequence[HostResult], done: list[str]) -> StepResult:
     unknown = any(r.state is HostState.UNKNOWN for r in results)
     pending = {r.host: r.reason for r in results if r.host not in done}
-    if overtaken:
-        return StepResult(ended=Ended.OVERTAKEN, reason="; ".join(r.reason for r in overtaken))
     says = "; ".join(f"{host} has not taken the change: {why}" for host, why in pending.items())
     if done and not pending:
         return ok(f"taken by {', '.join(done)}", done=list(done))
@@ -270,23 +299,58 @@ def _overdue(stage: Stage) -> bool:
 
 def confirm(stage: Stage) -> StepResult:
     """Every authoritative server answers the new records and epoch; then the old ones leave the caches."""
-    context, plan = stage.context, stage.plan
+    context, plan, sets = stage.context, stage.plan, sets_of(stage)
     done = stage.status.outputs.get(Step.SWAP, {}).get("done")
     hosts = [h for h in _configured(stage, plan.hosts) if isinstance(done, list) and h in done]
-    late = unserved(context, plan, sets_of(stage), hosts)
-    says = "; ".join(f"{server}: {why}" for server, why in late.items())
-    lost: dict[str, Value] = {}
+    answers = answers_of(context, plan, sets, hosts)
+    now = context.runtime.now()
+    facts = served(stage.state.facts, answers, epoch=plan.epoch, now=now)
+    late = {a.address: f"{a.address}: {a.late}" for a in answers if a.late}
+    says = "; ".join(late.values())
     if late and not _overdue(stage):
-        return waiting(f"not yet served everywhere: {says}")
-    if late:
-        lost = {h: says for h in hosts if h in late or set(servers_of(context, h)) & set(late)}
-    # Who is adopted goes on serving what caches still hold: a first publication has nobody to wait for.
-    ttl_s = 0 if plan.kind is PlanKind.PUBLISH else max((r.ttl_s for r in plan.before), default=0)
-    left = ttl_s - stage.waited_s
+        return replace(waiting(f"not yet served everywhere: {says}"), facts=facts)
+    lost: dict[str, Value] = dict.fromkeys({a.host for a in answers if a.late}, says)
+    left = _cached_s(stage) - stage.waited_s
+    blind = unseen(context, sets) if context.service.resolvers else {}
+    if context.service.resolvers and not blind:
+        facts = seen(facts, epoch=plan.epoch, now=now)
+    resolvers = _resolvers(context, blind)
     if left > 0:
-        return waiting(f"served by every authoritative server; old answers leave the caches within {left:.0f} s")
-    servers: list[Value] = [f"{h} {s}" for h in hosts if h not in lost for s in servers_of(context, h)]
-    return ok("verified at every authoritative server" if not lost else says, servers=servers, lost=lost)
+        why = f"served by every authoritative server{resolvers}; old answers leave the caches within {left:.0f} s"
+        return replace(waiting(why), facts=facts)
+    servers: dict[str, Value] = {f"{a.host} {a.address}": None for a in answers if not a.late}
+    others = answers_of(context, plan, sets, [h for h in _configured(stage, plan.hosts) if h not in hosts])
+    stale: dict[str, list[Value]] = {}
+    for answer in (*answers, *others):
+        stale.setdefault(answer.host, []).extend([answer.server] if answer.stale else [])
+    reason = says if lost else f"verified at every authoritative server{resolvers}"
+    output: dict[str, Value] = {"servers": list(servers), "lost": lost, "resolvers": dict(blind)}
+    return StepResult(ended=Ended.OK, reason=reason, output={**output, "stale": _lists(stale)}, facts=facts)
+
+
+def _lists(found: Mapping[str, list[Value]]) -> Value:
+    return {name: list(dict.fromkeys(str(v) for v in values)) for name, values in found.items()}
+
+
+def _cached_s(stage: Stage) -> float:
+    """How long what stood there before may still be remembered.
+
+    Who is adopted goes on serving what caches still hold: a first publication has nobody to wait for. Nor has a plan
+    that only changes TTLs.
+    """
+    plan = stage.plan
+    if plan.kind is PlanKind.PUBLISH or same_values(plan.before, sets_of(stage)):
+        return 0.0
+    return longest_ttl_s(max((r.ttl_s for r in plan.before), default=0), stage.state.hosts.values())
+
+
+def _resolvers(context: Context, blind: Mapping[str, str]) -> str:
+    count = len(context.service.resolvers)
+    if not count:
+        return ""
+    if not blind:
+        return f", seen by all {count} resolvers" if count > 1 else ", seen by the resolver"
+    return f", not yet seen by {'; '.join(f'{r} ({why})' for r, why in blind.items())}"
 
 
 def after_hooks(stage: Stage) -> StepResult:

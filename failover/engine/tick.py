@@ -15,12 +15,13 @@ from failover.core.saga import EventKind
 from failover.core.verdict import VerdictKind
 from failover.core.world import Proposal, State, World
 from failover.engine.context import Context
-from failover.engine.debts import changed_by_others, settle
+from failover.engine.debts import changed_by_others, settle, stale_sentence
 from failover.engine.execute import last_reason, open_plan, run
 from failover.engine.learning import learn
 from failover.engine.notify import TOLD, note, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
+from failover.engine.ttl import adjust
 from failover.ports import Notice
 
 CLOCK_STEP_S = 2.0
@@ -59,6 +60,9 @@ def tick(context: Context, *, term: int) -> TickReport:
         worked += [plan] if plan is not None else []
     elif decision.kind is DecisionKind.ASK:
         state = _propose(context, state, world, decision, term=term)
+    if decision.kind in (DecisionKind.HOLD, DecisionKind.PAGE, DecisionKind.ASK):
+        state, plan = adjust(context, state, world, term=term)
+        worked += [plan] if plan is not None else []
     state = _remember(state, decision, seen)
     notices += _notices(context, state, world, decision, worked)
     state, learned = learn(state, seen)
@@ -222,6 +226,8 @@ def _standing_notices(context: Context, state: State, world: World, decision: De
         found.append(notice(context, state, "records-changed", "critical", "DNS records were changed", tuple(changed)))
     if state.debts:
         why = tuple(f"{d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts)
+        old = stale_sentence(state)
+        why = (*why, *([old] if old else []))
         title = f"{len(state.debts)} of {len(context.service.hosts)} DNS hosts did not take the change"
         found.append(notice(context, state, "debt", "warning", title, why))
     return found

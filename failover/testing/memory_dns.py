@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.compare import Records, removed, require, require_limits, standing
 from failover.dns.transaction import OPERATION, check_transaction, is_inside
-from failover.errors import NotFound, TimedOut, Unreachable, Unreadable
+from failover.errors import AdapterError, NotFound, TimedOut, Unreachable, Unreadable
 from failover.ports import HostTraits
 
 Faults = Callable[[str], Exception | None]
@@ -51,6 +51,7 @@ class MemoryDns:
         zones: Iterable[str] = ("example.test",),
         grade: int = 1,
         servers: tuple[str, ...] = (),
+        traits: HostTraits | None = None,
         lag_s: float = 0.0,
         clock: Callable[[], float] = lambda: 0.0,
         faults: Faults = no_faults,
@@ -59,7 +60,7 @@ class MemoryDns:
         self.lag_s = lag_s
         self.faults = faults
         self.on_change: Callable[[str, Records], None] | None = None
-        self._traits = HostTraits(grade=grade, servers=servers or (f"{name}:53",))
+        self._traits = traits or HostTraits(grade=grade, servers=servers or (f"{name}:53",))
         self._clock = clock
         self._zones = {normal_name(zone): [Version(at_s=float("-inf"), records={})] for zone in zones}
         self._lock = threading.RLock()
@@ -135,14 +136,17 @@ class MemoryDns:
 
 
 class MemoryAuthority:
-    """The name servers of memory hosts, by the addresses in their traits.
+    """The name servers of memory hosts, by the addresses in their traits, and resolvers that cache what these say.
 
-    `faults` is asked with the server's address before each answer; what it returns is raised.
+    `faults` is asked with the server's address before each answer; what it returns is raised. Any other address is a
+    caching resolver: it asks a server that answers it, and keeps what it heard for the TTL, on `clock`.
     """
 
-    def __init__(self, *hosts: MemoryDns, faults: Faults = no_faults) -> None:
+    def __init__(self, *hosts: MemoryDns, faults: Faults = no_faults, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.faults = faults
         self._hosts = {server: host for host in hosts for server in host.traits().servers}
+        self._clock = clock
+        self._cache: dict[tuple[str, str, str], tuple[float, RRset | None]] = {}
 
     def ask(self, server: str, name: str, type: str) -> RRset | None:
         fault = self.faults(server)
@@ -155,6 +159,35 @@ class MemoryAuthority:
         if zone is None:
             raise Unreadable("ask name server", f"{server} for {name} {type}", "it answers REFUSED")
         return next(iter(standing(host.visible(zone), [(name, type)])), None)
+
+    def ask_all(
+        self, server: str, questions: Sequence[tuple[str, str]], *, tcp: bool = False
+    ) -> tuple[RRset | None, ...]:
+        """By TCP a server may have other faults: they are asked for `tcp ADDRESS` then."""
+        fault = self.faults(f"tcp {server}") if tcp else None
+        if fault is not None:
+            raise fault
+        return tuple(self.ask(server, name, type) for name, type in questions)
+
+    def addresses(self, server: str) -> tuple[str, ...]:
+        return (server,)
+
+    def recall(self, resolver: str, name: str, type: str) -> RRset | None:
+        fault = self.faults(resolver)
+        if fault is not None:
+            raise fault
+        key = (resolver, normal_name(name), type.upper())
+        until, kept = self._cache.get(key, (float("-inf"), None))
+        if until > self._clock():
+            return kept
+        for server in self._hosts:
+            try:
+                found = self.ask(server, name, type)
+            except AdapterError:
+                continue
+            self._cache[key] = (self._clock() + (found.ttl_s if found is not None else 0.0), found)
+            return found
+        raise Unreadable("ask name server", f"{resolver} for {name} {type}", "it answers SERVFAIL")
 
 
 class MemoryResolver:

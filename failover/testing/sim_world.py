@@ -15,6 +15,7 @@ from failover.core.model import (
     Control,
     ControlKind,
     Failure,
+    HostTraits,
     Node,
     NodeGroup,
     NodeSpec,
@@ -179,7 +180,17 @@ ERRORS: Mapping[str, Callable[[str], AdapterError]] = {
 class Outside:
     """Everything outside of one controller. Faults are set by hand: `api`, `dns`, `cut`, `sick`, `isolated`, …"""
 
-    def __init__(self, service: Service, clock: VirtualClock, *, polls_pending: int = 0, nodes_max: int = 6) -> None:
+    def __init__(
+        self,
+        service: Service,
+        clock: VirtualClock,
+        *,
+        polls_pending: int = 0,
+        nodes_max: int = 6,
+        traits: Mapping[str, HostTraits] | None = None,
+    ) -> None:
+        self.traits = traits or {}
+        """Of DNS hosts that are not of grade 1 without limits."""
         self.service = service
         self.clock = clock
         self.digest = FIRST
@@ -198,7 +209,7 @@ class Outside:
         self.api = {site: Wire() for site in SITES}
         self.dns = {host: Wire() for host in service.hosts}
         self.dark: set[str] = set()
-        """DNS hosts whose name servers do not answer."""
+        """DNS hosts whose name servers do not answer, and single servers (`one-a:53`, `tcp one-a:53`)."""
         self.names: dict[str, tuple[str, ...]] = {
             balancer(s.name): GIVEN[s.name] for s in service.sites if s.targets is not None
         }
@@ -217,6 +228,7 @@ class Outside:
             if not site.given
         }
         self.hosts = {name: self._host(name) for name in service.hosts}
+        self.authority = MemoryAuthority(*self.hosts.values(), faults=self._server_fault, clock=clock.seconds)
 
     def _cloud(self, name: str, number: int, polls_pending: int, nodes_max: int) -> SimCloud:
         cloud = SimCloud(
@@ -235,6 +247,7 @@ class Outside:
             name=name,
             zones=self.service.zones,
             servers=(f"{name}-a:53", f"{name}-b:53"),
+            traits=self.traits.get(name),
             clock=self.clock.seconds,
             faults=lambda operation: self._cut_off(operation) or self.dns[name](operation),
         )
@@ -269,7 +282,7 @@ class Outside:
             runtime=runtime,
             resolver=MemoryResolver(self.names, faults=lambda name: self._cut_off("look up") or self.unknown.get(name)),
             probe=MemoryProbe(now=self.clock.now, targets=self._answer, controls=lambda c: not self.control_lost(c)),
-            authority=MemoryAuthority(*self.hosts.values(), faults=self._server_fault),
+            authority=self.authority,
             accounts=self.clouds,
             compute=self.clouds,
             depots=self.clouds,
@@ -307,8 +320,8 @@ class Outside:
         return Outcome.PASS, None, "well"
 
     def _server_fault(self, server: str) -> Exception | None:
-        name = server.split("-")[0]
-        dead = self.isolated or name in self.dark
+        name = server.removeprefix("tcp ").split("-")[0]
+        dead = self.isolated or name in self.dark or server in self.dark
         return Unreachable("ask name server", server, "no answer") if dead else None
 
     # ------------------------------------------------------------------------------------ the truth

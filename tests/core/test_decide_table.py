@@ -159,12 +159,12 @@ def _automatic(case: Case) -> Expected:
     limited = case.moved in ("within the cooldown", "too often today")
     forward = [t for t in case.ready if not limited or (_closed_for_sure(case) and t != BOREAS)]
     alone = case.vantage != "owner accepts" and not (case.explicit and case.vantage == "two controls")
-    dns_bad = case.dns in ("none readable", "only bad grades", "none")
+    unfenced = case.dns == "only bad grades"
     if case.paused or case.tilted:
         return "hold", None
-    if dns_bad or not forward:
+    if case.dns in ("none readable", "none") or not forward:
         return "page", None
-    return ("ask" if alone else "cut-over"), forward[0]
+    return ("ask" if alone or unfenced else "cut-over"), forward[0]
 
 
 def _closed_for_sure(case: Case) -> bool:

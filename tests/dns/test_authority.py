@@ -13,7 +13,8 @@ from failover.dns.authority import DnsAuthority
 from failover.dns.rfc2136 import Rfc2136
 from failover.errors import AdapterError, ConfigError, Rejected, TimedOut, Unreachable, Unreadable
 from failover.local.nameserver import NameServer
-from failover.testing.dns import WWW, ZONE, address_set, fence, put
+from failover.testing.dns import FENCE, WWW, ZONE, address_set, fence, put
+from failover.testing.memory_dns import MemoryAuthority, MemoryDns
 from tests.dns.scripted import reply, scripted
 
 
@@ -117,6 +118,38 @@ def test_records_of_other_names_in_the_answer_do_not_count(authority: DnsAuthori
         assert authority.ask(there.server, f"third.{ZONE}", "A") is None
 
 
+def _from_cache(wire: bytes) -> bytes:
+    """As a caching resolver answers: without authority, with recursion."""
+
+    def change(answer: dns.message.Message) -> None:
+        answer.flags |= dns.flags.RA
+        answer.answer.append(dns.rrset.from_text(f"{WWW}.", 17, "IN", "CNAME", "lb.example.net."))
+        answer.answer.append(dns.rrset.from_text("lb.example.net.", 17, "IN", "A", "192.0.2.7"))
+
+    assert dns.message.from_wire(wire).flags & dns.flags.RD
+    return reply(wire, change)
+
+
+def test_what_a_resolver_remembers_an_alias_is_not_followed(authority: DnsAuthority) -> None:
+    with scripted(_from_cache) as there:
+        found = authority.recall(there.server, WWW, "A")
+    assert found == RRset(name=WWW, type="CNAME", ttl_s=17, values=frozenset({"lb.example.net"}))
+
+
+def test_a_server_that_does_not_recurse_is_no_resolver(authority: DnsAuthority) -> None:
+    with scripted(reply) as there, pytest.raises(Unreadable):
+        authority.recall(there.server, WWW, "A")
+
+
+def test_where_a_server_is(authority: DnsAuthority) -> None:
+    assert authority.addresses("127.0.0.1:5300") == ("127.0.0.1:5300",)
+    assert "127.0.0.1:53" in authority.addresses("localhost:53")
+    with pytest.raises(AdapterError):
+        authority.addresses("no.such.host.invalid:53")
+    with pytest.raises(AdapterError):
+        authority.addresses("255.255.255.255:53")
+
+
 @pytest.mark.parametrize(
     ("server", "name", "type", "error"),
     [
@@ -131,3 +164,16 @@ def test_questions_that_cannot_be_asked(
 ) -> None:
     with pytest.raises(error):
         authority.ask(server, name, type)
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_many_questions_have_their_answers_in_order(north: Rfc2136, authority: DnsAuthority, tcp: bool) -> None:
+    sets = [address_set(f"n{n}.{ZONE}", f"203.0.113.{n}") for n in range(1, 51)]
+    north.apply(ZONE, put(*sets), expect=None, fence=fence(1))
+    questions = [(f"absent.{ZONE}", "A"), *(rrset.key for rrset in sets), FENCE]
+    (server,) = north.traits().servers
+    assert authority.ask_all(server, questions, tcp=tcp) == (None, *sets, fence(1))
+    assert authority.ask_all(server, (), tcp=tcp) == ()
+    memory = MemoryDns(zones=[ZONE])
+    memory.apply(ZONE, put(*sets), expect=None, fence=fence(1))
+    assert MemoryAuthority(memory).ask_all("memory:53", questions, tcp=tcp) == (None, *sets, fence(1))

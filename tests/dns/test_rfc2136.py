@@ -321,11 +321,58 @@ def test_hundreds_of_sets_are_one_transaction(north: Rfc2136) -> None:
     assert by_key(north.read(ZONE, [rrset.key for rrset in sets])) == by_key(sets)
 
 
-def test_what_does_not_fit_into_one_message_is_rejected_before_anything_is_sent() -> None:
-    sets = tuple(address_set(f"{'x' * 50}{n}.{ZONE}", "192.0.2.1") for n in range(2000))
+LONG = ".".join(["x" * 59] * 3)
+
+
+def wide(count: int) -> tuple[RRset, ...]:
+    """Sets with names so long that 200 of them are more than 64 KiB."""
+    return tuple(address_set(f"{LONG}{n}.{ZONE}", "192.0.2.1") for n in range(count))
+
+
+def counted(host: Rfc2136) -> list[dns.update.UpdateMessage]:
+    """The messages that it composes for 200 sets that move under a new fence."""
+    return host._compose(ZONE, put(*wide(200)), fence(1), fence(2))
+
+
+def test_what_does_not_fit_into_one_message_goes_in_few_and_the_fence_comes_last(north: Rfc2136) -> None:
+    sets = wide(200)
+    north.apply(ZONE, put(*sets), expect=None, fence=fence(1))
+    assert by_key(north.read(ZONE, [rrset.key for rrset in sets])) == by_key(sets)
+    assert north.read(ZONE, [FENCE]) == (fence(1),)
+    messages = counted(north)
+    sizes = [len(m.to_wire()) for m in messages]
+    assert len(messages) <= 1 + sum(sizes) // 65535, "as few as possible"
+    assert [any("epoch=2" in str(r) for r in m.update) for m in messages] == [False] * (len(messages) - 1) + [True]
+    assert all(any("epoch=1" in str(r) for r in m.prerequisite) for m in messages), "each on its own condition"
+
+
+def test_names_are_never_torn_between_messages(north: Rfc2136) -> None:
+    """What becomes an alias loses its addresses in the same message."""
+    names = [f"{LONG}{n}.{ZONE}" for n in range(120)]
+    aliases = tuple(RRset(name=n, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"})) for n in names)
+    changes = Changes(put=aliases, remove=tuple((n, "A") for n in names))
+    for message in north._compose(ZONE, changes, fence(1), fence(2)):
+        gone = {r.name for r in message.update if r.rdtype == dns.rdatatype.A}
+        there = {r.name for r in message.update if r.rdtype == dns.rdatatype.CNAME and r.ttl}
+        assert gone == there
+
+
+def test_a_change_in_several_messages_that_is_overtaken_ends_there_and_is_seen_as_unfinished(north: Rfc2136) -> None:
+    north.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    first, *rest = counted(north)
+    north.apply(ZONE, put(address_set(WWW, "192.0.2.9")), expect=fence(1), fence=fence(9))
+    assert rest
+    with pytest.raises(Conflict):
+        north.apply(ZONE, put(*wide(200)), expect=fence(1), fence=fence(2))
+    assert north.read(ZONE, [FENCE, wide(1)[0].key]) == (fence(9),)
+    assert first.prerequisite
+
+
+def test_one_name_that_does_not_fit_is_rejected_before_anything_is_sent() -> None:
+    huge = RRset(name=WWW, type="TXT", ttl_s=60, values=frozenset(f"{n}{'x' * 200}" for n in range(400)))
     with scripted(reply) as there:
-        with pytest.raises(Rejected, match="2000 sets"):
-            host_at(there.server).apply(ZONE, put(*sets), expect=None, fence=fence(1))
+        with pytest.raises(Rejected, match=f"the sets of {WWW} do not fit"):
+            host_at(there.server).apply(ZONE, put(huge, *wide(3)), expect=None, fence=fence(1))
         assert there.asked == 0
 
 

@@ -1,12 +1,14 @@
 """kill -9 of the real command at every write of its journal: the next run finishes, and DNS never shows it."""
 
 import itertools
+import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.conftest import Open
-from tests.e2e.eyes import Eyes, answer
+from tests.e2e.eyes import Eyes, answer, epoch
 from tests.e2e.forks import Death
 from tests.e2e.play import QUICK, Play, Ran, until
 
@@ -15,6 +17,7 @@ TWO_SITES = {
     r"(?m)^  cirrus: .*\n": "",
     r"web: \{count: 2": "web: {count: 1",
 }
+FENCE = "_failover.guestbook.guestbook.test"
 HOOKS = "\nhooks: {before: [['true']], after: [['true']], abort: [['true']]}\n"
 
 
@@ -76,6 +79,33 @@ def test_a_cutover_by_checks_of_which_every_one_is_killed(open_play: Open) -> No
             assert answer(server, "www.guestbook.test", "A") == boreas
     eyes.check()
     assert eyes.addresses["ns1"] == aurora | boreas
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", ["ns1", "ns2"])
+def test_a_cutover_between_the_changes_of_two_hosts(open_play: Open, first: str) -> None:
+    """One host stands still, so that it cannot take the change before the command is killed; the other has taken it."""
+    play = open_play(TWO_SITES)
+    play.begin()
+    second = {"ns1": "ns2", "ns2": "ns1"}[first]
+    servers, boreas = play.servers(), _addresses(play, "boreas")
+    before = epoch(servers[first], FENCE)
+    assert before is not None
+    pid = play.daemon("dns", second)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        _kill_when(play, lambda: epoch(servers[first], FENCE) == before + 1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [epoch(servers[host], FENCE) for host in (first, second)] == [before + 1, before]
+    play.check_until(lambda c: c["active_site"] == "boreas" and c["decision"] == "hold" and not c["debts"])
+    for server in servers.values():
+        assert answer(server, "www.guestbook.test", "A") == boreas
+        assert epoch(server, FENCE) == before + 1
+
+
+def _kill_when(play: Play, taken: Callable[[], bool]) -> None:
+    play.run("cutover", "boreas", "--yes", code=-signal.SIGKILL, kill_when=taken)
 
 
 @pytest.mark.timeout(1500)

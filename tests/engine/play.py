@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from failover.core.cutover import CutoverPlan
-from failover.core.model import Node, Policy, Service, Standby
+from failover.core.model import HostTraits, Node, Policy, Service, Standby
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import TICK, Context, leased
@@ -185,13 +185,14 @@ def play(
     nodes_max: int = 6,
     hook: Hook | None = None,
     notifiers: tuple[Notifier, ...] | None = None,
+    traits: Mapping[str, HostTraits] | None = None,
 ) -> Play:
     """Nothing is there yet."""
     clock = VirtualClock()
     found = service or guestbook(
         standby=standby, given=given, targets=targets, policy=policy, single_accept=single_accept, count=count
     )
-    outside = Outside(found, clock, polls_pending=polls_pending, nodes_max=nodes_max)
+    outside = Outside(found, clock, polls_pending=polls_pending, nodes_max=nodes_max, traits=traits)
     return Play(outside, clock, hook=hook, notifiers=notifiers)
 
 

@@ -1,0 +1,82 @@
+"""What `status` and `plan` say of the DNS hosts: what each can promise, what is known of the newest change there."""
+
+from datetime import UTC, datetime
+
+from failover.cli.output import table
+from failover.core.facts import HostFacts
+from failover.core.hosting import bound_s, held_ttl_s
+from failover.core.model import HostReading, Instant, Service
+from failover.core.world import World
+
+
+def promise(service: Service, reading: HostReading) -> str:
+    """`grade 1`, or `grade 3 (an older plan may come through for up to 30 s; …)`."""
+    if reading.problem is not None and reading.traits is None:
+        return "grade unknown"
+    remarks = [reading.remark] if reading.remark else []
+    bound = bound_s(reading, service)
+    if bound:
+        remarks.insert(0, f"an older change may come through for up to {bound:g} s")
+    ttls = sorted({t for t in (service.ttl_s, service.ttl_steady_s) if t})
+    if reading.traits is not None:
+        kept = [(t, held_ttl_s(t, reading.traits)) for t in ttls]
+        remarks += [f"it keeps a TTL of {held} s, not {asked} s" for asked, held in kept if asked != held]
+    said = "; ".join(remarks)
+    return f"grade {reading.grade} ({said})" if said else f"grade {reading.grade}"
+
+
+def host_document(service: Service, world: World, name: str) -> dict[str, object]:
+    """One host in `status --output json`."""
+    reading = world.state.hosts[name]
+    facts = world.state.facts.get(name, HostFacts(epoch=0))
+    return {
+        "host": name,
+        "problem": reading.problem,
+        "records": [str(r) for r in reading.rrsets],
+        **promise_document(service, reading),
+        "epoch": facts.epoch or None,
+        "accepted_utc_s": _utc_s(facts.accepted),
+        "served_utc_s": _utc_s(facts.served),
+        "seen_utc_s": _utc_s(facts.seen),
+        "late_servers": list(facts.late),
+    }
+
+
+def promise_document(service: Service, reading: HostReading) -> dict[str, object]:
+    known = reading.problem is None or reading.traits is not None
+    return {
+        "grade": reading.grade if known else None,
+        "grade_remark": reading.remark,
+        "converges_s": bound_s(reading, service),
+        "servers": list(reading.traits.servers) if reading.traits else [],
+        "ttl_s": held_ttl_s(service.ttl_s, reading.traits) if reading.traits else None,
+    }
+
+
+def hosts_text(service: Service, world: World) -> str:
+    """The hosts as tables: what they hold, then what is known of the newest change at each."""
+    state = world.state
+    if not state.hosts:
+        return "DNS hosts: not asked yet"
+    debts = {d.host for d in state.debts}
+    rows, facts = [], []
+    for name, h in state.hosts.items():
+        how = "PROBLEM" if h.problem else "BEHIND" if name in debts else "ok"
+        rows.append([name, how, h.problem or "; ".join(str(r) for r in h.rrsets) or "nothing of ours"])
+        known = state.facts.get(name, HostFacts(epoch=0))
+        late = "; ".join(known.late)
+        says = f"LATE: {late}" if late else promise(service, h)
+        times = [_time(at) for at in (known.accepted, known.served, known.seen)]
+        facts.append([name, str(known.epoch or "-"), *times, says])
+        if late:
+            facts.append(["", "", "", "", "", promise(service, h)])
+    held = table(["DNS HOST", "STATE", "HOLDS"], rows)
+    return f"{held}\n\n{table(['DNS HOST', 'EPOCH', 'ACCEPTED', 'SERVED', 'SEEN', 'PROMISES'], facts)}"
+
+
+def _utc_s(at: Instant | None) -> float | None:
+    return at.utc_s if at is not None else None
+
+
+def _time(at: Instant | None) -> str:
+    return datetime.fromtimestamp(at.utc_s, UTC).strftime("%m-%d %H:%M:%S") if at is not None else "-"

@@ -1,0 +1,143 @@
+"""Whether a plan is served: every authoritative server is asked by its own address, and the resolvers of the config."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from failover.core.cutover import CutoverPlan, PlanKind, in_zone
+from failover.core.facts import ServerAnswer
+from failover.core.rrsets import RRset, epoch_set
+from failover.engine.context import Context
+from failover.engine.outcome import MARGIN_S, problem_of
+from failover.engine.publish import fence_of
+from failover.errors import AdapterError
+from failover.ports import Call, Done
+
+Wanted = Mapping[tuple[str, str], frozenset[str]]
+"""By (name, type) the values that shall be answered; none: no set may stand there."""
+RECALLED_MAX = 8
+"""So many records are asked of each resolver: enough to see a change, too few to be a nuisance."""
+
+
+def answers_of(
+    context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: Sequence[str]
+) -> tuple[ServerAnswer, ...]:
+    """Ask every authoritative server of these hosts, in each address family that we have a way to, by UDP and by TCP,
+    for every record and the epoch of its zones. A host whose servers are not known is one answer under its own name."""
+    asked: list[tuple[_Server, bool]] = []
+    found: list[ServerAnswer] = []
+    for host, servers in _servers(context, wanted_of(context, plan, rrsets), hosts).items():
+        if isinstance(servers, str):
+            found.append(ServerAnswer(host=host, server=host, address=host, late=servers))
+        else:
+            asked += [(server, tcp) for server in servers for tcp in (False, True)]
+    calls = [
+        Call(
+            what=f"ask {server.address} by {'TCP' if tcp else 'UDP'}",
+            do=partial(context.authority.ask_all, server.address, tuple(server.wanted), tcp=tcp),
+            deadline_s=context.service.call_s + MARGIN_S,
+        )
+        for server, tcp in asked
+    ]
+    for (server, tcp), done in zip(asked, context.runtime.together(calls), strict=True):
+        late, stale = _late(server.wanted, done)
+        by = " by TCP" if late and tcp else ""
+        found.append(
+            ServerAnswer(host=server.host, server=server.name, address=server.address, late=f"{late}{by}", stale=stale)
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """One address of an authoritative server, and what it shall answer."""
+
+    host: str
+    name: str
+    address: str
+    wanted: Wanted
+
+
+def _late(wanted: Wanted, done: Done) -> tuple[str, bool]:
+    """What the server says instead of the plan ("" when it serves it), and whether that is an answer at all."""
+    if not isinstance(done.value, tuple):
+        return problem_of(done) or "no answer", False
+    for ((name, type), values), answer in zip(wanted.items(), done.value, strict=True):
+        there = answer.values if isinstance(answer, RRset) else frozenset()
+        if there != values or (values and answer.key != (name, type)):
+            says = ", ".join(sorted(there)) or "nothing"
+            return f"it answers {says} for {name} {type}", True
+    return "", False
+
+
+def wanted_of(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset]) -> Mapping[str, Wanted]:
+    """By zone what its servers shall answer."""
+    service = context.service
+    found: dict[str, Wanted] = {}
+    for zone in service.zones:
+        fence = epoch_set(service.name, zone, fence_of(plan))
+        epoch = frozenset[str]() if plan.kind is PlanKind.WITHDRAW else fence.values
+        found[zone] = {**{r.key: r.values for r in in_zone(service, rrsets, zone)}, fence.key: epoch}
+    return found
+
+
+def _servers(
+    context: Context, wanted: Mapping[str, Wanted], hosts: Sequence[str]
+) -> dict[str, tuple[_Server, ...] | str]:
+    """By host its authoritative servers, or why they are not known."""
+    calls = [
+        Call(
+            what=f"servers of {h}",
+            do=partial(_servers_of, context, wanted, h),
+            deadline_s=context.service.call_s + MARGIN_S,
+        )
+        for h in hosts
+    ]
+    found: dict[str, tuple[_Server, ...] | str] = {}
+    for host, done in zip(hosts, context.runtime.together(calls), strict=True):
+        servers = done.value if isinstance(done.value, tuple) else ()
+        found[host] = servers or problem_of(done) or "it names no server"
+    return found
+
+
+def _servers_of(context: Context, wanted: Mapping[str, Wanted], host: str) -> tuple[_Server, ...]:
+    """A server whose name cannot be resolved stays in the list by its name, and will not answer."""
+    traits = context.hosts[host].traits()
+    theirs: dict[str, dict[tuple[str, str], frozenset[str]]] = {}
+    for zone, sets in wanted.items():
+        for name in traits.servers_of(zone):
+            theirs.setdefault(name, {}).update(sets)
+    found: list[_Server] = []
+    for name, sets in theirs.items():
+        try:
+            addresses = context.authority.addresses(name)
+        except AdapterError:
+            addresses = (name,)
+        found += [_Server(host=host, name=name, address=address, wanted=sets) for address in addresses]
+    return tuple(found)
+
+
+def unseen(context: Context, rrsets: Sequence[RRset]) -> dict[str, str]:
+    """By caching resolver what it answers instead of these sets; {} when all see them, or none is configured.
+
+    Records only: an epoch that a cache holds for a while misleads nobody.
+    """
+    asked = [(resolver, rrset) for resolver in context.service.resolvers for rrset in rrsets[:RECALLED_MAX]]
+    calls = [
+        Call(
+            what=f"ask resolver {resolver}",
+            do=partial(context.authority.recall, resolver, rrset.name, rrset.type),
+            deadline_s=context.service.call_s + MARGIN_S,
+        )
+        for resolver, rrset in asked
+    ]
+    late: dict[str, str] = {}
+    for (resolver, rrset), done in zip(asked, context.runtime.together(calls), strict=True):
+        answer, problem = done.value, problem_of(done)
+        there = answer.values if isinstance(answer, RRset) and answer.key == rrset.key else frozenset()
+        if problem is not None:
+            late.setdefault(resolver, problem)
+        elif there != rrset.values:
+            says = ", ".join(sorted(answer.values)) if isinstance(answer, RRset) else "nothing"
+            late.setdefault(resolver, f"it answers {says} for {rrset.name} {rrset.type}")
+    return late
