@@ -57,6 +57,7 @@ def _plan_of(site: Site, done: Done) -> SitePlan:
 
 
 def _said(error: Exception) -> str:
+    """What went wrong, and what to do about it where the error knows."""
     hint = error.hint if isinstance(error, FailoverError) else ""
     return f"{error} ({hint})" if hint else str(error)
 
@@ -159,7 +160,7 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
         _endings(mirror, plan, done)
     except FailoverError as error:
         mirror.report(plan.site, f"failed: {error}")
-        return SiteResult(site=plan.site, done=tuple(done), problem=str(error))
+        return SiteResult(site=plan.site, done=tuple(done), problem=_said(error))
     mirror.report(plan.site, "as wanted" if not done else f"done: {len(done)} changes")
     return SiteResult(site=plan.site, done=tuple(done))
 
@@ -317,7 +318,7 @@ def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
             done.append(digest)
     except AdapterError as error:
         mirror.report(site.name, f"failed: {error}")
-        return SiteResult(site=site.name, done=tuple(done), problem=str(error))
+        return SiteResult(site=site.name, done=tuple(done), problem=_said(error))
     mirror.update(partial(_forget, site.name))
     return SiteResult(site=site.name, done=tuple(done))
 
