@@ -117,7 +117,7 @@ def all_well(found: dict[str, Any]) -> bool:
 
 
 def at_frankfurt(found: dict[str, Any]) -> bool:
-    return found["active_site"] == "frankfurt"
+    return str(found["active_site"]) == "frankfurt"
 
 
 def ready(look: Callable[[], bool]) -> None:
