@@ -15,6 +15,7 @@ from failover.dns.octodns_process import CHILDREN
 from failover.dns.octodns_words import Reply, Request, Set
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import ConfigError, FailoverError, Unreadable
+from failover.net.decode import decode
 from failover.net.secret import redact
 from failover.ports import HostTraits
 
@@ -80,7 +81,7 @@ class OctodnsHost:
     def _ask(self, request: Request, operation: str) -> Reply:
         answer = CHILDREN.ask(msgspec.json.encode(request), self._deadline_s, operation, self.name)
         try:
-            reply = msgspec.json.decode(answer, type=Reply)
+            reply = decode(answer, Reply)
         except msgspec.DecodeError as error:
             raise Unreadable(operation, self.name, f"octoDNS's process says what makes no sense: {error}") from error
         if reply.error:

@@ -43,6 +43,7 @@ from failover.errors import (
     Unreachable,
     Unreadable,
 )
+from failover.net.decode import decode
 
 _READ, _CHANGE = "read DNS", "change DNS"
 _TEXT_UNSAFE = frozenset('"\\;')
@@ -241,7 +242,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)
         for line in sys.stdin.buffer:
-            out.write(msgspec.json.encode(work(msgspec.json.decode(line, type=Request))) + b"\n")
+            out.write(msgspec.json.encode(work(decode(line, Request))) + b"\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from failover.core.model import Check, ControlSample, Failure, Outcome, Sample, Service, Target
+from failover.net.decode import decode
 from failover.ports import Probe
 from failover.probes import ballots
 from failover.probes.remote import LOOK
@@ -67,7 +68,7 @@ class VantageAgent:
 
     def _question(self, data: bytes) -> ballots.Question:
         try:
-            envelope = msgspec.json.decode(data, type=ballots.Envelope)
+            envelope = decode(data, ballots.Envelope)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise Refused(400, "this is no question") from error
         try:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from failover.core.model import Failure, Outcome
+from failover.net.decode import decode
 
 SCHEMA_VERSION = 1
 QUESTION, ANSWER = "question", "answer"
@@ -80,7 +81,7 @@ def unseal(key: str, purpose: str, envelope: Envelope, into: type[T]) -> T:
     """What stands in the envelope. Raises ValueError when the signature is not good, or the body no such document."""
     if not hmac.compare_digest(_signature(key, purpose, envelope.body).encode(), envelope.signature.encode()):
         raise ValueError("the signature is not good: another key, or not from there")
-    return msgspec.json.decode(envelope.body, type=into)
+    return decode(envelope.body, into)
 
 
 def _signature(key: str, purpose: str, body: str) -> str:
