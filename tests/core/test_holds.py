@@ -13,7 +13,7 @@ from failover.core.outlook import next_action, safe
 from failover.core.safety import check_plan
 from failover.core.verdict import VerdictKind
 from failover.core.windows import Window
-from failover.core.world import Forced, ForcedAs, Orders, Pause, Proposal, State, Watch, World
+from failover.core.world import Forced, ForcedAs, Orders, Pause, Proposal, State, Watch, World, forced_in
 from tests.core.builders import (
     AURORA,
     BOREAS,
@@ -272,3 +272,10 @@ def test_what_was_undecided_before_a_long_silence_is_not_paged_at_once() -> None
     assert soon is not None
     assert (later.kind, later.since) == (VerdictKind.UNKNOWN, at(4000.0))
     assert soon.since == before.since
+
+
+def test_a_later_word_stands_in_place_of_the_one_before() -> None:
+    first, later = said(AURORA, ForcedAs.UP).forced[AURORA], said(AURORA, ForcedAs.DRAINED).forced[AURORA]
+    orders = forced_in(forced_in(Orders(), AURORA, first), BOREAS, first)
+    assert forced_in(orders, AURORA, later).forced == {AURORA: later, BOREAS: first}
+    assert forced_in(forced_in(orders, AURORA, None), AURORA, None).forced == {BOREAS: first}

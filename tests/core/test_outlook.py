@@ -8,7 +8,7 @@ import pytest
 from failover.core.decide import DecisionKind, decide
 from failover.core.health import Health, HealthState
 from failover.core.model import Action, Reaction, Service
-from failover.core.outlook import next_action, safe
+from failover.core.outlook import next_action, safe, stale_s
 from failover.core.verdict import VerdictKind
 from failover.core.world import Move, Orders, Pause, Readiness, World
 from tests.core.builders import (
@@ -253,3 +253,9 @@ def test_a_pause_that_ends_in_time_is_no_obstacle() -> None:
     orders = Orders(pause=Pause(since=ago(5), reason="works", until=NOW.plus(10)))
     seen = world(verdict(VerdictKind.ACCOUNT_CLOSED, since_s=20), orders=orders)
     assert next_action(SERVICE, seen).startswith("cuts over to boreas after 40.0 s")
+
+
+def test_when_the_last_check_is_too_old_to_be_believed() -> None:
+    assert stale_s(SERVICE, world()) is None, "there was none: that is said in other words"
+    assert stale_s(SERVICE, with_state(world(), last_tick=ago(35))) is None
+    assert stale_s(SERVICE, with_state(world(), last_tick=ago(36))) == 36.0
