@@ -25,6 +25,7 @@ from enum import StrEnum
 from failover.core.health import HealthState
 from failover.core.holds import against_leaving, against_target, quiet
 from failover.core.model import Action, Policy, Reaction, Service
+from failover.core.quorum import too_few
 from failover.core.safety import DOWN_KINDS, best_grade, highest_epoch
 from failover.core.verdict import Verdict, VerdictKind
 from failover.core.world import Proposal, Watch, World
@@ -267,6 +268,9 @@ def blockers(service: Service, world: World, active: str, verdict: Verdict, forw
         found.append(weak)
     if not forward:
         found.append(_cooldown_reason(service, world))
+    few = too_few(service, service.site(world.state.active_site or ""), world.state.views)
+    if few is not None:
+        found.append(few)
     single = single_vantage(service, world, verdict)
     if single is not None:
         found.append(single)

@@ -134,6 +134,23 @@ def _said(service: Service, able: Sequence[Vantage], votes: Mapping[str, Vote]) 
     return f"{service.need} vantages must agree: {each}"
 
 
+def too_few(service: Service, site: Site, views: Mapping[str, View]) -> str | None:
+    """Why no loss of this site could be agreed on as things are, or None: too many vantages are not heard."""
+    heard = {
+        vantage.provider
+        for vantage in service.vantages
+        if vantage.provider != site.provider and (vantage.name == service.vantage or _is_heard(views.get(vantage.name)))
+    }
+    if not service.vantages or len(heard) >= service.need:
+        return None
+    silent = ", ".join(v.name for v in service.others if not _is_heard(views.get(v.name))) or "no other"
+    return f"{service.need} vantages at different providers must agree, {len(heard)} could; not heard: {silent}"
+
+
+def _is_heard(view: View | None) -> bool:
+    return view is not None and view.problem is None and not view.isolated
+
+
 # ---------------------------------------------------------------------------------------------- one fresh round
 
 

@@ -11,7 +11,8 @@ from failover.core.decide import single_vantage
 from failover.core.health import Health, HealthState
 from failover.core.judge import Observation, judge
 from failover.core.model import Ballot, Outcome, Sample, Vantage
-from failover.core.quorum import Vote, count, still_fails, views_after, vote_of
+from failover.core.outlook import safe
+from failover.core.quorum import Vote, count, still_fails, too_few, views_after, vote_of
 from failover.core.verdict import VerdictKind
 from failover.core.world import State, View
 from tests.core.builders import AURORA, BOREAS, NAMES, SERVICE, at, controls, node, reports, sample, verdict, world
@@ -243,6 +244,30 @@ def test_14_a_quorum_needs_no_explicit_account() -> None:
 def test_15_an_answer_from_elsewhere_needs_its_way() -> None:
     assert observe_s(SERVICE) == probe_s(SERVICE)
     assert observe_s(THREE) == probe_s(THREE) + AGENT_S
+
+
+@pytest.mark.parametrize(
+    ("ballots", "expected"),
+    [
+        ((ballot(PARIS), ballot(OREGON)), None),
+        ((unheard(PARIS), ballot(OREGON)), None),
+        ((unheard(PARIS), unheard(OREGON)), "1 could; not heard: paris, oregon"),
+        ((ballot(PARIS, cut_off=True), unheard(OREGON)), "1 could; not heard: paris, oregon"),
+    ],
+)
+def test_16_too_few_vantages_are_told_before_they_are_needed(ballots: tuple[Ballot, ...], expected: str | None) -> None:
+    state = rounds(well(), 1, *ballots, start=2)
+    found = too_few(THREE, THREE.site(AURORA), state.views)
+    assert (found is None) == (expected is None)
+    assert found is None or found.endswith(expected or "")
+    now = world(now=at(40), state=replace(state, epoch=7))
+    assert safe(THREE, now) is (expected is None)
+
+
+def test_17_too_few_stand_elsewhere() -> None:
+    guarded = replace(THREE, vantages=(THREE.vantages[0], *(replace(v, provider=AURORA) for v in THREE.others)))
+    assert (too_few(guarded, THREE.site(AURORA), well().views) or "").endswith("1 could; not heard: no other")
+    assert too_few(SERVICE, SERVICE.site(AURORA), {}) is None
 
 
 # ------------------------------------------------------------------------------------ one fresh round
