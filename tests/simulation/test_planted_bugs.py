@@ -131,7 +131,7 @@ BUGS = (
     Bug(
         name="debts are never settled",
         file="engine/debts.py",
-        old="    if published is None or state.open_plan is not None or not able:",
+        old="    if published is None or state.open_plan is not None or not owing:",
         new="    if True:",
         breaks=("L2", "S10"),
     ),
