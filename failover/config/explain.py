@@ -76,7 +76,8 @@ def _message(error: Any, kind: str, loc: Loc, context: Mapping[str, Any]) -> str
         return _unknown_key(error["loc"], secret or bare)
     if kind == "missing":
         return f"{quoted('.'.join(map(str, (*loc, error['loc'][-1]))))} is missing"
-    if secret and kind in ("model_type", "string_type", "dict_type"):
+    in_credentials = "credentials" in loc[:-1] and kind == "model_type"  # of any name: octoDNS's classes choose theirs
+    if in_credentials or (secret and kind in ("model_type", "string_type", "dict_type")):
         return _REFERENCE
     name = _subject(loc)
     if kind in _TYPES:

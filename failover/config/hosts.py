@@ -70,11 +70,17 @@ class PowerDnsHost(Model):
     credentials: Token = Field(description="`token` is the API key")
 
 
+def _class_path(value: str) -> str:
+    if "." not in value or not all(part.isidentifier() for part in value.split(".")):
+        raise ValueError("must be PACKAGE.CLASS, such as octodns_powerdns.PowerDnsProvider")
+    return value
+
+
 class OctodnsHost(Model):
     """Any DNS host that octoDNS has a provider for."""
 
     kind: Literal["octodns"]
-    provider: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")] = Field(
+    provider: Annotated[str, AfterValidator(_class_path)] = Field(
         alias="class", description="octoDNS's provider class, such as octodns_powerdns.PowerDnsProvider"
     )
     options: dict[Filled, Any] = Field(default={}, description="what its constructor takes, as octoDNS documents it")

@@ -540,6 +540,30 @@ MANAGED_WRONG: dict[str, tuple[Any, ...]] = {
         "12:104",
         "must be a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM, …]}; never the secret itself",
     ),
+    "octodns-secret": (
+        "{one: {kind: local}}",
+        "{one: {kind: octodns, class: a.B, credentials: {api_key: hunter2}, servers: ['192.0.2.1:53']}}",
+        "12:67",
+        "must be a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM, …]}; never the secret itself",
+    ),
+    "octodns-class": (
+        "{one: {kind: local}}",
+        "{one: {kind: octodns, class: nodots, servers: ['192.0.2.1:53']}}",
+        "12:39",
+        "`class` must be PACKAGE.CLASS, such as octodns_powerdns.PowerDnsProvider",
+    ),
+    "octodns-id": (
+        "{one: {kind: local}}",
+        "{one: {kind: octodns, class: a.B, options: {id: x}, servers: ['192.0.2.1:53']}}",
+        "12:44",
+        "`options` cannot hold `id`, which failover gives",
+    ),
+    "registry-twice": (
+        "{one: {kind: local}}",
+        "{one: {kind: local}}\n  registry: {url: 'https://rdap.example/', bootstrap: x.json}",
+        "13:44",
+        "`bootstrap` has no meaning beside url, which answers for all domains",
+    ),
     "same-server": (
         "{one: {kind: local}}",
         "{a: {kind: rfc2136, server: '192.0.2.1:53'}, b: {kind: rfc2136, server: '192.0.2.1:53'}}",

@@ -265,6 +265,13 @@ def test_a_root_that_is_not_there(tree: Tree, tmp_path: Path, capsys: pytest.Cap
     assert "a cutover would go through" in shown
 
 
+def test_a_root_that_is_none(tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config_of(tmp_path, tree, "good.test")
+    for root in ("a.root:none", ":53", ""):
+        assert run(["doctor", "dns", "-c", str(path), "--root", root]) == 64
+        assert "192.0.2.1:53" in capsys.readouterr().err
+
+
 def test_servers_that_answer_by_udp_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tree = Tree(tmp_path, deaf=(SOUTH,))
     tree.delegate("good.test", *BOTH)
