@@ -105,6 +105,7 @@ class Round(Generic[T]):
         self._freed = 0
         self._timers: list[tuple[float, int, int, _Job[T]]] = []
         self._timer = 0
+        self._full_polls = 0
         self._woke_s = time.monotonic()
 
     def run(self) -> list[T | None]:
@@ -138,7 +139,10 @@ class Round(Generic[T]):
             elif (job := self._by_fd.get(fd)) is not None and job in self._open:
                 self._resume(job, True)
         self._begin_due(woke_s)
-        self._expire(woke_s - self.held_s)
+        # More may have come in than one poll gives; within so many, everybody had a turn.
+        self._full_polls = self._full_polls + 1 if len(events) == EVENTS_MAX else 0
+        if not self._full_polls or self._full_polls * EVENTS_MAX > len(self._by_fd):
+            self._expire(woke_s - self.held_s)
         if self._starving:
             self._feed()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from failover.probes.apart import Apart
-from failover.probes.loop import FULL, Patience, Planned, Round, Talk
+from failover.probes.loop import EVENTS_MAX, FULL, Patience, Planned, Round, Talk
 
 LONG_S = 60.0
 Pair = tuple[socket.socket, socket.socket]
@@ -220,6 +220,37 @@ class TestOwnTrouble:
 
         fill(pair[0])  # it cannot be written to, so only the word wakes
         assert run(quiet(), hogs(), timeout_s=0.3) == ["hello", "done"]
+
+    def test_more_answers_than_one_look_takes_in_are_no_silence_either(self) -> None:
+        """Everything is there before the first is out of time, and it takes several looks to see all of it."""
+        pairs = [socket.socketpair() for _ in range(4 * EVENTS_MAX)]
+
+        def hogs() -> Talk[str]:
+            for _, theirs in pairs:
+                theirs.send(b"hello")
+            time.sleep(0.6)
+            yield from ()
+            return "done"
+
+        def quiet(ours: socket.socket) -> Talk[str]:
+            fill(ours)
+            try:
+                yield ours
+            except TimeoutError:
+                return "timeout"
+            return ours.recv(100).decode()
+
+        for ours, _ in pairs:
+            ours.setblocking(False)
+        try:
+            assert set(run(*(quiet(ours) for ours, _ in pairs), hogs(), timeout_s=0.5, concurrency=999)) == {
+                "hello",
+                "done",
+            }
+        finally:
+            for ours, theirs in pairs:
+                ours.close()
+                theirs.close()
 
     def test_the_clock_of_a_target_stands_still_while_we_are_held_up(self, pair: Pair) -> None:
         """Its answer needs 0.1 s of the 0.4 s that it has; the 1 s in which we did nothing is not its fault."""
