@@ -6,7 +6,9 @@ next one comes. The service manager hears of every round: a watcher that hangs i
 """
 
 import json
+import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -183,7 +185,8 @@ class Daemon:
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         at_once = self.runtime.only_looking
         name = signal.Signals(number).name
-        self.say("stopping", f"{name}: ends {'now' if at_once else 'after this round'}")
+        line = self._line("stopping", "info", f"{name}: ends {'now' if at_once else 'after this round'}", {})
+        os.write(sys.stderr.fileno(), f"{line}\n".encode())  # the stream itself may be in the middle of a line
         self._stopping = True
         self._wake.set()
         if at_once:
@@ -241,9 +244,11 @@ class Daemon:
         )
 
     def _write(self, event: str, level: str, text: str, fields: dict[str, object]) -> None:
+        progress(self._line(event, level, text, fields))
+
+    def _line(self, event: str, level: str, text: str, fields: dict[str, object]) -> str:
         if self.wish.log is Log.TEXT:
-            progress(text)
-            return
+            return text
         at = datetime.fromtimestamp(instant().utc_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"at": at, "level": level, "event": event, "service": self.config.service.name, "message": text}
-        progress(json.dumps({**line, **fields}, ensure_ascii=False))
+        return json.dumps({**line, **fields}, ensure_ascii=False)
