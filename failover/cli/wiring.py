@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from failover.cli.wiring_clouds import LOCAL, account_of, cloud_of, with_user_data
+from failover.cli.wiring_clouds import LOCAL, account_of, cloud_of, second_of, with_user_data
 from failover.cli.wiring_hosts import host_of
 from failover.cli.wiring_vantages import agents_of
 from failover.config.load import find, load
@@ -185,6 +185,12 @@ def clocks_of(config: Config) -> dict[str, Callable[[], float]]:
         if url is not None:
             found[site.name] = partial(utc_of, url, timeout_s=config.service.call_s)
     return found
+
+
+def seconds_of(config: Config) -> dict[str, Account]:
+    """By managed site: its account by the second credential, where the config names one."""
+    found = {site.name: second_of(config, site) for site in config.service.sites if not site.given}
+    return {name: account for name, account in found.items() if account is not None}
 
 
 def _api_base(config: Config, name: str) -> str | None:

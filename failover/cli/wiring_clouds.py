@@ -70,16 +70,24 @@ def account_of(config: Config, site: Site, first: Account) -> Account:
 
     The one for mirroring is no such: a check never needs the right to write.
     """
+    second = second_of(config, site)
+    if second is None:
+        return first
+    from failover.clouds.second import Seconded
+
+    return Seconded(first, second, deadline_s=config.service.call_s)
+
+
+def second_of(config: Config, site: Site) -> Account | None:
+    """The account of a managed site by its second credential, where the config has one."""
     provider = config.providers[site.provider or ""]
     if SECOND not in provider.credentials:
-        return first
+        return None
     from failover.clouds.late import LateCloud
-    from failover.clouds.second import Seconded
     from failover.net.once import Once
 
-    call_s = config.service.call_s
-    other = Once(lambda: build(Order(config=config, site=site, role=SECOND, deadline_s=call_s)))
-    return Seconded(first, LateCloud(provider.name, other, other), deadline_s=call_s)
+    other = Once(lambda: build(Order(config=config, site=site, role=SECOND, deadline_s=config.service.call_s)))
+    return LateCloud(provider.name, other, other)
 
 
 def _url_depot(url: str, deadline_s: float) -> Any:

@@ -46,6 +46,8 @@ class SiteFacts:
     """By the credential that watches."""
     mirror: AccountReport | None = None
     """By the credential that creates and removes."""
+    second: AccountReport | None = None
+    """By the second credential that only reads; None also where the config names none."""
     quota: Quota | None = None
     images: frozenset[str] | None = None
     sizes: tuple[Size, ...] | None = None
@@ -201,7 +203,7 @@ def _managed(service: Service, site: Site, facts: SiteFacts, *, active: bool) ->
     ]
     if active or site.standby is Standby.HOT:
         found = [_weaker(f) for f in found]
-    watch = _credential(site, "watch", facts.watch, facts.problems)
+    watch = [*_credential(site, "watch", facts.watch, facts.problems), *_second(site, facts)]
     return [*(map(_weaker, watch) if active else watch), *found]
 
 
@@ -233,6 +235,13 @@ def _credential(site: Site, role: str, report: AccountReport | None, problems: M
     return [tell("account", subject, f"{says} ({told})" if told else says, remedy)]
 
 
+def _second(site: Site, facts: SiteFacts) -> list[Finding]:
+    """A second credential that does not work is no sign when the first is refused. No cutover needs it."""
+    if facts.second is None and "second" not in facts.problems:
+        return []
+    return [_weaker(f) for f in _credential(site, "second", facts.second, facts.problems)]
+
+
 def _clock(site: Site, facts: SiteFacts) -> list[Finding]:
     if facts.clock_utc_s is None:
         return []
@@ -245,7 +254,7 @@ def _clock(site: Site, facts: SiteFacts) -> list[Finding]:
 
 def _stock(service: Service, site: Site, facts: SiteFacts) -> list[Finding]:
     """Image names, sizes and the release archive."""
-    unread = {what: why for what, why in facts.problems.items() if what not in ("watch", "mirror")}
+    unread = {what: why for what, why in facts.problems.items() if what not in ("watch", "mirror", "second")}
     found = []
     if unread:
         says = f"{', '.join(unread)} could not be read: {next(iter(unread.values()))}"

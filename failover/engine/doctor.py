@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 from failover.core.budget import observe_s
@@ -13,7 +14,7 @@ from failover.engine.observe import targets_of
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.publish import read_hosts
 from failover.errors import FailoverError, StateMissing
-from failover.ports import Call, Done
+from failover.ports import Account, Call, Done
 
 T = TypeVar("T")
 
@@ -29,15 +30,20 @@ def examine(
     mirror: Context,
     *,
     clocks: Mapping[str, Clock],
+    seconds: Mapping[str, Account] = MappingProxyType({}),
 ) -> DoctorFacts:
-    """`context` asks with the credentials that watch, `mirror` with those that create. Never raises for an answer."""
+    """`context` asks with the credentials that watch, `mirror` with those that create, `seconds` (by site) with the
+    second ones where the config names any. Never raises for an answer.
+    """
     now = context.runtime.now()  # with the state: a provider that hangs must not make the last check look late
     state, state_problem = _state(context)
     chain_problem = _chain(context) if state is not None else None
     sites = [s for s in context.service.sites if not s.given]
     calls = {
         s.name: Call(
-            what=f"ask {s.name}", do=partial(_site, context, mirror, state, s, clocks.get(s.name)), deadline_s=3 * ASK_S
+            what=f"ask {s.name}",
+            do=partial(_site, context, mirror, state, s, clocks.get(s.name), seconds.get(s.name)),
+            deadline_s=3 * ASK_S,
         )
         for s in sites
     }
@@ -78,7 +84,9 @@ def _facts(done: Done) -> SiteFacts:
     return SiteFacts(problems={"watch": problem, "mirror": problem, "stock": problem})
 
 
-def _site(context: Context, mirror: Context, state: State | None, site: Site, clock: Clock | None) -> SiteFacts:
+def _site(
+    context: Context, mirror: Context, state: State | None, site: Site, clock: Clock | None, second: Account | None
+) -> SiteFacts:
     """All questions of one site. What could not be answered is None, with its problem."""
     problems: dict[str, str] = {}
 
@@ -99,6 +107,7 @@ def _site(context: Context, mirror: Context, state: State | None, site: Site, cl
         asked_utc_s=started,
         watch=ask("watch", watcher.state),
         mirror=ask("mirror", compute.state),
+        second=ask("second", second.state) if second is not None else None,
         quota=ask("quota", compute.quota),
         images=ask("images", compute.images),
         sizes=ask("sizes", compute.sizes),

@@ -178,6 +178,7 @@ F, W = Severity.FATAL, Severity.WARNING
         ("mirror", CLOSED, W, F),
         ("mirror", REFUSED, W, F),
         ("mirror", None, W, F),
+        ("second", REFUSED, W, W),
     ],
 )
 def test_8_a_hot_standby_needs_no_api_a_cold_one_does(
@@ -187,6 +188,12 @@ def test_8_a_hot_standby_needs_no_api_a_cold_one_does(
     assert only(HERE, seen).severity is hot
     assert only(standby(Standby.COLD), seen).severity is cold
     assert only(HERE, at_site(AURORA, **{role: report})).severity is W, "the active site is to be left anyway"
+
+
+def test_8_a_second_credential_is_no_finding_where_the_config_names_none() -> None:
+    named = at_site(BOREAS, second=None, problems={"second": "no such variable"})
+    assert only(HERE, named).says == "could not be asked: no such variable"
+    assert not [f for f in diagnose(HERE, GOOD) if "second" in f.subject]
 
 
 def test_9_words_of_the_provider_are_shown() -> None:

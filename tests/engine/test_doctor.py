@@ -11,7 +11,7 @@ from failover.core.findings import Finding, Severity
 from failover.core.model import Outcome, Reading, Standby
 from failover.engine.context import Context
 from failover.engine.doctor import ASK_S, Clock, examine
-from failover.errors import StateDamaged, Unreachable
+from failover.errors import AccessRefused, StateDamaged, Unreachable
 from failover.testing.memory_store import MemoryStore
 from failover.testing.sim_runtime import Trouble
 from failover.testing.sim_world import FIRST, HOSTS, SITES
@@ -51,6 +51,33 @@ def test_all_is_well_and_nothing_is_changed() -> None:
     assert {sample.site for sample in facts.samples} == set(SITES)
     assert set(facts.hosts) == set(HOSTS)
     assert (found.state, [found.nodes(name) for name in SITES], found.epochs()) == (before, nodes, epochs)
+
+
+def test_a_second_credential_is_asked_where_there_is_one() -> None:
+    found = published()
+    found.outside.clouds["cirrus"].faults = lambda operation: AccessRefused(operation, "", "401")
+    other = dict(found.outside.clouds)
+    good = examine(found.context, found.context, clocks={}, seconds={"boreas": other["boreas"]})
+    assert [f.says for f in _of_second(found, good)] == ["works; the account is active"]
+    spoilt = examine(found.context, found.context, clocks={}, seconds={"boreas": other["cirrus"]})
+    (finding,) = _of_second(found, spoilt)
+    assert finding.severity is Severity.WARNING
+    assert "the credential is refused" in finding.says
+
+
+def _of_second(found: Play, facts: DoctorFacts) -> list[Finding]:
+    return [f for f in diagnose(found.context.service, facts) if f.subject == "boreas (second)"]
+
+
+def test_a_second_credential_that_hangs_is_a_warning_about_itself() -> None:
+    found = published()
+    found.trouble = hanging("second of boreas")
+    found.process()
+    facts = examine(found.context, found.context, clocks={}, seconds={"boreas": found.outside.clouds["boreas"]})
+    (finding,) = _of_second(found, facts)
+    assert finding.severity is Severity.WARNING
+    assert "could not be asked" in finding.says
+    assert not fails(found, facts)
 
 
 def test_a_site_that_others_provision_is_not_asked_for_an_account() -> None:
