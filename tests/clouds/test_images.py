@@ -1,6 +1,7 @@
 """The table of images: shipped names, and files of users that extend it."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -61,6 +62,16 @@ def test_a_file_of_another_shape_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ImageTable.load(extra)
     assert str(extra) in str(caught.value)
+
+
+def test_the_documented_file_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
+    block = text.partition("    [golden]\n")[2].partition("\n\n")[0]
+    path = tmp_path / "images.toml"
+    path.write_text("[golden]\n" + dedent(block))
+    table = ImageTable.load(path)
+    assert table.find("digitalocean", "golden") == {"slug": "debian-12-x64"}
+    assert table.find("openstack", "golden") == {"name": "golden-2026*"}
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
