@@ -209,14 +209,14 @@ class MemoryResolver:
 
 
 def _writes(changes: Changes, expect: RRset | None, fence: RRset | None) -> list[tuple[tuple[str, str], RRset | None]]:
-    """New sets first, so that a change that ends halfway leaves something to answer; the fence stands before all."""
-    writes: list[tuple[tuple[str, str], RRset | None]] = []
+    """New sets first, so that a change that ends halfway leaves something to answer; the fence last, so that it is seen
+    as unfinished."""
+    writes: list[tuple[tuple[str, str], RRset | None]] = [(rrset.key, rrset) for rrset in changes.put]
+    writes += [(key, None) for key in sorted(removed(changes))]
     if fence is not None:
         writes.append((fence.key, fence))
     elif expect is not None:
         writes.append((expect.key, None))
-    writes += [(rrset.key, rrset) for rrset in changes.put]
-    writes += [(key, None) for key in sorted(removed(changes))]
     return writes
 
 

@@ -104,10 +104,15 @@ class Watcher:
         if self.foreign:
             self.say("S14", f"{host} was changed by a controller whose state is old: {epoch}")
             return
+        single = self.outside.hosts[host].traits().grade > 1
         if epoch is None:
-            self.say("S2", f"{host} holds no epoch any more")
+            if not single or self._accepted.get(host):
+                self.say("S2", f"{host} holds no epoch any more")
             return
         before = self._accepted.get(host, 0)
+        if single and epoch.number == before:
+            self._addresses(host, addresses)  # one set after the other; the epoch comes last
+            return
         if epoch.number <= before:
             self.say("S1", f"{host} accepted epoch {epoch.number} after {before} (S4)")
         self._accepted[host] = epoch.number

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from failover.core.budget import terms, total_s
 from failover.core.cutover import PlanKind, Step
 from failover.core.decide import DecisionKind
-from failover.core.model import Action, Reaction, Standby
+from failover.core.model import Action, HostTraits, Reaction, Standby
 from failover.core.saga import Event, EventKind
 from failover.core.world import Pause
 from failover.engine.context import TICK, leased
@@ -30,7 +30,7 @@ from failover.testing.memory_store import Crashed, MemoryDisk, MemoryStore
 from failover.testing.sim_faults import CRISES, Faults
 from failover.testing.sim_runtime import SimRuntime, Trouble, VirtualClock
 from failover.testing.sim_watch import DAY_S, Ledger, Watcher
-from failover.testing.sim_world import ERRORS, FIRST, POLICY, SECOND, SITES, Outside, guestbook
+from failover.testing.sim_world import ERRORS, FIRST, HOSTS, POLICY, SECOND, SITES, Outside, guestbook
 
 ROUNDS = 40
 CALM_ROUNDS_MAX = 60
@@ -118,7 +118,13 @@ class Simulation:
         )
         accept = self.chance.random() < 0.7
         service = guestbook(standby=standby, given=given, policy=policy, single_accept=accept)
-        return Outside(service, self.clock, polls_pending=self.chance.randint(0, 2))
+        traits = {"two": HostTraits(grade=3, servers=("two-a:53", "two-b:53"), converges_s=30.0)}
+        return Outside(
+            service,
+            self.clock,
+            polls_pending=self.chance.randint(0, 2),
+            traits=traits if self.chance.random() < 0.25 else None,
+        )
 
     def _process(self) -> None:
         """A fresh process on the same disk."""
@@ -387,6 +393,8 @@ class Simulation:
         budget_s = total_s(terms(service, service.site(state.active_site or ""))) + COMPUTE_S
         moved_s = max(self.watcher.changed_s[h] for h in service.hosts if h != lost) - started_s
         ended_s = self.watcher.ended_s - started_s
+        if self.outside.traits and lost == HOSTS[0]:  # the other host waits for the better fenced one, which is gone
+            budget_s += service.host_deadline_s + grain_s
         if not self._left(source) or moved_s > budget_s - service.ttl_s or ended_s > budget_s + patience_s + grain_s:
             took = f"DNS moved after {moved_s:.1f} s, the plan ended after {ended_s:.1f} s"
             self.watcher.say("L1", f"{took}; the budget is {budget_s:.1f} s ({state.active_site}: {state.reasons})")
