@@ -18,15 +18,16 @@ import math
 import random
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from failover.core.budget import cadence_s
 from failover.core.decide import DAY_S, DecisionKind, decide
 from failover.core.evidence import Memory, ServiceMemory
-from failover.core.health import Health, HealthState, round_outcome
-from failover.core.judge import Observation, controls_ok, isolated, judge
+from failover.core.health import Health, HealthState, isolated, round_outcome
+from failover.core.judge import Observation, controls_ok, judge
 from failover.core.model import (
     AccountReport,
+    Ballot,
     Check,
     CheckKind,
     Control,
@@ -45,16 +46,19 @@ from failover.core.model import (
     Sample,
     Service,
     Site,
+    Vantage,
 )
+from failover.core.quorum import still_fails
 from failover.core.signals import ServiceReading, Signal
 from failover.core.verdict import Verdict, VerdictKind
-from failover.core.world import Readiness, State, Watch, World
+from failover.core.world import Readiness, State, View, Watch, World
 from failover.testing.detection_model import (
     ACTIVE,
     ACTIVE_API,
     CONTROLS,
     HOUR_S,
     PROBE_LOSS,
+    ROAD,
     STANDBY,
     STANDBY_API,
     THINGS,
@@ -72,6 +76,7 @@ SITE = {ACTIVE: "virginia", STANDBY: "frankfurt"}
 API = {ACTIVE: ACTIVE_API, STANDBY: STANDBY_API}
 API_SERVICES = ("compute", "storage", "identity")
 HOSTS = {"one": HostReading(host="one", grade=1)}
+VANTAGES = tuple(Vantage(name=name, provider=f"at-{name}") for name in ("home", "paris", "oregon"))
 MISSED_AFTER_S = HOUR_S
 
 
@@ -122,6 +127,11 @@ SETUPS = (
         name="single-watch",
         about="a check each ten seconds from one vantage (`failover watch`), `quorum: {single: accept}`",
         service=guestbook(every_s=10.0, single_accept=True),
+    ),
+    Setup(
+        name="quorum",
+        about="a check a minute, three vantages of which two must agree",
+        service=replace(guestbook(every_s=60.0, single_accept=False), vantages=VANTAGES, vantage="home", need=2),
     ),
 )
 
@@ -207,6 +217,10 @@ def _quantile(values: Sequence[float], share: float) -> float | None:
 # ---------------------------------------------------------------------------------------------- what is seen
 
 
+Asked = tuple[int, str]
+"""A vantage and one of the things that it needs."""
+
+
 class Detection:
     """One setup under one seed. `run` plays it."""
 
@@ -224,10 +238,11 @@ class Detection:
         self.rounds = int(hours * HOUR_S / self.cadence_s)
         self.tally = Tally(setup=setup.name, hours=hours, rounds=self.rounds)
         self._every_round = every_round
-        self._coming = faults(seed, hours, 1, troubles)
+        self._vantages = range(max(1, len(setup.service.vantages)))
+        self._coming = faults(seed, hours, len(self._vantages), troubles)
         self._next_fault = next(self._coming, None)
         self._standing: list[Fault] = []
-        self._losses = {thing: Losses(seed, 0, thing) for thing in THINGS}
+        self._losses = {(v, thing): Losses(seed, v, thing) for v in self._vantages for thing in THINGS}
         self._fresh = random.Random(f"{seed}/fresh")  # noqa: S311  (a simulation must be repeatable)
         self._asked = False
 
@@ -236,7 +251,7 @@ class Detection:
         while round_ < self.rounds:
             at_s = round_ * self.cadence_s
             self._advance(at_s)
-            lost = {thing for thing, losses in self._losses.items() if losses.next_from(round_) == round_}
+            lost = {asked for asked, losses in self._losses.items() if losses.next_from(round_) == round_}
             if self._idle(state, lost):
                 round_ = self._next_round(round_)
                 state = quiet_state(self.service, (round_ - 1) * self.cadence_s)
@@ -253,7 +268,7 @@ class Detection:
             self._next_fault = next(self._coming, None)
         self._standing = [fault for fault in self._standing if fault.end_s > at_s]
 
-    def _idle(self, state: State, lost: set[str]) -> bool:
+    def _idle(self, state: State, lost: set[Asked]) -> bool:
         return not (self._every_round or self._standing or lost) and settled(self.service, state)
 
     def _next_round(self, round_: int) -> int:
@@ -265,7 +280,7 @@ class Detection:
 
     # ------------------------------------------------------------------------------------ one round
 
-    def _round(self, state: State, at_s: float, lost: set[str]) -> State:
+    def _round(self, state: State, at_s: float, lost: set[Asked]) -> State:
         self.tally.played += 1
         seen = self._observe(at_s, lost)
         state = judge(self.service, state, seen)
@@ -281,34 +296,55 @@ class Detection:
             self._asked = False
         return state
 
-    def _observe(self, at_s: float, lost: Iterable[str]) -> Observation:
-        gone = set(lost).union(*(fault.takes for fault in self._standing))
+    def _observe(self, at_s: float, lost: Iterable[Asked]) -> Observation:
+        gone = [set(self._gone(vantage, lost)) for vantage in self._vantages]
         now = instant(at_s)
         reports, nodes = {}, {}
         for site, api in API.items():
             faults_here = [f.api for f in self._standing if f.api is not None] if site is ACTIVE else []
-            reports[SITE[site]], listed = _report(faults_here, silent=api in gone)
+            reports[SITE[site]], listed = _report(faults_here, silent=api in gone[0])
             if listed is not None:
                 nodes[SITE[site]] = (_node(site),) if listed else ()
         return Observation(
             at=now,
-            samples=tuple(_sample(site, now, lost=site in gone) for site in SITE),
-            controls=tuple(
-                ControlSample(target=c.target, provider=c.provider, ok=c.provider not in gone)
-                for c in self.service.controls
-            ),
+            samples=_samples(now, gone[0]),
+            controls=self._controls(gone[0]),
             reports=reports,
             nodes=nodes,
             hosts=HOSTS,
+            ballots=tuple(self._ballot(vantage, now, gone) for vantage in self._vantages[1:]),
         )
+
+    def _gone(self, vantage: int, lost: Iterable[Asked]) -> Iterable[str]:
+        yield from (thing for asking, thing in lost if asking == vantage)
+        for fault in self._standing:
+            if fault.hits(vantage):
+                yield from fault.takes
+
+    def _controls(self, gone: set[str]) -> tuple[ControlSample, ...]:
+        return tuple(
+            ControlSample(target=c.target, provider=c.provider, ok=c.provider not in gone)
+            for c in self.service.controls
+        )
+
+    def _ballot(self, vantage: int, at: Instant, gone: Sequence[set[str]]) -> Ballot:
+        name = self.service.vantages[vantage].name
+        if ROAD in gone[0] or ROAD in gone[vantage]:
+            return Ballot(vantage=name, problem="no answer in time")
+        return Ballot(vantage=name, samples=_samples(at, gone[vantage]), controls=self._controls(gone[vantage]))
 
     def _goes_through(self, seen: Observation, at_s: float) -> bool:
         """What stands between a decision and its pivot: this round and a fresh one find the site down, and the target
         serves."""
-        if not _fails(seen, ACTIVE):
+        if not self._fails(seen):
             return False
-        fresh = self._observe(at_s, {thing for thing in THINGS if self._fresh.random() < PROBE_LOSS})
-        return _fails(fresh, ACTIVE) and not _fails(fresh, STANDBY) and not isolated(fresh.controls)
+        fresh = self._observe(at_s, {asked for asked in self._losses if self._fresh.random() < PROBE_LOSS})
+        target, _ = round_outcome([s for s in fresh.samples if s.site == SITE[STANDBY]])
+        return self._fails(fresh) and target is Outcome.PASS and not isolated(fresh.controls)
+
+    def _fails(self, seen: Observation) -> bool:
+        own = [s for s in seen.samples if s.site == SITE[ACTIVE]]
+        return still_fails(self.service, self.service.site(SITE[ACTIVE]), own, seen.ballots)[0]
 
     # ------------------------------------------------------------------------------------ what came of it
 
@@ -375,17 +411,20 @@ def quiet_state(service: Service, at_s: float) -> State:
         active_site=SITE[ACTIVE],
         inventory={name: (_node(site),) for site, name in SITE.items()},
         health=dict.fromkeys(SITE.values(), health),
+        views={v.name: View(health=dict.fromkeys(SITE.values(), health), at=now) for v in service.others},
         watch=dict.fromkeys(SITE.values(), watch),
     )
 
 
 def settled(service: Service, state: State) -> bool:
     """Whether nothing is left of any trouble: another good round would change nothing but clocks and counts."""
-    return all(
-        health.state is HealthState.UP and not health.fails and health.passes >= check.rise
-        for check in service.checks
-        for health in (state.health[site][check.name] for site in SITE.values())
-    ) and all(_unclouded(state.watch[site]) for site in SITE.values())
+    seen = [state.health, *(view.health for view in state.views.values())]
+    healths = (
+        (check, health[site][check.name]) for health in seen for site in SITE.values() for check in service.checks
+    )
+    well = all(h.state is HealthState.UP and not h.fails and h.passes >= check.rise for check, h in healths)
+    heard = all(view.problem is None and not view.isolated for view in state.views.values())
+    return well and heard and all(_unclouded(state.watch[site]) for site in SITE.values())
 
 
 def _unclouded(watch: Watch) -> bool:
@@ -417,9 +456,8 @@ def _sample(site: str, at: Instant, *, lost: bool) -> Sample:
     )
 
 
-def _fails(seen: Observation, site: str) -> bool:
-    outcome, _ = round_outcome([s for s in seen.samples if s.site == SITE[site]])
-    return outcome is Outcome.FAIL
+def _samples(at: Instant, gone: set[str]) -> tuple[Sample, ...]:
+    return tuple(_sample(site, at, lost=site in gone) for site in SITE)
 
 
 _REFUSE = Signal.AUTH_AMBIGUOUS

@@ -19,8 +19,10 @@ STANDBY = "site:standby"
 ACTIVE_API = "api:active"
 STANDBY_API = "api:standby"
 CONTROLS = ("control:1", "control:2")
-THINGS = (ACTIVE, STANDBY, ACTIVE_API, STANDBY_API, *CONTROLS)
-"""All that a vantage asks in a round."""
+ROAD = "road"
+"""The way between a vantage and the controller that asks it."""
+THINGS = (ACTIVE, STANDBY, ACTIVE_API, STANDBY_API, *CONTROLS, ROAD)
+"""All that a vantage needs in a round."""
 
 
 class Truth(StrEnum):
@@ -83,9 +85,9 @@ TROUBLES = (
     Trouble(name="path to the site", per_1000_h=4.0, median_s=30, sigma=1.2, takes=(ACTIVE,), everywhere=False),
     Trouble(
         name="path to the provider",
-        per_1000_h=1.0,
-        median_s=30,
-        sigma=1.2,
+        per_1000_h=1.5,
+        median_s=45,
+        sigma=1.6,
         takes=(ACTIVE, ACTIVE_API),
         everywhere=False,
     ),
@@ -114,34 +116,15 @@ TROUBLES = (
     Trouble(name="one service refuses", per_1000_h=2.0, median_s=1800, sigma=1.5, api=Api.ONE_REFUSES),
     Trouble(name="the credential is refused", per_1000_h=0.5, median_s=7200, sigma=1.5, api=Api.ALL_REFUSE),
     # the end
-    Trouble(
-        name="account closed, and it says so",
-        per_1000_h=0.5,
-        median_s=0,
-        sigma=0,
-        takes=(ACTIVE,),
-        api=Api.CLOSED,
-        truth=Truth.LOST,
+    *(
+        Trouble(name=name, per_1000_h=0.5, median_s=0, sigma=0, takes=(ACTIVE,), api=api, truth=Truth.LOST)
+        for name, api in (
+            ("account closed, and it says so", Api.CLOSED),
+            ("account closed without a word", Api.ALL_REFUSE),
+            ("provider gone", Api.SILENT),
+            ("nodes deleted", Api.GONE),
+        )
     ),
-    Trouble(
-        name="account closed without a word",
-        per_1000_h=0.5,
-        median_s=0,
-        sigma=0,
-        takes=(ACTIVE,),
-        api=Api.ALL_REFUSE,
-        truth=Truth.LOST,
-    ),
-    Trouble(
-        name="provider gone",
-        per_1000_h=0.5,
-        median_s=0,
-        sigma=0,
-        takes=(ACTIVE,),
-        api=Api.SILENT,
-        truth=Truth.LOST,
-    ),
-    Trouble(name="nodes deleted", per_1000_h=0.5, median_s=0, sigma=0, takes=(ACTIVE,), api=Api.GONE, truth=Truth.LOST),
 )
 """Far more losses than anybody has, so that missed ones can be counted; wrong moves hardly depend on them."""
 

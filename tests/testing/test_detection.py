@@ -1,6 +1,7 @@
 """The rates of wrong and missed cutovers come from the real judgement: they move when it, or its settings, move."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -70,24 +71,24 @@ def test_the_setups_are_the_defaults_of_a_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setup", SETUPS[:2], ids=lambda s: s.name)
 def test_skipping_quiet_rounds_changes_nothing(setup: Setup) -> None:
-    quick, whole = played(setup, 200.0), played(setup, 200.0, every_round=True)
+    quick, whole = played(setup, 60.0), played(setup, 60.0, every_round=True)
     assert quick.played < whole.played == whole.rounds
-    assert quick.losses > 3
+    assert quick.losses > 1
     assert outcome(quick) == outcome(whole)
 
 
 def test_a_seed_always_tells_the_same() -> None:
-    assert played(SINGLE, 300.0) == played(SINGLE, 300.0)
-    assert outcome(played(SINGLE, 300.0)) != outcome(played(SINGLE, 300.0, seed=2))
+    assert played(SINGLE, 100.0) == played(SINGLE, 100.0)
+    assert outcome(played(SINGLE, 100.0)) != outcome(played(SINGLE, 100.0, seed=2))
 
 
 def test_every_loss_is_answered() -> None:
-    tally = played(SINGLE, 1000.0)
+    tally = played(SINGLE, 250.0)
     assert (tally.moved, tally.missed) == (tally.losses, 0)
 
 
 def test_by_default_a_person_is_asked_where_the_provider_does_not_say_it() -> None:
-    tally = played(SETUPS[0], 1000.0)
+    tally = played(SETUPS[0], 250.0)
     assert tally.asked > tally.moved > 0
     assert tally.false_moves == 0
 
@@ -100,7 +101,7 @@ def test_without_its_windows_it_moves_for_nothing() -> None:
         checks=tuple(replace(check, fall=1) for check in service.checks),
         policy=replace(service.policy, provider_down=hasty),
     )
-    assert played(replace(SINGLE, service=careless), 1000.0).false_moves > 3 * played(SINGLE, 1000.0).false_moves + 3
+    assert played(replace(SINGLE, service=careless), 250.0).false_moves > 3 * played(SINGLE, 250.0).false_moves + 3
 
 
 def test_a_judge_that_takes_one_refusal_for_a_closing_asks_for_nothing(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_judge_that_takes_one_refusal_for_a_closing_asks_for_nothing(tmp_path:
         timeout=150,
     )
     (found,) = json.loads(done.stdout)["setups"]
-    assert found["false_questions"] > 3
+    assert found["false_questions"] > 1
 
 
 def test_the_command_prints_a_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,3 +166,11 @@ def test_losses_come_by_chance() -> None:
     losses = Losses(1, 0, "site", probability=0.01)
     lost = sum(losses.next_from(round_) == round_ for round_ in range(100_000))
     assert 800 < lost < 1200
+
+
+def test_the_document_tells_the_model_as_it_is() -> None:
+    text = (HOUSE.parent / "docs" / "detection.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| [^|]+ \| ([0-9.]+)(?: each)? \| ([0-9]+) (s|min|h) \| ([0-9.]+) \|", text, re.MULTILINE)
+    seconds = {"s": 1, "min": 60, "h": 3600}
+    documented = [(float(rate), float(median) * seconds[unit], float(sigma)) for rate, median, unit, sigma in told]
+    assert documented == [(t.per_1000_h, t.median_s, t.sigma) for t in TROUBLES if t.truth is not Truth.LOST]
