@@ -114,7 +114,8 @@ dns:
   records: {{www.{ZONE}: {{type: A, nodes: web}}}}
 checks:
   main: {{{check}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
-policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s, retry_after: 0s, ask_expires: 1h}}
+policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s, flap_limit: 1000,
+          retry_after: 0s, ask_expires: 1h}}
 {more}
 """
 
