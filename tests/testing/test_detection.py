@@ -13,8 +13,10 @@ import pytest
 import failover
 from failover.config.load import load
 from failover.core.model import Action, Reaction
-from failover.testing.detection import SETUPS, Detection, Setup, Tally, main, poisson_interval
+from failover.testing.detection import Detection, main
 from failover.testing.detection_model import TROUBLES, Losses, Truth, faults
+from failover.testing.detection_picture import SETUPS, Setup
+from failover.testing.detection_tally import Tally, poisson_interval
 
 HOUSE = Path(failover.__file__).parent
 BUSY = tuple(replace(trouble, per_1000_h=30 * trouble.per_1000_h) for trouble in TROUBLES)
