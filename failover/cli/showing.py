@@ -16,7 +16,7 @@ from failover.core.decide import candidates
 from failover.core.health import HealthState
 from failover.core.holds import against_target, flapping, maintenance, shown
 from failover.core.hosting import longest_ttl_s
-from failover.core.model import Service
+from failover.core.model import Service, Site
 from failover.core.outlook import next_action, safe, stale_s
 from failover.core.saga import Event, EventKind
 from failover.core.world import State, View, Watch, World
@@ -73,22 +73,26 @@ def budget_of(config: Config, world: World) -> tuple[Term, ...]:
     ready = candidates(service, world, active)
     others = [s for s in service.sites if s.name != active]
     target = service.site(ready[0]) if ready else others[0] if others else service.sites[0]
-    hooks_s, intervals_s = config.hooks.before_s, world.state.intervals_s
-    return terms(service, target, hooks_s=hooks_s, intervals_s=intervals_s, ttl_s=_ttl_s(service, world))
+    return _terms(config, world, target)
 
 
-def _ttl_s(service: Service, world: World) -> int:
-    """The longest that caches keep what a DNS host holds in quiet times."""
-    return longest_ttl_s(quiet_ttl_s(service), world.state.hosts.values())
+def _terms(config: Config, world: World, target: Site) -> tuple[Term, ...]:
+    """With what the last rounds found out: how far apart they were, and what the DNS hosts can promise."""
+    service, readings = config.service, world.state.hosts.values()
+    return terms(
+        service,
+        target,
+        hooks_s=config.hooks.before_s,
+        intervals_s=world.state.intervals_s,
+        ttl_s=longest_ttl_s(quiet_ttl_s(service), readings),
+        propagation_s=max([r.traits.converges_s for r in readings if r.traits is not None], default=0.0),
+    )
 
 
 def budgets_of(config: Config, world: World) -> dict[str, tuple[Term, ...]]:
     """By site that is not the active one: the worst case of a cutover to it."""
     service, active = config.service, world.state.active_site or config.service.sites[0].name
-    hooks_s, intervals_s = config.hooks.before_s, world.state.intervals_s
-    others = [site for site in service.sites if site.name != active]
-    ttl_s = _ttl_s(service, world)
-    return {site.name: terms(service, site, hooks_s=hooks_s, intervals_s=intervals_s, ttl_s=ttl_s) for site in others}
+    return {site.name: _terms(config, world, site) for site in service.sites if site.name != active}
 
 
 def budgets_document(found: Mapping[str, Sequence[Term]]) -> dict[str, object]:

@@ -88,12 +88,19 @@ def quiet_ttl_s(service: Service) -> int:
 
 
 def terms(
-    service: Service, target: Site, *, hooks_s: float = 0.0, intervals_s: Sequence[float] = (), ttl_s: int = 0
+    service: Service,
+    target: Site,
+    *,
+    hooks_s: float = 0.0,
+    intervals_s: Sequence[float] = (),
+    ttl_s: int = 0,
+    propagation_s: float = 0.0,
 ) -> tuple[Term, ...]:
     """The worst case of a cutover to `target` after the account was closed.
 
     `intervals_s`: between the newest rounds, where they are known (`State.intervals_s`). `ttl_s`: the longest that
-    a DNS host holds, where that is known.
+    a DNS host holds, where that is known. `propagation_s`: the longest that a host takes until all of its servers
+    answer alike, where that is known.
     """
     rounds = _between_rounds(service, observed_cadence_s(intervals_s))
     cadence = total_s(rounds)
@@ -105,7 +112,8 @@ def terms(
         *rounds,
         Term(term="jitter", seconds=JITTER_S, why="a round may start a moment late"),
         Term(term="fall", seconds=(fall - 1) * cadence, why=f"{fall} bad rounds in a row make DOWN"),
-        Term(term="timeout", seconds=observe_s(service), why="the last of these rounds waits for its slowest answer"),
+        Term(term="timeout", seconds=probe_s(service), why="the last of these rounds waits for its slowest answer"),
+        Term(term="vote-age", seconds=AGENT_S if service.others else 0.0, why="votes are on their way so long"),
         Term(term="confirm", seconds=confirm, why="the window in which the verdict must stand"),
         Term(term="grain", seconds=cadence if confirm else 0.0, why="the window ends between two rounds"),
         Term(term="reconfirm", seconds=observe_s(service), why="one fresh round before anything is touched"),
@@ -114,6 +122,7 @@ def terms(
         Term(term="verify", seconds=probe, why="the target is probed once more"),
         Term(term="swap", seconds=service.call_s, why="every DNS host's API at the same time"),
         Term(term="confirm-dns", seconds=service.call_s, why="every authoritative server is asked"),
+        Term(term="propagation", seconds=propagation_s, why="the slowest DNS host brings it to its own servers"),
         Term(term="ttl", seconds=float(ttl_s or quiet_ttl_s(service)), why="resolvers may keep the old answer so long"),
     )
     return tuple(t for t in found if t.seconds > 0)

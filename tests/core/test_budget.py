@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.core.budget import (
+    AGENT_S,
     STARTS_PER_S,
     cadence_s,
     gap_s,
@@ -18,7 +19,7 @@ from failover.core.budget import (
     terms,
     total_s,
 )
-from failover.core.model import Action, Reaction, Service, Site, Standby
+from failover.core.model import Action, Reaction, Service, Site, Standby, Vantage
 from tests.core.builders import HTTP, SERVICE, SITES, policy
 
 TARGET = SITES[1]
@@ -42,6 +43,16 @@ def test_the_worst_case_of_a_hot_target() -> None:
         "confirm-dns": 5.0,
         "ttl": 60.0,
     }
+
+
+def test_votes_from_elsewhere_and_slow_dns_hosts_take_their_time() -> None:
+    vantages = tuple(Vantage(name=name, provider=name) for name in ("home", "paris"))
+    several = replace(SERVICE, vantages=vantages, vantage="home", need=2)
+    assert found(several)["vote-age"] == AGENT_S
+    assert found(several)["timeout"] == found(SERVICE)["timeout"]
+    slow = {t.term: t.seconds for t in terms(SERVICE, TARGET, propagation_s=120.0)}
+    assert slow["propagation"] == 120.0
+    assert "propagation" not in found(SERVICE)
 
 
 def test_rounds_within_one_check_are_the_cadence() -> None:
