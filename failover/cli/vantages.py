@@ -13,13 +13,15 @@ from failover.cli.output import Output, emit, emit_json, progress, table
 from failover.cli.wiring import config_of, context_of, reachable_control
 from failover.cli.wiring_vantages import serving, tls_of
 from failover.config.model import Config
-from failover.config.units import host_port
+from failover.config.units import listen_at
 from failover.core.health import isolated
 from failover.core.model import Ballot, Outcome
+from failover.engine.context import Context
 from failover.engine.observe import look_again, targets_of
 from failover.errors import StateMissing, UsageError
 
 DONE, FAILED = 0, 1
+PORT = 8443
 
 
 def serve(
@@ -68,8 +70,7 @@ def _with_controls(config: Config) -> Config:
 
 def _address(listen: str) -> tuple[str, int]:
     try:
-        host, _, port = host_port(listen, 8443).rpartition(":")
-        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+        return listen_at(listen, PORT)
     except ValueError as error:
         raise UsageError("serve at", listen, f"not ADDRESS:PORT: {error}") from error
 
@@ -105,7 +106,7 @@ def ask(config: Path | None, names: list[str], output: Output) -> int:
     if unknown or not found.agents:
         cause = "the config has no such vantage" if unknown else "the config has no vantage with an `agent`"
         raise UsageError("ask vantage", ", ".join(unknown), cause, f"known are: {', '.join(found.agents) or 'none'}")
-    context = context_of(found)
+    context = _asking_only(context_of(found), names)
     try:
         state = context.store.load()
     except StateMissing:
@@ -113,12 +114,18 @@ def ask(config: Path | None, names: list[str], output: Output) -> int:
 
         state = State(service=found.service.name)
     ballots = look_again(context, targets_of(context, state, context.service.sites)).ballots
-    ballots = tuple(b for b in ballots if not names or b.vantage in names)
     if output is Output.JSON:
         emit_json({"service": found.service.name, "vantages": [_document(ballot) for ballot in ballots]})
     else:
         emit(table(["VANTAGE", "CONTROLS", "SITE", "ADDRESS", "CHECK", "SEES"], [r for b in ballots for r in _rows(b)]))
     return FAILED if any(ballot.problem for ballot in ballots) else DONE
+
+
+def _asking_only(context: Context, names: list[str]) -> Context:
+    """Whoever is not named is not asked: one that hangs would be waited for. No names: all are."""
+    service = context.service
+    wanted = tuple(v for v in service.vantages if not names or v.name in (*names, service.vantage))
+    return replace(context, service=replace(service, vantages=wanted))
 
 
 def _document(ballot: Ballot) -> dict[str, object]:

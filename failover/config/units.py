@@ -148,6 +148,16 @@ def host_port(value: str, default_port: int | None = None) -> str:
     return joined(address(match[1] or match[2]), port(match[3]))
 
 
+def listen_at(value: str, default_port: int) -> tuple[str, int]:
+    """Where a server listens. `0.0.0.0` and `::`, at which nobody can be asked, are all addresses of this machine."""
+    match = _HOST_PORT.fullmatch(value.strip())
+    host, number = (match[1] or match[2], port(match[3])) if match else (value.strip().strip("[]"), default_port)
+    try:
+        return str(ipaddress.ip_address(host)), number
+    except ValueError:
+        raise ValueError("must be a literal IP address, such as 192.0.2.10") from None
+
+
 def joined(ip: str, number: int) -> str:
     return f"[{ip}]:{number}" if ":" in ip else f"{ip}:{number}"
 
