@@ -19,7 +19,7 @@ from types import FrameType
 from failover.cli.options import Log
 from failover.cli.output import progress
 from failover.cli.showing import budget_of, world_of
-from failover.cli.watching import text_of, verdicts_of
+from failover.cli.watching import demand_pace, text_of, verdicts_of
 from failover.cli.wiring import (
     config_of,
     context_of,
@@ -95,7 +95,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self._wake, self._stopping, self._reload = threading.Event(), False, False
-        self._said = ""
+        self._said, self._unwritten = "", ""
         self._manager = supervisor()
         self._use(config_of(self.option))
         self.world = world_of(store_of(self.config))  # a state that cannot be used is said at once, not in every round
@@ -118,8 +118,8 @@ class Daemon:
     # -------------------------------------------------------------------------------- the loop
 
     def run(self) -> int:
-        if self.interval_s <= 0:
-            raise UsageError("watch", f"--every {self.interval_s:g}", "it must be longer than 0")
+        if self.wish.every_s is not None:
+            demand_pace("watch", self.wish.every_s)
         handlers = {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop, signal.SIGHUP: self._on_reload}
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         self.say("started", f"watching {self.config.service.name} every {self.interval_s:g} s")
@@ -163,9 +163,9 @@ class Daemon:
                 report = tick(self.context, term=term)
             self.world = report.world
             text = text_of(report)
-            code, result = (1, "failed") if report.failed else (DONE, "ok")
             self._log_round(text, report)
-            self._write_textfile()
+            written = self._write_textfile()
+            code, result = (1, "failed") if report.failed or not written else (DONE, "ok")
         except LockedError as error:
             text, result = f"skipped: {error}", "skipped"
             self._log("skipped", "info", text)
@@ -176,9 +176,18 @@ class Daemon:
         self._switch.ended(code)
         return text
 
-    def _write_textfile(self) -> None:
-        if self.wish.textfile is not None:
+    def _write_textfile(self) -> bool:
+        """False when there is a file for the metrics and it cannot be written, which is said once."""
+        if self.wish.textfile is None:
+            return True
+        try:
             write_metrics(self.wish.textfile, self.config, self.measures())
+            self._unwritten = ""
+        except FailoverError as error:
+            if str(error) != self._unwritten:
+                self._write("failed", "error", f"failed: {error}", {})
+            self._unwritten = str(error)
+        return not self._unwritten
 
     # -------------------------------------------------------------------------------- signals
 

@@ -21,6 +21,7 @@ from failover.engine.tick import TickReport, tick
 from failover.errors import ConfigError, FailoverError, LockedError, UsageError
 
 DONE, FAILED = 0, 1
+DAY_S = 86400.0
 BURST = "burst"
 """The lease of a check of several rounds: two of them never run side by side, while an operator's command can go in
 between two rounds."""
@@ -70,12 +71,11 @@ def _check(config: Config, wish: Wish) -> int:
 
 def _rounds_said(config: Config, context: Context, wish: Wish, begun: Callable[[], None]) -> int:
     """Print what each round came to, where it differs from the one before. Returns the exit code of all of them."""
-    said, failed, last = "", False, None
+    said, failed, last, made = "", False, None, 0
+    unwritten: FailoverError | None = None
     for report in _burst(context, wish, begun):
-        last, failed = report, failed or report.failed
-        if wish.textfile is not None:
-            world = replace(report.world, now=instant())
-            write_metrics(wish.textfile, config, measures(config.service, world, budget_of(config, world)))
+        last, failed, made = report, failed or report.failed, made + 1
+        unwritten = _unwritten(config, wish, report)
         text = text_of(report)
         if wish.output is Output.TABLE and wish.format is None and not wish.quiet and text != said:
             emit(text)
@@ -84,7 +84,25 @@ def _rounds_said(config: Config, context: Context, wish: Wish, begun: Callable[[
         emit_json(_document(context, last))
     if failed and wish.quiet:
         progress(said)
+    if wish.rounds is not None and made < wish.rounds and wish.format is None and not wish.quiet:
+        progress(
+            f"failover: {made} of {wish.rounds} rounds were made: the others no longer fitted before the next check"
+        )
+    if unwritten is not None:
+        raise unwritten
     return FAILED if failed else DONE
+
+
+def _unwritten(config: Config, wish: Wish, report: TickReport) -> FailoverError | None:
+    """Write the metrics. What is wrong with their file is told when all rounds are made: it must not stop one."""
+    if wish.textfile is None:
+        return None
+    world = replace(report.world, now=instant())
+    try:
+        write_metrics(wish.textfile, config, measures(config.service, world, budget_of(config, world)))
+    except FailoverError as error:
+        return error
+    return None
 
 
 # ------------------------------------------------------------------------------------ rounds
@@ -102,7 +120,8 @@ def _burst(context: Context, wish: Wish, begun: Callable[[], None]) -> Iterator[
         return
     with leased(context, BURST):
         yield _round(context, started, begun)
-        last_s = max(0.0, rounds * every_s - observe_s(context.service))
+        next_s = max(rounds * every_s, context.service.every_s)
+        last_s = max(0.0, next_s - observe_s(context.service))
         while (due_s := _next_due_s(context, started, every_s)) <= min((rounds - 1) * every_s, last_s):
             context.runtime.sleep(started.plus(due_s).since(context.runtime.now()))
             try:
@@ -114,9 +133,15 @@ def _burst(context: Context, wish: Wish, begun: Callable[[], None]) -> Iterator[
 def _pace(context: Context, wish: Wish) -> tuple[int, float]:
     service = context.service
     rounds, every_s = wish.rounds or service.rounds, wish.every_s
-    if every_s is not None and every_s <= 0:
-        raise UsageError("check", f"--every {every_s:g}", "it must be longer than 0")
+    if every_s is not None:
+        demand_pace("check", every_s)
     return rounds, every_s if every_s is not None else service.every_s / rounds
+
+
+def demand_pace(command: str, every_s: float) -> None:
+    """Raises UsageError for seconds between rounds that make no sense."""
+    if not 0 < every_s <= DAY_S:
+        raise UsageError(command, f"--every {every_s:g}", "it must be longer than 0, and a day at most")
 
 
 def _next_due_s(context: Context, started: Instant, every_s: float) -> float:

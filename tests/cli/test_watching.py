@@ -107,7 +107,28 @@ def test_a_quiet_check_says_only_what_failed(here: Path) -> None:
     assert "failover: " in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--every", "0"], ["--rounds", "0"], ["--rounds", "2", "--every", "-1"]])
+def test_a_burst_by_hand_has_the_time_until_the_next_check(here: Path) -> None:
+    """The rounds are over at once, but how long the last one may take would not fit into three times five seconds."""
+    config = here / "failover.yaml"
+    pace = "every: 2m, call_timeout: 30s"
+    config.write_text(config.read_text().replace("every: 1s, rounds: 4, call_timeout: 200ms", pace))
+    done = ran(here, "check", "--rounds", "3", "--every", "5")
+    assert done.returncode == 0, done.stderr
+    assert 1 <= len(rounds(here)) <= 2
+
+
+def test_rounds_that_do_not_fit_are_told(here: Path) -> None:
+    config = here / "failover.yaml"
+    config.write_text(config.read_text().replace("call_timeout: 200ms", "call_timeout: 1h"))
+    done = ran(here, "check", "--rounds", "3", "--every", "1")
+    assert (done.returncode, "1 of 3 rounds were made" in done.stderr) == (0, True)
+    assert ran(here, "check", "--rounds", "3", "--every", "1", "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--every", "0"], ["--rounds", "0"], ["--rounds", "2", "--every", "-1"], ["--every", "nan"], ["--every", "1e9"]],
+)
 def test_a_pace_that_makes_no_sense(here: Path, words: list[str]) -> None:
     assert ran(here, "check", *words).returncode == 64
 
@@ -135,6 +156,13 @@ def test_a_plug_in_is_unknown_when_it_cannot_tell(here: Path) -> None:
         assert (done.returncode, done.stderr) == (3, "")
         assert done.stdout.startswith("FAILOVER UNKNOWN - read config failover.yaml: ")
         assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_textfile_that_cannot_be_written_stops_no_round(here: Path) -> None:
+    """Metrics are for looking at: without them, sites must be watched as before."""
+    done = ran(here, "check", "--rounds", "3", "--every", "5", "--textfile", str(here / "nowhere" / "failover.prom"))
+    assert (done.returncode, "write metrics" in done.stderr, "aurora" in done.stdout) == (1, True, True)
+    assert len(rounds(here)) >= 1
 
 
 def test_a_textfile_holds_the_last_round(here: Path) -> None:
