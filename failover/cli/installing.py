@@ -4,6 +4,7 @@ import math
 import os
 import pwd
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ def _when(service: Service) -> str:
 
 def _crontab(config: Config, text: str, wish: InstallWish) -> int:
     """This user's crontab with our block in it, and everything else as it was."""
-    before = _crontab_now()
+    before = _crontab_now() if shutil.which("crontab") or not wish.dry_run else ""
     begin, end = f"# BEGIN failover {config.service.name}\n", f"# END failover {config.service.name}\n"
     kept = _without_block(before, begin, end)
     after = kept if wish.remove else f"{kept}{begin}{text}{end}"
@@ -142,7 +143,14 @@ def install_systemd(option: Path | None, wish: InstallWish, *, watch: bool) -> i
         _systemctl(wish, ["daemon-reload"])
     if not wish.dry_run and not wish.remove:
         _systemctl(wish, ["enable", "--now", *started])
+        other = f"{name}-check.timer" if watch else f"{name}-watch.service"
+        if _below(wish.root, base / other).exists():
+            progress(f"failover: {other} is there too, and looks as well\n  next: {_ends(wish, other)}")
     return code
+
+
+def _ends(wish: InstallWish, unit: str) -> str:
+    return shlex.join(["systemctl", *([] if wish.for_system else ["--user"]), "disable", "--now", unit])
 
 
 def _user_units() -> Path:

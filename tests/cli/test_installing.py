@@ -140,6 +140,8 @@ def test_no_cron_here(here: Path, tmp_path: Path) -> None:
     done = ran(here, "install", "cron", "--user", env={"PATH": str(tmp_path)})
     assert done.returncode == 1
     assert "is it installed?" in done.stderr
+    shown = ran(here, "install", "cron", "--user", "--dry-run", env={"PATH": str(tmp_path)})
+    assert (shown.returncode, "check --quiet" in shown.stdout) == (0, True)
 
 
 # ------------------------------------------------------------------------------------ systemd
@@ -163,6 +165,7 @@ def test_units_are_what_systemd_takes_for_good(here: Path, scope: str) -> None:
         done = ran(here, "install", "systemd", scope, "--root", "root", *words, env={"XDG_CONFIG_HOME": "/conf"})
         assert done.returncode == 0, done.stderr
         assert "enable --now failover-shop-" in done.stderr
+        assert ("disable --now failover-shop-check.timer" in done.stderr) == bool(words), "one of them is enough"
     folder = here / "root" / ("etc/systemd/system" if scope == "--system" else "conf/systemd/user")
     units = sorted(folder.iterdir())
     assert [unit.name for unit in units] == [
