@@ -5,6 +5,7 @@ services; so whoever has no key gets nothing from it, and whoever has one gets n
 """
 
 import contextlib
+import re
 import socket
 import socketserver
 import ssl
@@ -23,6 +24,7 @@ from failover.probes import ballots
 from failover.probes.remote import LOOK
 
 HEALTH = "/healthz"
+_SITE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 BODY_BYTES_MAX = 4 * 1024 * 1024
 CONNECTIONS_MAX = 32
 LIFE_S = 60.0
@@ -81,6 +83,8 @@ class VantageAgent:
             raise Refused(400, f"this is vantage {self._vantage} of {self._service.name}")
         if not question.deadline_s > 0 or len(question.targets) > ballots.TARGETS_MAX:
             raise Refused(400, "a question needs a deadline, and not too many targets")
+        if not all(_SITE.fullmatch(asked.site) for asked in question.targets):
+            raise Refused(400, "a site has no such name")  # plug-ins get it as an argument
         return question
 
     def _target(self, asked: ballots.Asked) -> Target | None:

@@ -156,6 +156,12 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(place: Place, tmp_path
         remote(url).look([place.good], DEADLINE_S)
 
 
+@pytest.mark.parametrize("site", ["--timeout=3600", "../etc", "", "a b", "a\n"])
+def test_a_site_is_a_name_and_nothing_that_a_plug_in_would_take_for_an_option(place: Place, site: str) -> None:
+    with served(place) as url, pytest.raises(Rejected, match="no such name"):
+        remote(url).look([replace(place.good, site=site)], DEADLINE_S)
+
+
 def test_what_is_no_question_gets_no_answer(place: Place) -> None:
     with served(place) as url:
         connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
