@@ -77,6 +77,8 @@ class LibcloudCloud(WithDepot):
         self._guard = threading.Lock()
         self._made: set[str] = set()
         """The ids of servers that were created here, until lists show them."""
+        self._ending: set[str] = set()
+        """The ids of servers that were destroyed here, while lists still show them."""
         self._unknown: dict[str, float] = {}
         """By name when a creation ended without an answer, on the monotonic clock."""
 
@@ -155,6 +157,7 @@ class LibcloudCloud(WithDepot):
                     )
                 if found.state is not None:
                     self._patiently(api, lambda: self._dialect.delete(api, node.id))
+                self._ending.add(node.id)
             except NotFound:
                 pass
             self._made.discard(node.id)
@@ -173,6 +176,8 @@ class LibcloudCloud(WithDepot):
             self._depot.withdraw_all()
         place = Place(service=service, site=site)
         with self._lock(place.mark), self._asking("clear", f"{place.mark} at {self.name}") as api:
+            while self._ending and self._ending & {machine.id for machine in self._machines(api)}:
+                api.deadline.wait(self._poll_s, api.operation, api.object)
             self._patiently(api, lambda: self._dialect.clear(api, place))
 
     # ------------------------------------------------------------------------------------------ finding and creating
@@ -198,6 +203,7 @@ class LibcloudCloud(WithDepot):
         """The whole list, and what was created here before the provider's lists show it."""
         listed = list(self._dialect.machines(api))
         self._made -= {machine.id for machine in listed}
+        self._ending &= {machine.id for machine in listed}
         for id in tuple(self._made):
             try:
                 listed.append(self._dialect.machine(api, id))

@@ -38,6 +38,8 @@ _PER_PAGE = 200
 _TEXT_MAX = 255
 """The most that the API gives."""
 _STATES = {"new": NodeState.PENDING, "active": NodeState.RUNNING}
+_SHARED_LABELS = ("failover-group", "failover-ordinal", "failover-spec")
+"""Those that nodes of several places may have in common."""
 _EVERYWHERE = {"addresses": [ANYWHERE_V4, ANYWHERE_V6]}
 
 T = TypeVar("T")
@@ -104,6 +106,15 @@ class _Pages(msgspec.Struct):
 
 class _Meta(msgspec.Struct):
     total: int
+
+
+class _Resources(msgspec.Struct):
+    count: int
+
+
+class _Tag(msgspec.Struct):
+    name: str
+    resources: _Resources
 
 
 class _State(msgspec.Struct):
@@ -249,7 +260,8 @@ class DigitalOcean:
         found = _firewall(api, place)
         if found is not None:
             gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{found.id}"))
-        gone(api, Ask(name="tags.delete", method="DELETE", path=f"/v2/tags/{quote(place.mark, safe='')}"))
+        for name in (place.mark, *_unused(api, place)):
+            gone(api, Ask(name="tags.delete", method="DELETE", path=f"/v2/tags/{quote(name, safe='')}"))
 
 
 def _machine(droplet: _Droplet) -> Machine:
@@ -277,6 +289,15 @@ def _listed(api: Api, name: str, path: str, key: str, kind: type[T], **query: st
         return Page(items(api, document, key, kind), total, str(int(number) + 1) if more else None)
 
     return whole(api, read)
+
+
+def _unused(api: Api, place: Place) -> list[str]:
+    """The labels of nodes that are gone: a tag outlives what carried it. One that anything still carries stays."""
+    firewalls = _listed(api, "firewalls.list", "/v2/firewalls", "firewalls", _Firewall)
+    followed = {tag for firewall in firewalls for tag in firewall.tags or ()}
+    tags = _listed(api, "tags.list", "/v2/tags", "tags", _Tag)
+    free = [tag.name for tag in tags if tag.resources.count == 0 and tag.name not in followed]
+    return [name for name in free if name.partition(":")[0] in _SHARED_LABELS or name in tags_of(place.labels)]
 
 
 def _state(content: bytes) -> tuple[str, str]:

@@ -124,6 +124,29 @@ def test_a_firewall_follows_the_tag_and_is_changed_in_place(standin: DigitalOcea
     assert "failover-nodes:guestbook:aurora" not in standin.tags
 
 
+@pytest.mark.parametrize("gone", [0, 4])
+def test_tags_that_nothing_carries_any_more_are_cleared(standin: DigitalOcean, cloud: LibcloudCloud, gone: int) -> None:
+    """A tag is an object of the account: it stays when its droplets go, one more with each release."""
+    standin.pace = Pace(addressed=0, running=0, gone=gone)
+    standin.tags |= {"production", "failover", "failover-site:elsewhere", "failover-spec:followed"}
+    cloud.firewall(SERVICE, SITE, (8080,))
+    node, other = cloud.ensure(wish()), cloud.ensure(replace(wish(1), site="boreas", name="guestbook-boreas-web-1"))
+    (firewall,) = standin.firewalls.values()
+    standin.firewalls["theirs"] = replace(
+        firewall, id="theirs", rules={**firewall.rules, "name": "theirs", "tags": ["failover-spec:followed"]}
+    )
+    kept = set(standin.droplets[int(other.id)].tags)
+    cloud.destroy(node)
+    cloud.clear(SERVICE, SITE)
+    foreign = {"production", "failover", "failover-site:elsewhere", "failover-spec:followed"}
+    assert standin.tags == kept | foreign
+    assert set(standin.droplets[int(other.id)].tags) == kept
+    cloud.destroy(other)
+    cloud.clear(SERVICE, "boreas")
+    assert standin.tags == foreign
+    assert standin.undeclared == set()
+
+
 def test_a_firewall_of_somebody_else_is_left_alone(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
     cloud.firewall(SERVICE, SITE, (8080,))
     (firewall,) = standin.firewalls.values()

@@ -154,9 +154,10 @@ class DropletsPart(AccountPart):
         droplet.deleted = self.ticks
 
     def _listed(self, droplet: Droplet) -> bool:
-        if droplet.deleted is not None and self.ticks >= droplet.deleted + self.pace.gone:
-            return False
-        return self.ticks >= droplet.made + self.pace.listed
+        return not self._gone(droplet) and self.ticks >= droplet.made + self.pace.listed
+
+    def _gone(self, droplet: Droplet) -> bool:
+        return droplet.deleted is not None and self.ticks >= droplet.deleted + self.pace.gone
 
     def _status(self, droplet: Droplet) -> str:
         if self.ticks < droplet.made + self.pace.running:

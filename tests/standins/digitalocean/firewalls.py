@@ -86,7 +86,7 @@ class FirewallsPart(DropletsPart):
         return [self._droplet(one["resource_id"]) for one in resources if one["resource_type"] == "droplet"]
 
     def _tag(self, name: str) -> dict[str, Any]:
-        count = sum(name in droplet.tags for droplet in self.droplets.values())
+        count = sum(name in droplet.tags for droplet in self.droplets.values() if not self._gone(droplet))
         none = {"count": 0}
         return {
             "name": name,
