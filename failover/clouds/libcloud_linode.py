@@ -105,10 +105,17 @@ class _Rules(msgspec.Struct):
     inbound_policy: str
 
 
+class _Entity(msgspec.Struct):
+    id: int | None
+    type: str
+
+
 class _Firewall(msgspec.Struct):
     id: int
     tags: list[str]
     rules: _Rules
+    entities: list[_Entity] = []
+    """What it stands before, of the types `linode` and `nodebalancer` among others."""
 
 
 class _Notification(msgspec.Struct):
@@ -254,7 +261,7 @@ class Linode:
     # ------------------------------------------------------------------------------------------ firewall
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
-        """A firewall that `create` gives to the place's Linodes."""
+        """A firewall that `create` gives to the place's Linodes; those that stand without any get it here."""
         found = next(iter(_firewalls(api, place)), None)
         texts = [",".join(map(str, some)) for some in _some(sorted(set(ports)), _PORTS_MAX)]
         rules = {
@@ -265,10 +272,23 @@ class Linode:
         }
         if found is None:
             body = {"label": _label(place), "tags": tags_of(place.labels), "rules": rules}
-            api.sent(Ask(name="firewalls.create", method="POST", path="/v4/networking/firewalls", body=body))
+            ask = Ask(name="firewalls.create", method="POST", path="/v4/networking/firewalls", body=body)
+            found = api.once(ask, _Firewall)
         elif found.rules.inbound_policy != "DROP" or [r.ports for r in found.rules.inbound] != texts:
             path = f"/v4/networking/firewalls/{found.id}/rules"
             api.done(Ask(name="firewalls.rules", method="PUT", path=path, body=rules))
+        self._cover(api, place, found)
+
+    def _cover(self, api: Api, place: Place, firewall: _Firewall) -> None:
+        """Each Linode is assigned by its id. One that has another firewall already keeps it: somebody chose that."""
+        behind = {str(entity.id) for entity in firewall.entities if entity.type == "linode"}
+        for machine in self.machines(api):
+            if machine.id in behind or machine.state is None or not place.labels.items() <= machine.labels.items():
+                continue
+            if not _listed(api, "instances.firewalls", f"/v4/linode/instances/{machine.id}/firewalls", _Firewall):
+                path = f"/v4/networking/firewalls/{firewall.id}/devices"
+                body = {"id": int(machine.id), "type": "linode"}
+                api.sent(Ask(name="firewalls.device", method="POST", path=path, body=body))
 
     def clear(self, api: Api, place: Place) -> None:
         for found in _firewalls(api, place):

@@ -51,6 +51,7 @@ class _Instance(msgspec.Struct):
     v6_main_ip: str
     date_created: str
     tags: list[str]
+    firewall_group_id: str = ""
 
 
 class _One(msgspec.Struct):
@@ -208,7 +209,10 @@ class Vultr:
     # ------------------------------------------------------------------------------------------ firewall
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
-        """A group that `create` gives to the place's instances. New rules come before old ones go."""
+        """A group that `create` gives to the place's instances. New rules come before old ones go.
+
+        Instances that stand without any group get it last. One that has another keeps it: somebody chose that.
+        """
         groups = _groups(api, place)
         group = groups[0] if groups else _new_group(api, place)
         path = f"/v2/firewalls/{group.id}/rules"
@@ -220,6 +224,10 @@ class Vultr:
             api.sent(Ask(name="firewalls.rule", method="POST", path=path, body=body))
         for key in found.keys() - wanted:
             gone(api, Ask(name="firewalls.rule", method="DELETE", path=f"{path}/{found[key].id}"))
+        for instance in _listed(api, "instances.list", "/v2/instances", "instances", _Instance):
+            if not instance.firewall_group_id and place.labels.items() <= labels_of(instance.tags).items():
+                path, body = f"/v2/instances/{instance.id}", {"firewall_group_id": group.id}
+                api.done(Ask(name="instances.update", method="PATCH", path=path, body=body))
 
     def clear(self, api: Api, place: Place) -> None:
         for group in _groups(api, place):

@@ -153,8 +153,10 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
         return SiteResult(site=plan.site, problem=plan.problem)
     done: list[str] = []
     try:
-        if any(action.spec is not None for action in plan.actions):
-            open_ports(mirror.context, plan.site)
+        if plan.wanted:
+            open_ports(
+                mirror.context, plan.site
+            )  # also around nodes that are as wanted: it may have been changed by hand
         _starts(mirror, plan, done)
         _replacements(mirror, plan, done)
         _endings(mirror, plan, done)

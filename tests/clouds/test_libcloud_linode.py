@@ -15,6 +15,7 @@ from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Ope
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
 from tests.standins.base import Pace
 from tests.standins.linode import LinodeStandIn
+from tests.standins.linode.firewalls import Firewall
 
 TOKEN = "linode-standin"
 REGION = "eu-central"
@@ -103,6 +104,21 @@ def test_a_linode_carries_user_data_tags_and_the_firewall(standin: LinodeStandIn
     assert node.addresses == (linode.v4, linode.v6)
     (created,) = [call.document for call in standin.requests if call.method == "POST" and "instances" in call.path]
     assert len(created["root_pass"]) > 50
+
+
+def test_a_linode_without_a_firewall_gets_the_new_one(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    """It stood there before, or somebody deleted the firewall: without one every port is open."""
+    first, second = cloud.ensure(wish()), cloud.ensure(wish(1))
+    cloud.ensure(replace(wish(2), site="boreas", name="guestbook-boreas-web-2"))
+    theirs = standin.linodes[int(second.id)]
+    rules = {"inbound": [], "inbound_policy": "DROP", "outbound": [], "outbound_policy": "ACCEPT"}
+    standin.firewalls[7] = Firewall(id=7, label="theirs", made=0, rules=rules, tags=[], devices={8: theirs.id})
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (ours,) = [firewall for firewall in standin.firewalls.values() if firewall.id != 7]
+    assert list(ours.devices.values()) == [int(first.id)]
+    changes = standin.count("^(POST|PUT) ")
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert standin.count("^(POST|PUT) ") == changes
 
 
 def test_private_addresses_are_not_shown(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:

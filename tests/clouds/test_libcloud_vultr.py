@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -153,6 +154,20 @@ def test_a_firewall_is_changed_rule_by_rule(standin: Vultr, cloud: LibcloudCloud
     assert standin.count("^(POST|PUT|DELETE) ") == changes
     cloud.clear(SERVICE, SITE)
     assert not standin.groups
+
+
+def test_an_instance_without_a_firewall_gets_the_new_one(standin: Vultr, cloud: LibcloudCloud) -> None:
+    """It stood there before, or somebody deleted the group: without one every port is open."""
+    first, second = cloud.ensure(wish()), cloud.ensure(wish(1))
+    other = cloud.ensure(replace(wish(2), site="boreas", name="guestbook-boreas-web-2"))
+    standin.instances[second.id].firewall = "theirs"
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (group,) = standin.groups.values()
+    found = [standin.instances[node.id].firewall for node in (first, second, other)]
+    assert found == [group.id, "theirs", ""]
+    changes = standin.count("^(POST|PUT|PATCH|DELETE) ")
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert standin.count("^(POST|PUT|PATCH|DELETE) ") == changes
 
 
 def test_our_new_address_is_no_closed_account(standin: Vultr, cloud: LibcloudCloud) -> None:

@@ -77,7 +77,7 @@ KINDS = (
         standin=DigitalOcean,
         creating="^POST /v2/droplets$",
         destroying="^DELETE /v2/droplets/",
-        walls=lambda standin: len(standin.firewalls),
+        walls=lambda standin: len(standin.firewalls) + len(standin.tags),
     ),
     Kind(
         name="linode",

@@ -126,6 +126,16 @@ def test_ports_are_opened_before_the_first_node_and_closed_after_the_last() -> N
     assert all(cloud.open_ports == {} for cloud in found.outside.clouds.values())
 
 
+def test_a_firewall_that_was_changed_by_hand_is_put_right_although_all_nodes_are_as_wanted() -> None:
+    found = elsewhere(play())
+    found.apply()
+    before = {name: dict(cloud.open_ports) for name, cloud in found.outside.clouds.items()}
+    found.outside.clouds["aurora"].open_ports.clear()
+    found.outside.clouds["boreas"].open_ports["guestbook", "boreas"] = frozenset({1, 22})
+    assert not found.apply().changed
+    assert {name: cloud.open_ports for name, cloud in found.outside.clouds.items()} == before
+
+
 def test_where_keys_are_given_ssh_is_open() -> None:
     service = guestbook()
     groups = tuple(replace(g, ssh_keys=(KEY,)) for g in service.groups)
