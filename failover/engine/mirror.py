@@ -153,10 +153,9 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
         return SiteResult(site=plan.site, problem=plan.problem)
     done: list[str] = []
     try:
-        if plan.wanted:
-            open_ports(
-                mirror.context, plan.site
-            )  # also around nodes that are as wanted: it may have been changed by hand
+        if plan.wanted:  # also around nodes that are as wanted: somebody may have changed it
+            mirror.intend(plan.site, "firewall")
+            open_ports(mirror.context, plan.site)
         _starts(mirror, plan, done)
         _replacements(mirror, plan, done)
         _endings(mirror, plan, done)

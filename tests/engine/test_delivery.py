@@ -132,7 +132,10 @@ def test_a_firewall_that_was_changed_by_hand_is_put_right_although_all_nodes_are
     before = {name: dict(cloud.open_ports) for name, cloud in found.outside.clouds.items()}
     found.outside.clouds["aurora"].open_ports.clear()
     found.outside.clouds["boreas"].open_ports["guestbook", "boreas"] = frozenset({1, 22})
+    noted = len(found.context.store.events(10_000))
     assert not found.apply().changed
+    notes = [(e.step, e.reason.strip()) for e in found.context.store.events(10_000)[noted:]]
+    assert {(f"mirror {name}", "firewall") for name in before} <= set(notes), "S18"
     assert {name: cloud.open_ports for name, cloud in found.outside.clouds.items()} == before
 
 
