@@ -96,7 +96,7 @@ def terms(
     ttl_s: int = 0,
     propagation_s: float = 0.0,
 ) -> tuple[Term, ...]:
-    """The worst case of a cutover to `target` after the account was closed.
+    """The worst case of a cutover to `target` after the account was closed, or after a site without one went down.
 
     `intervals_s`: between the newest rounds, where they are known (`State.intervals_s`). `ttl_s`: the longest that
     a DNS host holds, where that is known. `propagation_s`: the longest that a host takes until all of its servers
@@ -106,7 +106,7 @@ def terms(
     cadence = total_s(rounds)
     probe = max((c.timeout_s for c in service.checks), default=service.call_s)
     fall = max((c.fall for c in service.checks), default=1)
-    confirm = service.policy.account_closed.confirm_s
+    confirm, stands = _confirm(service, target)
     scale = 0.0 if target.given or target.standby is Standby.HOT else service.node_deadline_s
     found = (
         *rounds,
@@ -114,7 +114,7 @@ def terms(
         Term(term="fall", seconds=(fall - 1) * cadence, why=f"{fall} bad rounds in a row make DOWN"),
         Term(term="timeout", seconds=probe_s(service), why="the last of these rounds waits for its slowest answer"),
         Term(term="vote-age", seconds=AGENT_S if service.others else 0.0, why="votes are on their way so long"),
-        Term(term="confirm", seconds=confirm, why="the window in which the verdict must stand"),
+        Term(term="confirm", seconds=confirm, why=stands),
         Term(term="grain", seconds=cadence if confirm else 0.0, why="the window ends between two rounds"),
         Term(term="reconfirm", seconds=observe_s(service), why="one fresh round before anything is touched"),
         Term(term="hooks", seconds=hooks_s, why="before-hooks may take so long"),
@@ -126,6 +126,14 @@ def terms(
         Term(term="ttl", seconds=float(ttl_s or quiet_ttl_s(service)), why="resolvers may keep the old answer so long"),
     )
     return tuple(t for t in found if t.seconds > 0)
+
+
+def _confirm(service: Service, target: Site) -> tuple[float, str]:
+    """The window that counts, and what it is. Of given sites nobody can say that their account is closed."""
+    policy = service.policy
+    if all(site.given for site in service.sites if site.name != target.name):
+        return policy.unexplained_down.confirm_s, "the window in which DOWN_UNEXPLAINED must stand"
+    return policy.account_closed.confirm_s, "the window in which ACCOUNT_CLOSED must stand"
 
 
 def _between_rounds(service: Service, observed_s: float | None) -> tuple[Term, ...]:

@@ -45,6 +45,14 @@ def test_the_worst_case_of_a_hot_target() -> None:
     }
 
 
+def test_sites_without_an_account_wait_for_their_own_window() -> None:
+    reaction = Reaction(action=Action.CUTOVER, confirm_s=300.0)
+    patient = policy(unexplained_down=reaction)
+    assert found(patient)["confirm"] == 60.0
+    given_ones = tuple(replace(site, addresses={"web": ("192.0.2.1",)}) for site in patient.sites)
+    assert found(replace(patient, sites=given_ones), given_ones[1])["confirm"] == 300.0
+
+
 def test_votes_from_elsewhere_and_slow_dns_hosts_take_their_time() -> None:
     vantages = tuple(Vantage(name=name, provider=name) for name in ("home", "paris"))
     several = replace(SERVICE, vantages=vantages, vantage="home", need=2)
