@@ -191,6 +191,8 @@ class State:
     """By site: the nodes that `apply` proved. A hot cutover needs nothing else."""
     resolved: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     """By site, by group: the addresses that its targets' names had when they were last resolved."""
+    ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By site: the ports that its nodes serve at, also those that a roll-out has not replaced yet."""
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By site: digests of the releases that we put into its depot."""
     health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)

@@ -14,7 +14,17 @@ from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import TICK, Context, leased
 from failover.engine.delivery import check as check_delivery
-from failover.engine.nodes import CREATE_S, clear, destroy, ensure, failing, list_nodes, open_ports, wait_serving
+from failover.engine.nodes import (
+    CREATE_S,
+    clear,
+    destroy,
+    ensure,
+    failing,
+    list_nodes,
+    open_ports,
+    wait_serving,
+    wanted_ports,
+)
 from failover.engine.publication import refresh
 from failover.errors import AdapterError, Conflict, FailoverError
 from failover.ports import Call, Done
@@ -154,16 +164,36 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
     done: list[str] = []
     try:
         if plan.wanted:  # also around nodes that are as wanted: somebody may have changed it
-            mirror.intend(plan.site, "firewall")
-            open_ports(mirror.context, plan.site)
+            _open(mirror, plan.site)
         _starts(mirror, plan, done)
         _replacements(mirror, plan, done)
         _endings(mirror, plan, done)
+        if plan.wanted:
+            _close(mirror, plan.site)
     except FailoverError as error:
         mirror.report(plan.site, f"failed: {error}")
         return SiteResult(site=plan.site, done=tuple(done), problem=_said(error))
     mirror.report(plan.site, "as wanted" if not done else f"done: {len(done)} changes")
     return SiteResult(site=plan.site, done=tuple(done))
+
+
+def _open(mirror: Mirror, site: str) -> None:
+    """The wanted ports, and those of nodes that are still to be replaced: nothing that serves is shut off."""
+    before = mirror.context.store.load().ports.get(site, ())
+    ports = tuple(sorted(wanted_ports(mirror.context.service).union(before)))
+    if ports != before:
+        mirror.update(lambda state: replace(state, ports={**state.ports, site: ports}))
+    mirror.intend(site, "firewall")
+    open_ports(mirror.context, site, besides=before)
+
+
+def _close(mirror: Mirror, site: str) -> None:
+    """Ports that no node serves at any more."""
+    wanted = tuple(sorted(wanted_ports(mirror.context.service)))
+    if mirror.context.store.load().ports.get(site, ()) != wanted:
+        mirror.intend(site, "firewall", "closes ports that are not wanted any more")
+        open_ports(mirror.context, site)
+        mirror.update(lambda state: replace(state, ports={**state.ports, site: wanted}))
 
 
 def _of(plan: SitePlan, *kinds: ActionKind) -> list[SiteAction]:
@@ -329,5 +359,6 @@ def _forget(site: str, state: State) -> State:
         return {k: v for k, v in found.items() if k != site}
 
     archives = {k: v for k, v in state.archives.items() if k != site}
+    ports = {k: v for k, v in state.ports.items() if k != site}
     accepted = {k: v for k, v in state.accepted.items() if k != site}
-    return replace(state, inventory=without(state.inventory), archives=archives, accepted=accepted)
+    return replace(state, inventory=without(state.inventory), archives=archives, ports=ports, accepted=accepted)

@@ -1,12 +1,12 @@
 """Nodes at one site: ensure them, wait until they serve, remove what is too many."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from failover.core.cutover import usable_addresses
 from failover.core.health import reachable
 from failover.core.mirror import chosen_sizes, specs, wanted_count
-from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sample, Site, Target
+from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sample, Service, Site, Target
 from failover.engine.context import Context
 from failover.engine.delivery import delivered
 from failover.engine.outcome import MARGIN_S
@@ -28,16 +28,21 @@ def list_nodes(context: Context, site: str) -> tuple[Node, ...]:
     return tuple(replace(n, addresses=usable_addresses(service, n.group, n.addresses)) for n in found)
 
 
-def open_ports(context: Context, site: str) -> None:
-    """The nodes of the site can be reached at the ports of all groups, and by SSH where keys are given.
+def wanted_ports(service: Service) -> frozenset[int]:
+    """The ports of all groups, and SSH's where keys are given."""
+    ports = {port for group in service.groups for port in group.ports}
+    return frozenset(ports | {SSH_PORT for group in service.groups if group.ssh_keys})
+
+
+def open_ports(context: Context, site: str, *, besides: Iterable[int] = ()) -> None:
+    """The nodes of the site can be reached at the wanted ports; `besides`: at those that older nodes still serve at.
 
     Raises AdapterError.
     """
     compute, service = context.compute[site], context.service
-    ports = {port for group in service.groups for port in group.ports}
-    ports |= {SSH_PORT for group in service.groups if group.ssh_keys}
+    ports = sorted(wanted_ports(service).union(besides))
     context.runtime.call(
-        f"firewall of {site}", lambda: compute.firewall(service.name, site, sorted(ports)), deadline_s=CREATE_S
+        f"firewall of {site}", lambda: compute.firewall(service.name, site, ports), deadline_s=CREATE_S
     )
 
 

@@ -139,6 +139,40 @@ def test_a_firewall_that_was_changed_by_hand_is_put_right_although_all_nodes_are
     assert {name: cloud.open_ports for name, cloud in found.outside.clouds.items()} == before
 
 
+def with_port(found: Play, port: int) -> Play:
+    service = found.context.service
+    groups = tuple(replace(g, ports=(port,)) for g in service.groups)
+    found.context = replace(found.context, service=replace(service, groups=groups))
+    return found
+
+
+def test_another_port_shuts_off_no_node_that_still_serves_at_the_old_one() -> None:
+    found = elsewhere(play())
+    found.apply()
+    cloud = found.outside.clouds["aurora"]
+    meanwhile: list[frozenset[int]] = []
+    cloud.faults = lambda op: meanwhile.append(cloud.open_ports["guestbook", "aurora"]) if op == "destroy" else None
+    with_port(found, 9090).apply()
+    assert meanwhile
+    assert set(meanwhile) == {frozenset({8080, 9090})}
+    assert cloud.open_ports["guestbook", "aurora"] == {9090}
+    assert found.state.ports["aurora"] == (9090,)
+
+
+def test_the_old_port_stays_open_while_a_roll_out_has_not_come_to_its_end() -> None:
+    found = elsewhere(play())
+    found.apply()
+    cloud = found.outside.clouds["aurora"]
+    cloud.faults = lambda op: Unreachable("destroy node", "", "reset") if op == "destroy" else None
+    with_port(found, 9090).apply()
+    assert cloud.open_ports["guestbook", "aurora"] == {8080, 9090}
+    cloud.faults = lambda _: None
+    found.apply()
+    assert cloud.open_ports["guestbook", "aurora"] == {9090}
+    found.destroy()
+    assert found.state.ports == {}
+
+
 def test_where_keys_are_given_ssh_is_open() -> None:
     service = guestbook()
     groups = tuple(replace(g, ssh_keys=(KEY,)) for g in service.groups)
