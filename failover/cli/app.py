@@ -239,11 +239,11 @@ def history(
 
 @app.command()
 def show(
-    plan: Annotated[str, typer.Argument(help="Its id, as `failover history` shows it.")],
+    plan: Annotated[str, typer.Argument(help="A plan's id, as `failover history` shows it, or a site's name.")],
     config: ConfigOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """One plan with its whole journal."""
+    """One plan with its whole journal, or one site with what its account has said."""
     from failover.cli.showing import show as command
 
     command(config, output, plan)

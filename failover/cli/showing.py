@@ -270,11 +270,17 @@ def history(config: Path | None, output: Output, limit: int) -> None:
 
 
 def show(config: Path | None, output: Output, plan_id: str) -> None:
-    store = store_of(config_of(config))
-    store.load()
+    found = config_of(config)
+    store = store_of(found)
+    state = store.load()
+    if plan_id in {site.name for site in found.service.sites}:
+        from failover.cli.showing_account import show_site
+
+        show_site(store, state, plan_id, instant(), output)
+        return
     plan = next((p for p in store.plans(100_000) if p.id == plan_id), None)
     if plan is None:
-        raise UsageError("show", plan_id, "there is no such plan", "failover history")
+        raise UsageError("show", plan_id, "there is no plan of that id, and no such site", "failover history")
     if output is Output.JSON:
         emit_json(_plan(store, plan))
         return
