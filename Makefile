@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-WORKERS ?= auto
+# many tests wait for processes and servers: more workers than cores
+WORKERS ?= 4
 
 .PHONY: setup develop run test servers lint bench lock clean
 
@@ -31,7 +32,7 @@ run: setup
 ## everything that is checked: style, types, floors, tests with coverage; installs the real servers when root
 test: develop servers lint
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n $(WORKERS) --cov=failover --cov-branch --cov-report=
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov=failover --cov-branch --cov-report=
 	$(BIN)/python -m coverage report --include='failover/core/*' --fail-under=100 --show-missing --skip-covered
 
 servers:
