@@ -16,6 +16,7 @@ from failover.engine.planning import make_plan
 from failover.errors import RefusedError, UsageError
 
 LEASE_WAIT_S = 60.0
+AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,14 @@ class Outcome:
 
 
 def look(context: Context, state: State) -> World:
-    """One fresh round, judged as a person asks for it: a standby that answers now is ready now."""
+    """One fresh round, judged as a person asks for it: a standby that answers now is ready now.
+
+    A second one when no DNS host could be read: a moment's silence should not send a person away.
+    """
     seen = observe(context, state)
+    if all(reading.problem is not None for reading in seen.hosts.values()):
+        context.runtime.sleep(AGAIN_S)
+        seen = observe(context, state)
     orders = context.store.orders()
     state = judge(context.service, state, seen, orders, fresh=True)
     return World(

@@ -117,6 +117,14 @@ def test_no_readable_host_starts_nothing() -> None:
     assert found.state.epoch == 1
 
 
+def test_a_person_is_not_sent_away_for_a_moment_without_an_answer() -> None:
+    found = published()
+    for host in HOSTS:
+        break_host(found, host, "down", "read")
+    found.clock.later(0.5, lambda: mend(found))
+    assert found.cutover("boreas").committed
+
+
 def test_hosts_that_are_lost_on_the_way_keep_the_plan_going_until_one_is_back() -> None:
     found = published()
     lose(found)
