@@ -6,7 +6,7 @@ import pytest
 
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.model import HostReading
-from failover.core.rrsets import RRset
+from failover.core.rrsets import Epoch, RRset, epoch_set
 from failover.core.safety import (
     DOWN_KINDS,
     FORCE,
@@ -16,7 +16,9 @@ from failover.core.safety import (
     check_plan,
     check_sets,
     highest_epoch,
+    lowest_epoch,
 )
+from failover.core.traits import HostTraits
 from failover.core.verdict import VerdictKind
 from failover.core.world import Readiness, Watch, World
 from tests.core.builders import (
@@ -197,3 +199,18 @@ def test_down_kinds_are_those_of_a_site_that_must_not_be_published() -> None:
         "UNKNOWN",
     }
     assert READY.ready
+
+
+def test_the_zone_that_lags_most_counts() -> None:
+    two = replace(SERVICE, zones=("example.org", "example.net"))
+    held = reading("one", 7)
+    assert lowest_epoch(SERVICE, held) == 7
+    assert lowest_epoch(two, held) == 0
+    other = epoch_set("guestbook", "example.net", Epoch(number=5, site=AURORA, plan="p"))
+    assert lowest_epoch(two, replace(held, rrsets=(*held.rrsets, other))) == 5
+
+
+def test_each_zone_may_have_servers_of_its_own() -> None:
+    traits = HostTraits(grade=1, servers=("192.0.2.53:53",), servers_by_zone={"example.net": ("192.0.2.54:53",)})
+    assert traits.servers_of("example.net") == ("192.0.2.54:53",)
+    assert traits.servers_of("example.org") == ("192.0.2.53:53",)
