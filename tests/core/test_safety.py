@@ -23,6 +23,7 @@ from failover.core.verdict import VerdictKind
 from failover.core.world import Readiness, Watch, World
 from tests.core.builders import (
     ADDRESS,
+    AURORA,
     BOREAS,
     READY,
     SERVICE,
