@@ -1,5 +1,6 @@
 """The values that everything speaks in: the service as wanted, and the world as seen.
 
+The one door to them, also to those that stand in modules of their own (checks and samples, nodes, policy, signals).
 All are frozen. Units stand last in a name. The state codec reads these annotations at run time, so they are plain.
 """
 
@@ -7,39 +8,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from failover.core.instant import Instant as Instant
+from failover.core.nodes import Node as Node
+from failover.core.nodes import NodeSpec as NodeSpec
+from failover.core.nodes import NodeState as NodeState
+from failover.core.nodes import Quota as Quota
+from failover.core.nodes import Size as Size
 from failover.core.policy import Action as Action
 from failover.core.policy import Policy as Policy
 from failover.core.policy import Reaction as Reaction
+from failover.core.probing import Ballot as Ballot
+from failover.core.probing import Check as Check
+from failover.core.probing import CheckKind as CheckKind
+from failover.core.probing import Control as Control
+from failover.core.probing import ControlKind as ControlKind
+from failover.core.probing import ControlSample as ControlSample
+from failover.core.probing import Failure as Failure
+from failover.core.probing import Outcome as Outcome
+from failover.core.probing import Question as Question
+from failover.core.probing import Sample as Sample
+from failover.core.probing import Target as Target
 from failover.core.rrsets import RRset
 from failover.core.signals import Reading as Reading
 from failover.core.signals import ServiceReading
 from failover.core.traits import HostTraits as HostTraits
 from failover.core.windows import Window
-
-# ---------------------------------------------------------------------------------------------- time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instant:
-    """A moment that survives reboots and clock steps.
-
-    Within one boot the monotonic clock (CLOCK_BOOTTIME) decides; across boots or machines UTC does.
-    """
-
-    boot_id: str
-    boottime_s: float
-    utc_s: float
-
-    def since(self, earlier: "Instant") -> float:
-        """Seconds from `earlier` to here, never negative: doubt lengthens waits."""
-        if self.boot_id == earlier.boot_id:
-            return max(0.0, self.boottime_s - earlier.boottime_s)
-        return max(0.0, self.utc_s - earlier.utc_s)
-
-    def plus(self, seconds: float) -> "Instant":
-        """The instant that many seconds later."""
-        return Instant(boot_id=self.boot_id, boottime_s=self.boottime_s + seconds, utc_s=self.utc_s + seconds)
-
 
 # ---------------------------------------------------------------------------------------------- as wanted
 
@@ -108,81 +101,6 @@ class Record:
     zone: str
     type: str
     group: str
-
-
-class CheckKind(StrEnum):
-    HTTP = "http"
-    HTTPS = "https"
-    TCP = "tcp"
-    TLS = "tls"
-    DNS = "dns"
-    COMMAND = "command"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a DNS check asks for. `answer`: all that must stand there, no more and no less; empty: anything."""
-
-    name: str
-    type: str = "A"
-    answer: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One question asked of every address of `group` at a site.
-
-    `path` with query; `{address}` is the pinned address. Header values may contain `{release}` (the wanted digest)
-    and `{site}`. `fall` bad rounds in a row make DOWN, `rise` good ones UP.
-    """
-
-    name: str
-    kind: CheckKind
-    group: str
-    port: int
-    path: str = "/"
-    host: str | None = None
-    method: str = "GET"
-    request_headers: Mapping[str, str] = field(default_factory=dict)
-    statuses: tuple[tuple[int, int], ...] = ((200, 299),)
-    """Ranges, both ends included."""
-    body: str | None = None
-    """A text that the body holds; for tcp and tls, what the other side says."""
-    regex: str | None = None
-    """In RE2's syntax; found anywhere in the body."""
-    json: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
-    """By JSON Pointer (RFC 6901): the value that must stand there."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Of the answer, as they must be."""
-    send: str | None = None
-    question: Question | None = None
-    command: tuple[str, ...] = ()
-    """A plug-in with its arguments, which may contain `{address}`, `{port}` and `{site}`."""
-    verify_tls: bool = True
-    ca_file: str | None = None
-    tls_days_left_min: int = 0
-    interval_s: float = 10.0
-    timeout_s: float = 4.0
-    fall: int = 3
-    rise: int = 5
-
-
-class ControlKind(StrEnum):
-    TCP = "tcp"
-    HTTP = "http"
-    DNS = "dns"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """An unrelated target that shows our own isolation. `target`: `address:port`, or a URL for http."""
-
-    kind: ControlKind
-    target: str
-    provider: str
-    name: str | None = None
-    """For dns: the name to ask for."""
-    timeout_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,84 +181,6 @@ class Service:
 # ---------------------------------------------------------------------------------------------- as seen
 
 
-class NodeState(StrEnum):
-    PENDING = "pending"
-    RUNNING = "running"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A machine that a provider lists. `release` is what is really on it (None: the provider cannot tell)."""
-
-    id: str
-    name: str
-    site: str
-    group: str
-    ordinal: int
-    spec: str
-    state: NodeState
-    addresses: tuple[str, ...] = ()
-    release: str | None = None
-    created_at_s: float = 0.0
-    """UTC; of duplicates the oldest is kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSpec:
-    """One node as it should be. The same wish has the same `name` and `spec`, so creating is ensuring."""
-
-    name: str
-    service: str
-    site: str
-    group: str
-    ordinal: int
-    spec: str
-    cpus: int
-    memory_mib: int
-    disk_gib: int
-    image: str
-    ports: tuple[int, ...]
-    release: str
-    command: str
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    size: str = ""
-    """The provider's own name of the size that was chosen for the node."""
-    ssh_keys: tuple[str, ...] = ()
-    user_data: str = field(default="", repr=False)
-    """For cloud-init; rendered just before the node is created, because links in it expire."""
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """What marks the node as ours. Only what carries all of these is ever changed or deleted."""
-        return {
-            "failover-service": self.service,
-            "failover-site": self.site,
-            "failover-group": self.group,
-            "failover-ordinal": str(self.ordinal),
-            "failover-spec": self.spec,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """What one node may be at a provider. `price_per_hour`: in the provider's currency; None: not in its API."""
-
-    name: str
-    cpus: int
-    memory_mib: int
-    disk_gib: int
-    price_per_hour: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """How many nodes the account may have, and has. None: the provider does not say."""
-
-    nodes_max: int | None
-    nodes_used: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
     """One reading with what it rests on. `code` and `message` are the provider's own, redacted."""
@@ -350,86 +190,6 @@ class AccountReport:
     message: str = ""
     signals: tuple[ServiceReading, ...] = ()
     """What each service said, where several were asked: evidence over time (`failover.core.evidence`)."""
-
-
-class Outcome(StrEnum):
-    PASS = "pass"
-    FAIL = "fail"
-    UNKNOWN = "unknown"
-    """The probe itself could not run: no evidence of failure."""
-
-
-class Failure(StrEnum):
-    """Why a probe failed."""
-
-    REFUSED = "refused"
-    RESET = "reset"
-    CONNECT_TIMEOUT = "connect-timeout"
-    READ_TIMEOUT = "read-timeout"
-    TLS = "tls"
-    """The handshake."""
-    CERTIFICATE = "certificate"
-    """Expired or about to, for another name, or of an unknown authority."""
-    STATUS = "status"
-    HEADER = "header"
-    BODY = "body"
-    NAME = "name"
-    """A name that does not resolve, or a wrong answer to a DNS check."""
-    PROTOCOL = "protocol"
-    COMMAND = "command"
-    """A plug-in said so."""
-    LOCAL = "local"
-    """Our own trouble (no file descriptors, no route): the outcome is UNKNOWN."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One thing to probe: a check at one address of a site, with the placeholders filled in."""
-
-    site: str
-    address: str
-    check: Check
-    releases: tuple[str, ...] = ()
-    """Digests that `{release}` may stand for: more than one only while a new release is being rolled out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """The answer of one probe."""
-
-    site: str
-    check: str
-    address: str
-    at: Instant
-    outcome: Outcome
-    failure: Failure | None = None
-    latency_ms: float | None = None
-    detail: str = ""
-    vantage: str = "here"
-    tls_days_left: int | None = None
-    warning: bool = False
-    """It passed, with a detail that somebody should read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlSample:
-    """Whether one control answered."""
-
-    target: str
-    provider: str
-    ok: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
-    """What another vantage saw when it was asked. `problem` is set when no answer could be had: then nothing else
-    counts."""
-
-    vantage: str
-    samples: tuple[Sample, ...] = ()
-    controls: tuple[ControlSample, ...] = ()
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
