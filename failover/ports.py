@@ -8,6 +8,7 @@ The behaviour of each port is one conformance suite in `failover.testing`, which
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from failover.core.cutover import CutoverPlan
@@ -355,13 +356,21 @@ class Lease(Protocol):
 # ---------------------------------------------------------------------------------------------- out
 
 
+class Urgency(StrEnum):
+    """How soon somebody should look. The words are promises to the programs that get them."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that a person or a program should know. `severity`: info, warning, critical."""
+    """Something that a person or a program should know."""
 
     service: str
     event: str
-    severity: str
+    severity: Urgency
     title: str
     reasons: tuple[str, ...]
     at: Instant
@@ -376,11 +385,20 @@ class Notifier(Protocol):
     def send(self, notice: Notice) -> None: ...
 
 
+class Moment(StrEnum):
+    """When a hook runs. The words are promises to the programs that get them."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    ABORT = "abort"
+    """The plan unwinds, and before-hooks had run."""
+
+
 class Hook(Protocol):
     """A program of the user that runs around a cutover. Before-hooks may veto."""
 
-    def run(self, moment: str, plan: CutoverPlan) -> None:
-        """`moment`: before, after or abort. Raises RefusedError for a veto (a non-zero exit)."""
+    def run(self, moment: Moment, plan: CutoverPlan) -> None:
+        """Raises RefusedError for a veto (a non-zero exit)."""
         ...
 
 

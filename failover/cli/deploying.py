@@ -9,6 +9,7 @@ from failover.cli.output import Output, asked, counted, emit, emit_json, progres
 from failover.cli.showing import budgets_document, budgets_of, budgets_text, known_world
 from failover.cli.showing_dns import promise, promise_document
 from failover.cli.wiring import config_of, context_of, open_local, store_of
+from failover.core.cutover import PlanKind
 from failover.core.holds import shown
 from failover.core.mirror import SitePlan
 from failover.core.model import Service
@@ -68,7 +69,7 @@ def _plan_document(found: DeployPlan, service: Service) -> dict[str, object]:
             for s in found.sites
         ],
         "dns": {
-            "kind": dns.kind,
+            "kind": dns.kind or "none",
             "site": dns.site,
             "put": [str(r) for r in dns.put],
             "standing": [str(r) for r in dns.standing],
@@ -81,12 +82,12 @@ def _plan_document(found: DeployPlan, service: Service) -> dict[str, object]:
 
 def _plan_text(found: DeployPlan, service: Service) -> str:
     rows = [row for site in found.sites for row in _site_rows(site)]
-    dns = found.dns
-    if dns.kind == "none":
+    dns, kind = found.dns, found.dns.kind or "none"
+    if dns.kind is None:
         rows.append(["dns", "as wanted", "", ""])
-    rows += [["dns", dns.kind, str(r), ""] for r in dns.put]
-    if dns.waits or (dns.kind == "publish" and not dns.put):
-        rows.append(["dns", dns.kind, f"{dns.site}", dns.waits or "the addresses are known when its nodes run"])
+    rows += [["dns", kind, str(r), ""] for r in dns.put]
+    if dns.waits or (dns.kind is PlanKind.PUBLISH and not dns.put):
+        rows.append(["dns", kind, f"{dns.site}", dns.waits or "the addresses are known when its nodes run"])
     rows += [["dns", "TAKE OVER", str(r), "exists already; needs --adopt"] for r in dns.strangers]
     rows += [["dns", "PROBLEM", "", p] for p in dns.problems]
     rows += [["dns", "host", h.host, promise(service, h)] for h in dns.hosts]

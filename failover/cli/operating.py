@@ -7,6 +7,7 @@ from failover.cli.deploying import confirmed
 from failover.cli.output import Output, asked, emit, emit_json, progress
 from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
+from failover.core.saga import Result
 from failover.core.world import Forced, ForcedAs, Pause, Prepared
 from failover.engine import operate
 from failover.engine.account import Word, say
@@ -70,7 +71,7 @@ def _print(outcome: Outcome, output: Output) -> int:
     if outcome.committed:
         return DONE
     progress(f"failover: {plan.id} is {outcome.result}: {outcome.reason}")
-    if outcome.result == "waiting":
+    if outcome.result is Result.WAITING:
         progress(f"  next: every check goes on with it; `failover show {plan.id}` tells how it stands")
     return FAILED
 

@@ -18,7 +18,7 @@ from failover.core.model import Control, Instant, Release, Service, Site
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
 from failover.errors import FailoverError, UsageError
-from failover.ports import Account, Authority, Hook, Notifier, Probe, Resolver
+from failover.ports import Account, Authority, Hook, Moment, Notifier, Probe, Resolver
 from failover.stores.lease import FileLease
 from failover.stores.sqlite import SqliteStore
 
@@ -276,7 +276,7 @@ def supervisor() -> "Supervisor":
 
 def _hook(config: Config) -> Hook | None:
     hooks = config.hooks
-    commands = {"before": hooks.before, "after": hooks.after, "abort": hooks.abort}
+    commands = {Moment.BEFORE: hooks.before, Moment.AFTER: hooks.after, Moment.ABORT: hooks.abort}
     if not any(commands.values()):
         return None
     from failover.hooks.commands import CommandHook

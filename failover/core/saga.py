@@ -33,9 +33,19 @@ class EventKind(StrEnum):
     UNDO_OK = "undo-ok"
     UNDO_FAILED = "undo-failed"
     CLOSED = "closed"
-    """The plan has ended; `reason` says how."""
+    """The plan has ended; `reason` is its `Result`."""
     NOTE = "note"
     """Not a step of a plan: an entry of the audit log (a node created, a pause set, a page sent)."""
+
+
+class Result(StrEnum):
+    """How a plan stands: as its CLOSED event says, or WAITING while it has none."""
+
+    COMMITTED = "committed"
+    UNWOUND = "unwound"
+    OVERTAKEN = "overtaken"
+    """A host holds a newer epoch."""
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

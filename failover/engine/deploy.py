@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from failover.core.cutover import CutoverPlan
+from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.mirror import SitePlan
 from failover.core.model import HostReading
 from failover.core.rrsets import RRset
@@ -20,9 +20,10 @@ from failover.errors import FailoverError, RefusedError, StateMissing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsPlan:
-    """What `apply` would do to DNS. `kind`: publish, refresh or none."""
+    """What `apply` would do to DNS."""
 
-    kind: str
+    kind: PlanKind | None
+    """None: the records are as wanted, or are not known yet."""
     site: str | None = None
     put: tuple[RRset, ...] = ()
     standing: tuple[RRset, ...] = ()
@@ -47,7 +48,7 @@ class DeployPlan:
 
     @property
     def changes(self) -> bool:
-        return any(s.changes for s in self.sites) or self.dns.kind != "none"
+        return any(s.changes for s in self.sites) or self.dns.kind is not None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -109,7 +110,7 @@ def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
         waits = "" if nodes_change else waits
         return DnsPlan(
             hosts=hosts,
-            kind="publish",
+            kind=PlanKind.PUBLISH,
             site=site,
             put=wanted,
             standing=now,
@@ -119,9 +120,9 @@ def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
         )
     if waits:
         waits = "" if nodes_change else waits
-        return DnsPlan(hosts=hosts, kind="none", site=site, standing=now, problems=problems, waits=waits)
+        return DnsPlan(hosts=hosts, kind=None, site=site, standing=now, problems=problems, waits=waits)
     same = state.published is not None and set(wanted) == set(state.published.rrsets)
-    kind = "none" if same else "refresh"
+    kind = None if same else PlanKind.REFRESH
     return DnsPlan(hosts=hosts, kind=kind, site=site, put=() if same else wanted, standing=now, problems=problems)
 
 

@@ -10,7 +10,7 @@ from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step
 from failover.core.holds import against_pivot
 from failover.core.judge import site_addresses
 from failover.core.safety import check_sets
-from failover.core.saga import Event, EventKind, Run, Undo, Value, fold, next_move
+from failover.core.saga import Event, EventKind, Result, Run, Undo, Value, fold, next_move
 from failover.core.world import Debt, Move, State, Watch
 from failover.engine.context import TICK, Context, leased
 from failover.engine.steps import (
@@ -58,14 +58,14 @@ def run(context: Context, state: State, *, term: int) -> State:
             case Undo(step=step):
                 state, go_on = _undo(stage, step, term=term)
             case _:
-                return _close(stage, "unwound", term=term)
+                return _close(stage, Result.UNWOUND, term=term)
         if not go_on:
             return state
     return state
 
 
-def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> str:
-    """Stay with an open plan for up to `wait_s` seconds. Returns committed, unwound, overtaken or waiting.
+def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> Result:
+    """Stay with an open plan for up to `wait_s` seconds.
 
     The lease is held for each stretch only, so checks go on in between, and may themselves finish the plan.
     """
@@ -77,10 +77,10 @@ def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> str:
                 run(context, state, term=term)
         last = context.store.journal(plan.id)[-1]
         if last.kind is EventKind.CLOSED:
-            return last.reason
+            return Result(last.reason)
         left_s = wait_s - context.runtime.now().since(started)
         if left_s <= 0:
-            return "waiting"
+            return Result.WAITING
         context.runtime.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, POLL_S_MAX)
 
@@ -113,7 +113,7 @@ def _step(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
         kind = EventKind.FAILED
     state = _journal(stage, step, kind, result, term=term)
     if result.ended is Ended.OVERTAKEN:
-        return _close(replace(stage, state=state), "overtaken", term=term), False
+        return _close(replace(stage, state=state), Result.OVERTAKEN, term=term), False
     return state, kind is EventKind.OK or (kind is EventKind.FAILED and not stage.status.pivoted)
 
 
@@ -253,7 +253,7 @@ def _commit(stage: Stage, *, term: int) -> State:
         Event(
             plan=plan.id, step=Step.COMMIT, kind=EventKind.OK, at=now, reason=f"{plan.kind} to {plan.target} is done"
         ),
-        Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason="committed"),
+        Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason=Result.COMMITTED),
     ]
     stale = stale_of(status)
     debts = tuple(
@@ -271,12 +271,12 @@ def _commit(stage: Stage, *, term: int) -> State:
     return stage.context.store.swap(state, term=term, events=events)
 
 
-def _close(stage: Stage, result: str, *, term: int) -> State:
+def _close(stage: Stage, result: Result, *, term: int) -> State:
     """A plan that ends without being committed. A target that failed it is left alone for a while."""
     plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
     closed = Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason=result)
     watch = dict(state.watch)
-    for site in _to_blame(stage) if result == "unwound" else ():
+    for site in _to_blame(stage) if result is Result.UNWOUND else ():
         watch[site] = replace(watch.get(site, Watch()), failed_at=now)
     return stage.context.store.swap(replace(state, open_plan=None, watch=watch), term=term, events=[closed])
 

@@ -7,7 +7,7 @@ from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import Context
 from failover.engine.outcome import problem_of
-from failover.ports import Call, Notice
+from failover.ports import Call, Notice, Urgency
 
 NOTIFY_S = 10.0
 TOLD = "told:"
@@ -28,7 +28,7 @@ def notice(
     context: Context,
     state: State,
     event: str,
-    severity: str,
+    severity: Urgency,
     title: str,
     reasons: tuple[str, ...],
     plan: str | None = None,

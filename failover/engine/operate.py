@@ -7,6 +7,7 @@ from failover.core.decide import overtaken
 from failover.core.holds import against_target
 from failover.core.judge import controls_ok, judge
 from failover.core.safety import DOWN_KINDS, FORCE, check_plan
+from failover.core.saga import Result
 from failover.core.world import State, World
 from failover.engine.context import TICK, Context, leased
 from failover.engine.execute import follow, last_reason, open_plan
@@ -14,6 +15,7 @@ from failover.engine.notify import TOLD, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
 from failover.errors import RefusedError, UsageError
+from failover.ports import Urgency
 
 LEASE_WAIT_S = 60.0
 AGAIN_S = 1.0
@@ -21,15 +23,15 @@ AGAIN_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a plan stands after a person's command. `result`: committed, unwound, overtaken, or waiting."""
+    """How a plan stands after a person's command."""
 
     plan: CutoverPlan
-    result: str
+    result: Result
     reason: str
 
     @property
     def committed(self) -> bool:
-        return self.result == "committed"
+        return self.result is Result.COMMITTED
 
 
 def look(context: Context, state: State) -> World:
@@ -145,7 +147,7 @@ def stay(context: Context, plan: CutoverPlan, *, wait_s: float) -> Outcome:
 def _announce(context: Context, outcome: Outcome) -> None:
     plan = outcome.plan
     title = f"{plan.kind} to {plan.target}: {outcome.result} (epoch {plan.epoch})"
-    severity = "info" if outcome.committed else "critical"
+    severity = Urgency.INFO if outcome.committed else Urgency.CRITICAL
     with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
         state = context.store.load()
         words = state.notice.split()
@@ -153,7 +155,7 @@ def _announce(context: Context, outcome: Outcome) -> None:
             return
         said = notice(context, state, f"{plan.kind}-{outcome.result}", severity, title, (outcome.reason,), plan.id)
         send_all(context, [said], term=term)
-        if outcome.result != "waiting":
+        if outcome.result is not Result.WAITING:
             kept = [w for w in words if not w.startswith(TOLD)]
             context.store.swap(replace(state, notice=" ".join([*kept, told(plan.id)])), term=term)
 

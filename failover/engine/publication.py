@@ -4,6 +4,7 @@ from failover.core.cutover import CutoverPlan, PlanKind, record_sets
 from failover.core.judge import site_addresses
 from failover.core.quiet import wanted_ttl_s
 from failover.core.rrsets import RRset
+from failover.core.saga import Result
 from failover.core.world import State, World
 from failover.engine.context import TICK, Context, leased
 from failover.engine.operate import LEASE_WAIT_S, Outcome, begin, stay
@@ -74,7 +75,7 @@ def refresh(context: Context) -> None:
         if plan is None:
             return
         outcome = stay(context, plan, wait_s=patience_s(context, plan))
-        others = plan.kind is not PlanKind.REFRESH and outcome.result == "unwound"
+        others = plan.kind is not PlanKind.REFRESH and outcome.result is Result.UNWOUND
         if not outcome.committed and not others:
             raise Conflict("refresh", "DNS", f"{plan.id} is {outcome.result}: {outcome.reason}", "failover apply again")
     raise Conflict("refresh", "DNS", "it changes again and again", "look at `failover history`")

@@ -29,6 +29,7 @@ from failover.engine.outcome import MARGIN_S
 from failover.engine.publish import HostResult, HostState, read_hosts, swap_everywhere
 from failover.engine.served import answers_of, unseen
 from failover.errors import AdapterError, RefusedError
+from failover.ports import Moment
 
 
 class Ended(StrEnum):
@@ -188,7 +189,7 @@ def _dns_unchanged(stage: Stage) -> StepResult | None:
 
 
 def before_hooks(stage: Stage) -> StepResult:
-    _hook(stage, "before")
+    _hook(stage, Moment.BEFORE)
     return ok("no hook objected")
 
 
@@ -356,13 +357,13 @@ def _resolvers(context: Context, blind: Mapping[str, str]) -> str:
 def after_hooks(stage: Stage) -> StepResult:
     """DNS has moved: a hook that fails now is noted, and does not keep the plan open."""
     try:
-        _hook(stage, "after")
+        _hook(stage, Moment.AFTER)
     except (AdapterError, RefusedError) as error:
         return ok(f"an after-hook failed: {error}")
     return ok("hooks ran")
 
 
-def _hook(stage: Stage, moment: str) -> None:
+def _hook(stage: Stage, moment: Moment) -> None:
     context = stage.context
     hook = context.hook
     if hook is not None:
@@ -386,7 +387,7 @@ RUN: Mapping[Step, Callable[[Stage], StepResult]] = {
 
 
 def undo_hooks(stage: Stage) -> StepResult:
-    _hook(stage, "abort")
+    _hook(stage, Moment.ABORT)
     return ok("hooks were told")
 
 

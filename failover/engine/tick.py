@@ -11,7 +11,7 @@ from failover.core.judge import Observation, controls_ok, judge
 from failover.core.model import Instant
 from failover.core.quorum import still_fails
 from failover.core.safety import check_plan
-from failover.core.saga import EventKind
+from failover.core.saga import EventKind, Result
 from failover.core.verdict import VerdictKind
 from failover.core.world import Proposal, State, World
 from failover.engine.context import Context
@@ -22,7 +22,7 @@ from failover.engine.notify import TOLD, note, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
 from failover.engine.ttl import adjust
-from failover.ports import Notice
+from failover.ports import Notice, Urgency
 
 CLOCK_STEP_S = 2.0
 """S12: UTC and the monotonic clock may part by so much between two ticks."""
@@ -54,7 +54,6 @@ def tick(context: Context, *, term: int) -> TickReport:
     if decision.kind not in (DecisionKind.REFUSE, DecisionKind.CUT_OVER):  # a new plan supersedes every debt
         state = settle(context, state, seen.hosts, term=term)
     state = _remember(state, decision, seen)
-    notices: list[Notice] = []
     if decision.kind is DecisionKind.CUT_OVER:
         state, decision, plan = _cut_over(context, state, world, decision, seen, term=term)
         worked += [plan] if plan is not None else []
@@ -64,7 +63,7 @@ def tick(context: Context, *, term: int) -> TickReport:
         state, plan = adjust(context, state, world, term=term)
         worked += [plan] if plan is not None else []
     state = _remember(state, decision, seen)
-    notices += _notices(context, state, world, decision, worked)
+    notices = _notices(context, state, world, decision, worked)
     state, learned = learn(state, seen)
     state = context.store.swap(state, term=term, events=learned)
     state = _tell(context, state, decision, notices, term=term)
@@ -183,7 +182,7 @@ def _propose(context: Context, state: State, world: World, decision: Decision, *
 def _failed(context: Context, plan: CutoverPlan) -> bool:
     """Whether the plan's newest journal entry is a failure."""
     last = context.store.journal(plan.id)[-1]
-    closed_badly = last.kind is EventKind.CLOSED and last.reason != "committed"
+    closed_badly = last.kind is EventKind.CLOSED and last.reason != Result.COMMITTED
     return closed_badly or last.kind in (EventKind.FAILED, EventKind.REFUSED, EventKind.UNDO_FAILED)
 
 
@@ -204,13 +203,13 @@ def _notices(
 ) -> list[Notice]:
     found = []
     for plan in worked:
-        result = context.store.journal(plan.id)[-1]
-        if result.kind is EventKind.CLOSED:
-            good = result.reason == "committed"
+        last = context.store.journal(plan.id)[-1]
+        if last.kind is EventKind.CLOSED:
+            good = last.reason == Result.COMMITTED
             title = f"{plan.kind} to {plan.target} {'is done' if good else 'did not happen'} (epoch {plan.epoch})"
-            severity = "info" if good else "critical"
+            severity = Urgency.INFO if good else Urgency.CRITICAL
             why = (*plan.reasons, last_reason(context, plan))
-            found.append(notice(context, state, f"{plan.kind}-{result.reason}", severity, title, why, plan.id))
+            found.append(notice(context, state, f"{plan.kind}-{last.reason}", severity, title, why, plan.id))
     return found + _standing_notices(context, state, world, decision)
 
 
@@ -223,13 +222,15 @@ def _standing_notices(context: Context, state: State, world: World, decision: De
         return found
     changed = changed_by_others(context, state, world.hosts) if state.open_plan is None else []
     if changed:
-        found.append(notice(context, state, "records-changed", "critical", "DNS records were changed", tuple(changed)))
+        found.append(
+            notice(context, state, "records-changed", Urgency.CRITICAL, "DNS records were changed", tuple(changed))
+        )
     if state.debts:
         why = tuple(f"{d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts)
         old = stale_sentence(state)
         why = (*why, *([old] if old else []))
         title = f"{len(state.debts)} of {len(context.service.hosts)} DNS hosts did not take the change"
-        found.append(notice(context, state, "debt", "warning", title, why))
+        found.append(notice(context, state, "debt", Urgency.WARNING, title, why))
     return found
 
 
@@ -237,9 +238,9 @@ def _page(context: Context, state: State, decision: Decision) -> Notice:
     proposal = state.proposal
     if decision.kind is DecisionKind.ASK and proposal is not None:
         title = f"cut over to {proposal.target}? `failover approve {proposal.id}` says yes"
-        return notice(context, state, "ask", "critical", title, decision.reasons)
+        return notice(context, state, "ask", Urgency.CRITICAL, title, decision.reasons)
     title = f"{decision.verdict or decision.kind}: {decision.reasons[0]}"
-    return notice(context, state, decision.kind.value, "critical", title, decision.reasons)
+    return notice(context, state, decision.kind.value, Urgency.CRITICAL, title, decision.reasons)
 
 
 def _tell(context: Context, state: State, decision: Decision, notices: list[Notice], *, term: int) -> State:

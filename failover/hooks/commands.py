@@ -8,10 +8,11 @@ from failover.core.cutover import CutoverPlan
 from failover.errors import RefusedError, Unreachable
 from failover.hooks.documents import plan_document
 from failover.hooks.process import run_program
+from failover.ports import Moment
 
 
 class CommandHook:
-    """Implements `ports.Hook` with programs by moment: `{"before": (("/usr/local/bin/drain", "--now"),)}`.
+    """Implements `ports.Hook` with programs by moment: `{Moment.BEFORE: (("/usr/local/bin/drain", "--now"),)}`.
 
     Each program gets the plan on standard input (`documents.plan_document`), and in the environment FAILOVER_MOMENT,
     FAILOVER_PLAN (the plan's id), FAILOVER_FROM (empty when there is no source), FAILOVER_TO and FAILOVER_EPOCH. They
@@ -20,7 +21,7 @@ class CommandHook:
 
     def __init__(
         self,
-        commands: Mapping[str, Sequence[Sequence[str]]],
+        commands: Mapping[Moment, Sequence[Sequence[str]]],
         timeout_s: float,
         directory: Path | None = None,
     ) -> None:
@@ -28,7 +29,7 @@ class CommandHook:
         self._timeout_s = timeout_s
         self._directory = directory
 
-    def run(self, moment: str, plan: CutoverPlan) -> None:
+    def run(self, moment: Moment, plan: CutoverPlan) -> None:
         """See `ports.Hook.run`. Stops at the first program that fails.
 
         Raises RefusedError when one exits with anything but 0 or cannot be started, TimedOut when the time is over:
@@ -40,7 +41,7 @@ class CommandHook:
             self._run_one(command, moment, plan, document, max(0.0, until_s - time.monotonic()))
 
     def _run_one(
-        self, command: Sequence[str], moment: str, plan: CutoverPlan, document: bytes, timeout_s: float
+        self, command: Sequence[str], moment: Moment, plan: CutoverPlan, document: bytes, timeout_s: float
     ) -> None:
         operation = f"run {moment} hook"
         try:
@@ -60,7 +61,7 @@ class CommandHook:
             raise RefusedError(operation, command[0], finished.cause, hint)
 
 
-def _environment(moment: str, plan: CutoverPlan) -> dict[str, str]:
+def _environment(moment: Moment, plan: CutoverPlan) -> dict[str, str]:
     return {
         "FAILOVER_MOMENT": moment,
         "FAILOVER_PLAN": plan.id,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from failover.core.cutover import CutoverPlan
 from failover.core.model import Instant
 from failover.core.rrsets import RRset
-from failover.ports import Notice
+from failover.ports import Moment, Notice
 
 SCHEMA_VERSION = 1
 
@@ -43,7 +43,7 @@ def notice_document(notice: Notice) -> bytes:
     )
 
 
-def plan_document(moment: str, plan: CutoverPlan) -> bytes:
+def plan_document(moment: Moment, plan: CutoverPlan) -> bytes:
     """A plan as one JSON object, UTF-8, keys in order, a newline at the end.
 
     {"addresses": {"web": ["192.0.2.1"]},     by node group: where the target serves

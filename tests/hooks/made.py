@@ -3,14 +3,14 @@
 from failover.core.cutover import CutoverPlan, PlanKind, Step
 from failover.core.model import Instant
 from failover.core.rrsets import RRset
-from failover.ports import Notice
+from failover.ports import Notice, Urgency
 
 AT = Instant(boot_id="b", boottime_s=5.0, utc_s=1_779_177_600.25)
 
 NOTICE = Notice(
     service="guestbook",
     event="cutover-done",
-    severity="warning",
+    severity=Urgency.WARNING,
     title="guestbook runs at boreas",
     reasons=("aurora says: account closed", "é"),
     at=AT,
