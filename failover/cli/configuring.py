@@ -23,21 +23,6 @@ def init(directory: Path, *, local: bool, force: bool) -> None:
     progress(f"next: {where}failover apply" if local else f"next: edit it, then {where}failover validate")
 
 
-USUAL_GRADES = {
-    "local": 1,
-    "rfc2136": 1,
-    "route53": 1,
-    "cloudflare": 2,
-    "powerdns": 3,
-    "digitalocean": 3,
-    "linode": 3,
-    "vultr": 3,
-    "gandi": 3,
-    "octodns": 3,
-}
-"""Fencing grades of the shipped kinds of DNS hosts; what `plan` sees counts, but it needs the hosts."""
-
-
 def validate(config: Path | None, output: Output) -> None:
     """The config alone: neither the state nor anything outside is looked at. Raises ConfigError."""
     from failover.cli.showing import budgets_document, budgets_of, budgets_text
@@ -75,9 +60,8 @@ def _checked(option: Path | None) -> Config:
 
 def warnings_of(config: Config) -> list[str]:
     """What is valid, but will not do what it seems to."""
-    grades = {name: USUAL_GRADES.get(host.kind) for name, host in config.hosts.items()}
-    wanted, known = config.service.policy.min_grade, [g for g in grades.values() if g is not None]
-    if len(known) < len(grades) or min(known) <= wanted:
+    wanted, known = config.service.policy.min_grade, config.service.host_grades.values()
+    if len(known) < len(config.hosts) or min(known) <= wanted:
         return []
     return [
         f"no DNS host has fencing grade {wanted}, as `policy.min_grade` asks (the best: {min(known)}): "

@@ -4,15 +4,17 @@ from datetime import UTC, datetime
 
 from failover.cli.output import table
 from failover.core.facts import HostFacts
-from failover.core.hosting import bound_s, held_ttl_s
+from failover.core.hosting import bound_s, held_ttl_s, is_graded
 from failover.core.model import HostReading, Instant, Service
 from failover.core.world import World
 
 
 def promise(service: Service, reading: HostReading) -> str:
     """`grade 1`, or `grade 3 (an older plan may come through for up to 30 s; …)`."""
-    if reading.problem is not None and reading.traits is None:
+    if not is_graded(reading):
         return "grade unknown"
+    if reading.by_kind:
+        return f"grade {reading.grade} by its kind, never asked"
     remarks = [reading.remark] if reading.remark else []
     bound = bound_s(reading, service)
     if bound:
@@ -43,9 +45,8 @@ def host_document(service: Service, world: World, name: str) -> dict[str, object
 
 
 def promise_document(service: Service, reading: HostReading) -> dict[str, object]:
-    known = reading.problem is None or reading.traits is not None
     return {
-        "grade": reading.grade if known else None,
+        "grade": reading.grade if is_graded(reading) else None,
         "grade_remark": reading.remark,
         "converges_s": bound_s(reading, service),
         "servers": list(reading.traits.servers) if reading.traits else [],

@@ -222,6 +222,7 @@ def _service(file: schema.File, base: Path) -> Service:
         ttl_steady_s=file.dns.ttl_steady or file.dns.ttl,
         resolvers=tuple(file.dns.resolvers),
         hosts=tuple(file.dns.hosts),
+        host_grades={n: g for n, h in file.dns.hosts.items() if (g := hosts.USUAL_GRADES.get(h.kind)) is not None},
         checks=tuple(checks.build(name, check, groups[0].name, base) for name, check in file.checks.items()),
         controls=tuple(_control(control) for control in file.controls),
         policy=_policy(file.policy),

@@ -14,6 +14,16 @@ from failover.config.shapes import Domain, DurationAboveZero, Filled, HostPort, 
 
 API_KINDS = ("digitalocean", "linode", "vultr", "gandi")
 SHIPPED = ("local", "rfc2136", "route53", "powerdns", "cloudflare", *API_KINDS, "octodns")
+USUAL_GRADES = {
+    "local": 1,
+    "rfc2136": 1,
+    "route53": 1,
+    "cloudflare": 2,
+    "powerdns": 3,
+    "octodns": 3,
+    **dict.fromkeys(API_KINDS, 3),
+}
+"""Fencing grades of the shipped kinds; what a host says itself counts, but it must be asked for that."""
 PLUGINS = "failover.dns"
 """The group of entry points by which other packages add kinds."""
 

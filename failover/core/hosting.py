@@ -99,6 +99,19 @@ def bound_s(reading: HostReading, service: Service) -> float:
     return max(service.call_s, reading.traits.converges_s if reading.traits is not None else 0.0)
 
 
+def unread(service: Service, host: str, before: HostReading | None = None) -> HostReading:
+    """What is known of a host that cannot be asked now: what it could do `before`, or else what its kind can do."""
+    if before is not None and before.traits is not None:
+        return replace(before, rrsets=())
+    grade = service.host_grades.get(host)
+    return HostReading(host=host) if grade is None else HostReading(host=host, grade=grade, by_kind=True)
+
+
+def is_graded(reading: HostReading) -> bool:
+    """Whether anybody knows what the host can do."""
+    return reading.problem is None or reading.traits is not None or reading.by_kind
+
+
 # ---------------------------------------------------------------------------------------------- order
 
 
@@ -107,7 +120,7 @@ def turns(readings: Mapping[str, HostReading]) -> list[tuple[str, ...]]:
 
     A host of which nobody knows what it can do leads: the others wait for what it holds.
     """
-    ranks = {name: 1 if r.problem is not None and r.traits is None else r.grade for name, r in readings.items()}
+    ranks = {name: r.grade if is_graded(r) else 1 for name, r in readings.items()}
     return [tuple(n for n, rank in ranks.items() if rank == grade) for grade in sorted(set(ranks.values()))]
 
 

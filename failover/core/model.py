@@ -152,6 +152,8 @@ class Service:
     """Which of them this one is."""
     need: int = 1
     """So many vantages at different providers must find a site down."""
+    host_grades: Mapping[str, int] = field(default_factory=dict)
+    """By DNS host the fencing grade that its kind has, where that is known without asking it."""
 
     @property
     def round_s(self) -> float:
@@ -200,6 +202,8 @@ class HostReading:
     rrsets: tuple[RRset, ...] = ()
     grade: int = 3
     """Of a whole change of this service there: worse than the host's own where it does not fit into one transaction."""
+    by_kind: bool = False
+    """It never said what it can do: the grade is the one that its kind has."""
     problem: str | None = None
     unreachable: bool = False
     """The problem is that nobody answers there. A refusal, or an answer that makes no sense, is an answer."""

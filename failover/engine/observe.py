@@ -7,7 +7,7 @@ from functools import partial
 from failover.core.budget import observe_s, probe_s
 from failover.core.cutover import names_of
 from failover.core.health import reachable
-from failover.core.hosting import fitting_grade
+from failover.core.hosting import fitting_grade, unread
 from failover.core.judge import Observation, accepted_releases, served_addresses
 from failover.core.model import (
     AccountReport,
@@ -18,6 +18,7 @@ from failover.core.model import (
     Outcome,
     Reading,
     Sample,
+    Service,
     Site,
     Standby,
     Target,
@@ -58,7 +59,7 @@ def observe(context: Context, state: State) -> Observation:
         reports={s.name: _report(found["state", s.name]) for s in service.sites if ("state", s.name) in found},
         nodes={s.name: nodes for s in service.sites if (nodes := _nodes(found.get(("nodes", s.name)))) is not None},
         stock={s.name: _stock(found["stock", s.name]) for s in service.sites if ("stock", s.name) in found},
-        hosts={name: reading_of(name, found["host", name], state.hosts.get(name)) for name in context.hosts},
+        hosts={n: reading_of(service, n, found["host", n], state.hosts.get(n)) for n in context.hosts},
         resolved=found_out.resolved,
         ballots=tuple(_ballot(found["agent", v.name], v.name) for v in service.others),
     )
@@ -218,10 +219,9 @@ def _ballot(done: Done, name: str) -> Ballot:
     return Ballot(vantage=name, problem=problem_of(done) or "it brought nothing")
 
 
-def reading_of(name: str, done: Done, before: HostReading | None = None) -> HostReading:
+def reading_of(service: Service, name: str, done: Done, before: HostReading | None = None) -> HostReading:
     """The reading that a call brought. What is not known of a silent host now is what was known of it `before`."""
     if isinstance(done.value, HostReading):
         return done.value
-    last = before or HostReading(host=name)
     silent = done.unknown or _silent(done.error)
-    return replace(last, rrsets=(), problem=problem_of(done), unreachable=silent)
+    return replace(unread(service, name, before), problem=problem_of(done), unreachable=silent)

@@ -47,7 +47,8 @@ def read_hosts(context: Context, names: Sequence[str], rrsets: Sequence[RRset] =
         Call(what=f"read {name}", do=partial(read_host, context, name, rrsets), deadline_s=deadline_s + MARGIN_S)
         for name in names
     ]
-    return {n: reading_of(n, done) for n, done in zip(names, context.runtime.together(calls), strict=True)}
+    done = context.runtime.together(calls)
+    return {n: reading_of(context.service, n, answer) for n, answer in zip(names, done, strict=True)}
 
 
 def swap_everywhere(

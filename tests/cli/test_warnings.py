@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from failover.cli.configuring import USUAL_GRADES, validate, warnings_of
+from failover.cli.configuring import validate, warnings_of
 from failover.cli.output import Output
-from failover.config.hosts import SHIPPED
+from failover.config.hosts import SHIPPED, USUAL_GRADES
 from failover.config.load import load
 from tests.config.conftest import MINIMAL
 

@@ -11,12 +11,14 @@ from failover.core.hosting import (
     held,
     held_back,
     held_ttl_s,
+    is_graded,
     longest_ttl_s,
     message_bytes,
     turns,
+    unread,
 )
 from failover.core.model import HostReading, HostTraits, Record
-from failover.core.rrsets import RRset
+from failover.core.rrsets import Epoch, RRset, epoch_set
 from tests.core.builders import SERVICE, address_set
 
 ONE = HostTraits(grade=1, servers=("192.0.2.53:53",))
@@ -133,6 +135,23 @@ def test_a_host_of_which_nothing_is_known_leads() -> None:
     silent = HostReading(host="a", problem="no answer", unreachable=True)
     assert turns({"a": silent, "b": of("b", 3)}) == [("a",), ("b",)]
     assert turns({"a": replace(of("a", 3, "no answer")), "b": of("b", 2)}) == [("b",), ("a",)]
+
+
+def test_a_host_that_was_never_asked_has_the_grade_of_its_kind() -> None:
+    service = replace(SERVICE, host_grades={"a": 1, "c": 3})
+    kind, nobody_knows = (replace(unread(service, n), problem="no answer") for n in ("c", "b"))
+    assert (kind.grade, kind.by_kind, is_graded(kind)) == (3, True, True)
+    assert (nobody_knows.grade, nobody_knows.by_kind, is_graded(nobody_knows)) == (3, False, False)
+    assert turns({"c": kind, "d": of("d", 2)}) == [("d",), ("c",)], "a worse host that is silent holds no better one up"
+    assert turns({"b": nobody_knows, "d": of("d", 2)}) == [("b",), ("d",)]
+
+
+def test_what_a_host_once_said_of_itself_counts_more_than_its_kind() -> None:
+    service = replace(SERVICE, host_grades={"a": 1})
+    sunk = replace(of("a", 3), rrsets=(epoch_set("guestbook", "example.org", Epoch(number=1, site="x", plan="p")),))
+    assert unread(service, "a", sunk) == of("a", 3)
+    never = HostReading(host="a", problem="no answer")
+    assert (unread(service, "a", never).grade, unread(service, "a", never).by_kind) == (1, True)
 
 
 def down(host: str) -> HostReading:

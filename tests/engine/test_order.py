@@ -1,5 +1,6 @@
 """A host of grade 1 and one where the last writer wins: in which order they are changed, and when the second is not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,8 @@ from failover.core.rrsets import Changes, Epoch, RRset, epoch_set
 from failover.core.saga import EventKind
 from failover.engine.operate import go_on
 from failover.errors import StateFenced
-from failover.testing.sim_world import NAME, ZONE
-from tests.engine.play import Play, published
+from failover.testing.sim_world import HOSTS, NAME, ZONE, guestbook
+from tests.engine.play import Play, play, published
 from tests.engine.test_dns_hosts import break_host, lose, mend
 
 LAST_WINS = HostTraits(grade=3, servers=("two-a:53", "two-b:53"), converges_s=30.0)
@@ -130,6 +131,74 @@ def test_who_has_lost_the_lease_does_not_touch_the_lower_grade() -> None:
     with pytest.raises(StateFenced):
         found.tick()
     assert found.epochs() == [1, 1]
+
+
+class ByApi:
+    """A host that must be asked for its traits, too: while its API is silent, a fresh process knows nothing of it."""
+
+    def __init__(self, found: Play, name: str) -> None:
+        self._host, self._fault = found.outside.hosts[name], found.outside.dns[name]
+
+    def traits(self) -> HostTraits:
+        fault = self._fault("read")
+        if fault is not None:
+            raise fault
+        return self._host.traits()
+
+    def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
+        return self._host.read(zone, names)
+
+    def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
+        self._host.apply(zone, changes, expect=expect, fence=fence)
+
+
+def never_seen(kind: str, **grades: int) -> Play:
+    """Published, and before the first check host `one` breaks. `grades`: what the kinds of the hosts have."""
+    service = replace(guestbook(), host_grades=grades)
+    worse = [name for name, grade in grades.items() if grade == 3]
+    found = play(service=service, traits={n: replace(LAST_WINS, servers=(f"{n}-a:53", f"{n}-b:53")) for n in worse})
+    assert found.apply().problems == ()
+    found.context = replace(found.context, hosts={name: ByApi(found, name) for name in HOSTS})
+    break_host(found, "one", kind)
+    assert found.state.hosts == {}
+    found.ticks(4)
+    lose(found)
+    return found
+
+
+def test_a_host_of_grade_1_that_is_silent_from_the_beginning_does_not_send_for_a_person() -> None:
+    """It is configured, so `min_grade` is met; the other one waits for it, and then follows without it."""
+    found = never_seen("down", one=1, two=3)
+    found.until_journaled("swap:waiting")
+    assert found.epochs() == [1, 1]
+    assert "two has not taken the change: waits until one has accepted it" in found.reasons("swap")
+    found.until("boreas")
+    assert found.epochs() == [1, 2]
+    assert found.plan().automatic
+    assert found.notes("lower-grades")
+
+
+@pytest.mark.parametrize("kind", ["refused", "garbage"])
+def test_a_host_of_grade_1_that_was_never_understood_keeps_the_other_from_being_written(kind: str) -> None:
+    found = never_seen(kind, one=1, two=3)
+    found.until_journaled("swap:waiting")
+    found.ticks(15)
+    assert found.epochs() == [1, 1]
+    assert "one answers, but cannot be read, and may hold a newer plan" in found.reasons("swap")
+
+
+def test_a_silent_host_of_which_nobody_knows_what_it_can_do_does_not_vouch_for_a_worse_one() -> None:
+    """Of another package's kind nothing is known: a person is asked."""
+    found = never_seen("down", two=3)
+    found.ticks(12)
+    assert found.epochs() == [1, 1]
+    assert "the best DNS host has fencing grade 3, policy.min_grade is 1" in "; ".join(found.state.reasons)
+
+
+def test_a_silent_host_of_a_lower_grade_does_not_hold_the_better_one_up() -> None:
+    found = never_seen("down", one=3, two=1)
+    found.until_journaled("swap:waiting")
+    assert found.epochs() == [1, 2]
 
 
 def test_a_host_that_cannot_hold_an_alias_says_so_and_becomes_a_debt() -> None:
