@@ -59,9 +59,7 @@ def reaction_to(policy: Policy, verdict: Verdict) -> Reaction:
     """The table above."""
     page, hold = Reaction(action=Action.PAGE), Reaction(action=Action.HOLD)
     closed = policy.account_closed
-    if (
-        verdict.data_plane is HealthState.UP
-    ):  # asked as late as it would be acted on: mostly the service goes down first
+    if verdict.data_plane is HealthState.UP:  # asked no sooner than acted on: mostly the service goes down first
         closed = Reaction(action=Action.ASK, confirm_s=closed.confirm_s)
     table = {
         VerdictKind.UP: hold,

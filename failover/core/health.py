@@ -20,6 +20,15 @@ class HealthState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Vote(StrEnum):
+    """What one vantage has to say of a site where several vote (the table in `core.quorum`)."""
+
+    UP = "up"
+    DOWN = "down"
+    BETWEEN = "between"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """How a site stands in one check. `since` is when `state` began; `last` when evidence last came in."""

@@ -21,10 +21,10 @@ from failover.core.model import (
     Service,
     Site,
 )
-from failover.core.quorum import Count, count, health_after, views_after, vote_of
+from failover.core.quorum import Count, count, health_after, others_answer, views_after, vote_of
 from failover.core.ready import Facts, Stock, readiness
-from failover.core.verdict import GONE_LISTS, NodesSeen, judge_site
-from failover.core.world import Forced, Orders, State, Watch
+from failover.core.verdict import GONE_LISTS, NodesSeen, Verdict, judge_site
+from failover.core.world import Forced, Orders, State, View, Watch
 
 NO_ACCOUNT = AccountReport(reading=Reading.NONE)
 NO_ORDERS = Orders()
@@ -77,6 +77,22 @@ def accepted_releases(state: State, site: str) -> tuple[str, ...]:
     return state.accepted.get(site, (state.release,) if state.release else ())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """What the judgement of each site takes from the round as a whole."""
+
+    service: Service
+    state: State
+    """As it was before."""
+    seen: Observation
+    samples: Mapping[str, list[Sample]]
+    """By site."""
+    forced: Mapping[str, Forced]
+    """By site: where a person has said what its checks count as."""
+    isolated: bool
+    fresh: bool
+
+
 def judge(
     service: Service, state: State, seen: Observation, orders: Orders = NO_ORDERS, *, fresh: bool = False
 ) -> State:
@@ -84,48 +100,34 @@ def judge(
 
     A site that a person forced counts as that person says, without a vote; its streaks go on underneath.
     """
-    cut_off = isolated(seen.controls)
-    forced = {site: word for site, word in orders.forced_at(seen.at).items() if word.word.plane is not None}
     samples: dict[str, list[Sample]] = {site.name: [] for site in service.sites}
     for sample in seen.samples:
         samples.setdefault(sample.site, []).append(sample)
-    health = {
-        site.name: _health(service, state, seen.at, site, samples[site.name], forced.get(site.name), fresh=fresh)
-        for site in service.sites
-    }
+    round = _Round(
+        service=service,
+        state=state,
+        seen=seen,
+        samples=samples,
+        forced={site: word for site, word in orders.forced_at(seen.at).items() if word.word.plane is not None},
+        isolated=isolated(seen.controls),
+        fresh=fresh,
+    )
+    health = {site.name: _health(round, site) for site in service.sites}
     views = views_after(service, state.views, seen.ballots, seen.at, fresh=fresh)
     answering = {site.name for site in service.sites if _answers(seen, site, samples[site.name])}
-    lone = len(service.sites) == 1  # it has nowhere to go, so its verdict can do no harm
     watch = {}
     for site in service.sites:
-        others_answer = lone or len(answering) > (site.name in answering)
-        word = forced.get(site.name)
-        plane = data_plane(health[site.name].values())
-        if word is not None:
-            counted = Count(state=plane)
-        elif service.vantages:
-            own = vote_of(health[site.name], isolated=cut_off, others_answer=others_answer)
-            counted = count(service, site, own, views)
-        else:
-            counted = Count(state=vote(plane, controls_ok=not cut_off, others_answer=others_answer))
-        facts = _facts(service, seen, site, samples[site.name], counted)
-        watch[site.name] = _watch(service, state, site, facts, seen.at, word, cut_off=cut_off, fresh=fresh)
-    return replace(state, health=health, watch=watch, views=views, isolated=cut_off, resolved=seen.resolved)
+        others = others_answer(service, site, answering)
+        facts = _facts(round, site, _counted(round, site, health[site.name], views, others_answer=others))
+        watch[site.name] = _watch(round, site, facts)
+    return replace(state, health=health, watch=watch, views=views, isolated=round.isolated, resolved=seen.resolved)
 
 
-def _health(
-    service: Service,
-    state: State,
-    at: Instant,
-    site: Site,
-    samples: list[Sample],
-    forced: Forced | None,
-    *,
-    fresh: bool,
-) -> dict[str, Health]:
-    plane = forced.word.plane if forced is not None else None
-    found = health_after(service, state.health.get(site.name, {}), samples, at, fresh=fresh)
-    return {name: replace(health, forced=plane) for name, health in found.items()}
+def _health(round: _Round, site: Site) -> dict[str, Health]:
+    word = round.forced.get(site.name)
+    before = round.state.health.get(site.name, {})
+    found = health_after(round.service, before, round.samples[site.name], round.seen.at, fresh=round.fresh)
+    return {name: replace(health, forced=word.word.plane if word else None) for name, health in found.items()}
 
 
 def _answers(seen: Observation, site: Site, samples: list[Sample]) -> bool:
@@ -135,24 +137,46 @@ def _answers(seen: Observation, site: Site, samples: list[Sample]) -> bool:
     return spoke or any(s.outcome is Outcome.PASS for s in samples)
 
 
-def _watch(
-    service: Service,
-    state: State,
-    site: Site,
-    facts: Facts,
-    at: Instant,
-    forced: Forced | None,
-    *,
-    cut_off: bool,
-    fresh: bool,
-) -> Watch:
+def _counted(
+    round: _Round, site: Site, health: Mapping[str, Health], views: Mapping[str, View], *, others_answer: bool
+) -> Count:
+    """What the site's checks come to: as a person says, as the vantages vote, or as this one sees it."""
+    plane = data_plane(health.values())
+    if site.name in round.forced:
+        return Count(state=plane)
+    if round.service.vantages:
+        own = vote_of(health, isolated=round.isolated, others_answer=others_answer)
+        return count(round.service, site, own, views)
+    return Count(state=vote(plane, controls_ok=not round.isolated, others_answer=others_answer))
+
+
+def _watch(round: _Round, site: Site, facts: Facts) -> Watch:
+    """What is remembered of the site after this round."""
+    service, state, at = round.service, round.state, round.seen.at
     before = state.watch.get(site.name, Watch())
     decided, flips = before.decided, before.flips
-    if forced is None and not cut_off:
+    if site.name not in round.forced and not round.isolated:
         decided, flips = flipped(before, facts.data_plane, at, service.policy)
     gone = _gone_streak(state, site, before, facts.nodes)
     nodes = _nodes_seen(state, site, facts.nodes, gone)
-    memory = before.memory if cut_off else _remember(before.memory, facts, nodes, at)
+    memory = before.memory if round.isolated else _remember(before.memory, facts, nodes, at)
+    return replace(
+        before,
+        report=_without_bodies(facts.report),
+        verdict=_verdict(round, site, facts, nodes, memory),
+        gone_streak=gone,
+        readiness=readiness(service, site, facts, accepted_releases(state, site.name), fresh=round.fresh),
+        addresses=facts.passing,
+        details=facts.details,
+        memory=memory,
+        decided=decided,
+        flips=flips,
+    )
+
+
+def _verdict(round: _Round, site: Site, facts: Facts, nodes: NodesSeen, memory: Memory) -> Verdict:
+    service, state, at = round.service, round.state, round.seen.at
+    forced = round.forced.get(site.name)
     closed, signs = corroborated(
         memory,
         now=at,
@@ -160,31 +184,19 @@ def _watch(
         explicit=facts.report.reading is Reading.CLOSED,
         confirm_s=service.policy.account_closed.confirm_s,
     )
-    verdict = judge_site(
+    return judge_site(
         now=at,
-        before=None if silent(service, state, at) else before.verdict,
+        before=None if silent(service, state, at) else state.watch.get(site.name, Watch()).verdict,
         data_plane=facts.data_plane,
         report=facts.report,
         nodes=nodes,
-        isolated=cut_off,
+        isolated=round.isolated,
         details=facts.details,
         corroborated=closed,
         signs=signs,
         forced=says(site.name, forced, at) if forced is not None else "",
         counted=facts.counted,
         warnings=facts.warnings,
-    )
-    return replace(
-        before,
-        report=_without_bodies(facts.report),
-        verdict=verdict,
-        gone_streak=gone,
-        readiness=readiness(service, site, facts, accepted_releases(state, site.name), fresh=fresh),
-        addresses=facts.passing,
-        details=facts.details,
-        memory=memory,
-        decided=decided,
-        flips=flips,
     )
 
 
@@ -206,7 +218,8 @@ def _remember(memory: Memory, facts: Facts, nodes: NodesSeen, at: Instant) -> Me
     return remember(replace(memory, stopped_since=stopped), facts.report.signals, at)
 
 
-def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample], counted: Count) -> Facts:
+def _facts(round: _Round, site: Site, counted: Count) -> Facts:
+    seen, samples = round.seen, round.samples[site.name]
     bad = {s.address for s in samples if s.outcome is not Outcome.PASS}
     addresses = tuple(dict.fromkeys(s.address for s in samples))
     return Facts(
@@ -216,7 +229,7 @@ def _facts(service: Service, seen: Observation, site: Site, samples: list[Sample
         addresses=addresses,
         passing=tuple(a for a in addresses if a not in bad),
         nodes=seen.nodes.get(site.name),
-        failing=_failing(service, samples),
+        failing=_failing(round.service, samples),
         stock=seen.stock.get(site.name, Stock()),
         details=tuple(dict.fromkeys(s.detail for s in samples if s.outcome is not Outcome.PASS and s.detail)),
         warnings=tuple(dict.fromkeys(s.detail for s in samples if s.warning)),

@@ -13,21 +13,13 @@ decide, unless a vantage has not made up its mind: it is asked again a round lat
     its controls do not answer, or it is not heard         none
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from failover.core.budget import gap_s
-from failover.core.health import Health, HealthState, advance, data_plane, isolated, quorum, round_outcome
+from failover.core.health import Health, HealthState, Vote, advance, data_plane, isolated, quorum, round_outcome
 from failover.core.model import Ballot, Check, Instant, Outcome, Sample, Service, Site, Vantage
 from failover.core.world import View
-
-
-class Vote(StrEnum):
-    UP = "up"
-    DOWN = "down"
-    BETWEEN = "between"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +78,18 @@ def _view(service: Service, before: View, ballot: Ballot, at: Instant, *, fresh:
     cut_off = isolated(ballot.controls)
     answering = {name for name, found in samples.items() if any(s.outcome is Outcome.PASS for s in found)}
     votes = {
-        site.name: vote_of(health[site.name], isolated=cut_off, others_answer=_others(service, site, answering)).value
+        site.name: vote_of(health[site.name], isolated=cut_off, others_answer=others_answer(service, site, answering))
         for site in service.sites
     }
     return View(health=health, votes=votes, isolated=cut_off, at=at)
 
 
-def _others(service: Service, site: Site, answering: set[str]) -> bool:
-    lone = len(service.sites) == 1  # it has nowhere to go, so its verdict can do no harm
-    return lone or bool(answering - {site.name})
+def others_answer(service: Service, site: Site, answering: Collection[str]) -> bool:
+    """Whether some other site is among those that answered: then a vantage that finds this one down is not cut off.
+
+    A lone site has nowhere to go, so its verdict can do no harm.
+    """
+    return len(service.sites) == 1 or any(name != site.name for name in answering)
 
 
 def vote_of(health: Mapping[str, Health], *, isolated: bool, others_answer: bool) -> Vote:
@@ -107,7 +102,7 @@ def vote_of(health: Mapping[str, Health], *, isolated: bool, others_answer: bool
 
 def count(service: Service, site: Site, own: Vote, views: Mapping[str, View]) -> Count:
     """The votes on one site, counted by provider."""
-    votes = {service.vantage: own} | {name: Vote(view.votes.get(site.name, Vote.NONE)) for name, view in views.items()}
+    votes = {service.vantage: own} | {name: view.votes.get(site.name, Vote.NONE) for name, view in views.items()}
     able = [vantage for vantage in service.vantages if vantage.provider != site.provider]
     by_provider: dict[str, list[Vote]] = {}
     for vantage in able:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from failover.core.cutover import CutoverPlan
 from failover.core.evidence import Memory
 from failover.core.facts import HostFacts
-from failover.core.health import Health, HealthState
+from failover.core.health import Health, HealthState, Vote
 from failover.core.model import AccountReport, HostReading, Instant, Node
 from failover.core.rrsets import RRset
 from failover.core.verdict import Verdict
@@ -159,7 +159,7 @@ class View:
 
     health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)
     """By site, by check."""
-    votes: Mapping[str, str] = field(default_factory=dict)
+    votes: Mapping[str, Vote] = field(default_factory=dict)
     """By site, in the last round; a site that is missing has no vote of it."""
     isolated: bool = False
     problem: str | None = None

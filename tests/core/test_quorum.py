@@ -8,11 +8,11 @@ import pytest
 
 from failover.core.budget import AGENT_S, observe_s, probe_s
 from failover.core.decide import single_vantage
-from failover.core.health import Health, HealthState
+from failover.core.health import Health, HealthState, Vote
 from failover.core.judge import Observation, judge
 from failover.core.model import Ballot, Outcome, Sample, Vantage
 from failover.core.outlook import safe
-from failover.core.quorum import Vote, count, still_fails, too_few, views_after, vote_of
+from failover.core.quorum import count, still_fails, too_few, views_after, vote_of
 from failover.core.verdict import VerdictKind
 from failover.core.world import State, View
 from tests.core.builders import AURORA, BOREAS, NAMES, SERVICE, at, controls, node, reports, sample, verdict, world
@@ -105,7 +105,7 @@ def test_what_a_vantage_may_say(state: HealthState, isolated: bool, others: bool
 
 def counted(votes: Mapping[str, Vote], **changed: object) -> HealthState:
     service = replace(THREE, **changed)  # type: ignore[arg-type]
-    views = {name: View(votes={AURORA: vote.value}) for name, vote in votes.items() if name != HOME}
+    views = {name: View(votes={AURORA: vote}) for name, vote in votes.items() if name != HOME}
     return count(service, service.site(AURORA), votes[HOME], views).state
 
 
@@ -145,7 +145,7 @@ def test_two_at_one_provider_count_once() -> None:
 
 
 def test_who_said_what_is_told() -> None:
-    views = {PARIS: View(votes={AURORA: "down"}), OREGON: View(problem="no answer in time")}
+    views = {PARIS: View(votes={AURORA: Vote.DOWN}), OREGON: View(problem="no answer in time")}
     said = count(THREE, THREE.site(AURORA), DOWN, views).said
     assert said == "2 vantages must agree: home down, paris down, oregon no vote"
 
