@@ -18,7 +18,7 @@ from failover.config.model import (
     RegistryConfig,
     ReleaseConfig,
 )
-from failover.config.references import zone_of
+from failover.config.references_dns import zone_of
 from failover.core.model import (
     Action,
     Control,
