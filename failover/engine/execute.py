@@ -13,19 +13,8 @@ from failover.core.safety import check_sets
 from failover.core.saga import Event, EventKind, Result, Run, Undo, Value, fold, next_move
 from failover.core.world import Debt, Move, State, Watch
 from failover.engine.context import TICK, Context, leased
-from failover.engine.steps import (
-    RUN,
-    UNDO,
-    Ended,
-    Stage,
-    StepResult,
-    addresses_of,
-    failed,
-    lost_hosts,
-    ok,
-    sets_of,
-    stale_of,
-)
+from failover.engine.stage import Ended, Stage, StepResult, addresses_of, failed, lost_hosts, ok, sets_of, stale_of
+from failover.engine.steps import RUN, UNDO
 from failover.errors import FailoverError, StateError, TimedOut
 
 MOVES_KEPT = 50
@@ -52,13 +41,13 @@ def run(context: Context, state: State, *, term: int) -> State:
         aborted = plan.id in context.store.orders().aborted
         match next_move(plan, status, aborted=aborted):
             case Run(step=Step.COMMIT):
-                return _commit(stage, term=term)
+                return _commit(stage)
             case Run(step=step):
-                state, go_on = _step(stage, step, term=term)
+                state, go_on = _step(stage, step)
             case Undo(step=step):
-                state, go_on = _undo(stage, step, term=term)
+                state, go_on = _undo(stage, step)
             case _:
-                return _close(stage, Result.UNWOUND, term=term)
+                return _close(stage, Result.UNWOUND)
         if not go_on:
             return state
     return state
@@ -97,23 +86,23 @@ def last_reason(context: Context, plan: CutoverPlan) -> str:
 # ------------------------------------------------------------------------------------ one step
 
 
-def _step(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
+def _step(stage: Stage, step: Step) -> tuple[State, bool]:
     """Run one step. Returns the state and whether to go on now."""
     if step is PIVOT and not stage.status.pivoted:
         objection = _last_look(stage)
         if objection is not None:
-            _journal(stage, step, EventKind.REFUSED, failed(objection), term=term)
+            _journal(stage, step, EventKind.REFUSED, failed(objection))
             return stage.state, True
-        stage = replace(stage, state=_start_pivot(stage, term=term))
+        stage = replace(stage, state=_start_pivot(stage))
     else:
-        _journal(stage, step, EventKind.STARTED, term=term)
+        _journal(stage, step, EventKind.STARTED)
     stage = replace(stage, status=fold(stage.plan, stage.context.store.journal(stage.plan.id)))
     kind, result = _attempt(stage, step)
     if kind is EventKind.UNKNOWN and not stage.status.pivoted and stage.waited_s >= _patience_s(stage, step):
         kind = EventKind.FAILED
-    state = _journal(stage, step, kind, result, term=term)
+    state = _journal(stage, step, kind, result)
     if result.ended is Ended.OVERTAKEN:
-        return _close(replace(stage, state=state), Result.OVERTAKEN, term=term), False
+        return _close(replace(stage, state=state), Result.OVERTAKEN), False
     return state, kind is EventKind.OK or (kind is EventKind.FAILED and not stage.status.pivoted)
 
 
@@ -139,7 +128,7 @@ def _patience_s(stage: Stage, step: Step) -> float:
     return service.node_deadline_s if step is Step.SCALE else service.host_deadline_s
 
 
-def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | None = None, *, term: int) -> State:
+def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | None = None) -> State:
     """Write one entry; together with what the step changed of the state. Returns the state."""
     result = result or StepResult(ended=Ended.OK)
     store, plan, state = stage.context.store, stage.plan, stage.state
@@ -152,9 +141,9 @@ def _journal(stage: Stage, step: Step, kind: EventKind, result: StepResult | Non
     if result.facts is not None:
         state = replace(state, facts=result.facts)
     if state is stage.state or state == stage.state:
-        store.append(event, term=term)
+        store.append(event, term=stage.term)
         return stage.state
-    return store.swap(state, term=term, events=[event])
+    return store.swap(state, term=stage.term, events=[event])
 
 
 def _times(state: State, result: StepResult) -> Value:
@@ -171,9 +160,9 @@ def _times(state: State, result: StepResult) -> Value:
     }
 
 
-def _undo(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
+def _undo(stage: Stage, step: Step) -> tuple[State, bool]:
     """Undo one step. Returns whether to go on now; an undo that fails is tried again by the next runs."""
-    _journal(stage, step, EventKind.UNDO_STARTED, term=term)
+    _journal(stage, step, EventKind.UNDO_STARTED)
     try:
         result = UNDO[step](stage)
     except StateError:
@@ -181,9 +170,9 @@ def _undo(stage: Stage, step: Step, *, term: int) -> tuple[State, bool]:
     except (FailoverError, LookupError) as error:
         events = stage.context.store.journal(stage.plan.id)
         if sum(e.kind is EventKind.UNDO_FAILED and e.step == step for e in events) + 1 < UNDO_TRIES:
-            return _journal(stage, step, EventKind.UNDO_FAILED, failed(str(error)), term=term), False
+            return _journal(stage, step, EventKind.UNDO_FAILED, failed(str(error))), False
         result = ok(f"given up after {UNDO_TRIES} tries: {error}")
-    return _journal(stage, step, EventKind.UNDO_OK, result, term=term), True
+    return _journal(stage, step, EventKind.UNDO_OK, result), True
 
 
 # ------------------------------------------------------------------------------------ the pivot
@@ -224,7 +213,7 @@ def _proof_again(stage: Stage) -> str | None:
     return None
 
 
-def _start_pivot(stage: Stage, *, term: int) -> State:
+def _start_pivot(stage: Stage) -> State:
     """From here only forward. A cutover counts from now on, in the same transaction as the journal entry."""
     plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
     started = Event(plan=plan.id, step=PIVOT, kind=EventKind.STARTED, at=now)
@@ -238,16 +227,16 @@ def _start_pivot(stage: Stage, *, term: int) -> State:
             automatic=plan.automatic,
         )
         state = replace(state, moves=(*state.moves, move)[-MOVES_KEPT:])
-    return stage.context.store.swap(state, term=term, events=[started])
+    return stage.context.store.swap(state, term=stage.term, events=[started])
 
 
 # ------------------------------------------------------------------------------------ the end
 
 
-def _commit(stage: Stage, *, term: int) -> State:
+def _commit(stage: Stage) -> State:
     """The plan is what DNS says: active site, published sets, debts, and the end of the journal in one transaction."""
     plan, status = stage.plan, stage.status
-    _journal(stage, Step.COMMIT, EventKind.STARTED, term=term)
+    _journal(stage, Step.COMMIT, EventKind.STARTED)
     now = stage.context.runtime.now()
     events = [
         Event(
@@ -268,17 +257,17 @@ def _commit(stage: Stage, *, term: int) -> State:
         first = plan.kind is PlanKind.PUBLISH
         adopted = plan.before if first else state.adopted
         state = replace(state, active_site=plan.target, published=bound, adopted=adopted)
-    return stage.context.store.swap(state, term=term, events=events)
+    return stage.context.store.swap(state, term=stage.term, events=events)
 
 
-def _close(stage: Stage, result: Result, *, term: int) -> State:
+def _close(stage: Stage, result: Result) -> State:
     """A plan that ends without being committed. A target that failed it is left alone for a while."""
     plan, state, now = stage.plan, stage.state, stage.context.runtime.now()
     closed = Event(plan=plan.id, step="", kind=EventKind.CLOSED, at=now, reason=result)
     watch = dict(state.watch)
     for site in _to_blame(stage) if result is Result.UNWOUND else ():
         watch[site] = replace(watch.get(site, Watch()), failed_at=now)
-    return stage.context.store.swap(replace(state, open_plan=None, watch=watch), term=term, events=[closed])
+    return stage.context.store.swap(replace(state, open_plan=None, watch=watch), term=stage.term, events=[closed])
 
 
 def _to_blame(stage: Stage) -> tuple[str, ...]:

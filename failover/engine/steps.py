@@ -1,125 +1,33 @@
-"""The steps of a plan. Each looks at reality first, then acts, and says how it went.
+"""The steps of a plan, by name. Each looks at reality first, then acts, and says how it went.
 
-A step may raise AdapterError; TimedOut among them means that its outcome is unknown.
+Those that change DNS stand in `steps_dns`, COMMIT in `execute`. A step may raise AdapterError; TimedOut among them
+means that its outcome is unknown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from failover.core.cutover import CutoverPlan, PlanKind, Step, record_sets
-from failover.core.facts import Facts, accepted, seen, served
+from failover.core.cutover import Step
 from failover.core.health import isolated, reachable, round_outcome
 from failover.core.holds import says
-from failover.core.hosting import longest_ttl_s
 from failover.core.judge import accepted_releases
 from failover.core.mirror import wanted_count
-from failover.core.model import Node, Outcome, Reading, Sample, Standby, Target
+from failover.core.model import Outcome, Reading, Sample, Standby, Target
 from failover.core.quorum import still_fails
-from failover.core.rrsets import RRset, same_values
+from failover.core.rrsets import same_values
 from failover.core.safety import highest_epoch
-from failover.core.saga import Status, Value
-from failover.core.world import ForcedAs, State
+from failover.core.saga import Value
+from failover.core.world import ForcedAs
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
 from failover.engine.nodes import destroy_extra, ensure_all, serving
-from failover.engine.notify import note
 from failover.engine.observe import look_again, read_stock, targets_of
 from failover.engine.outcome import MARGIN_S
-from failover.engine.publish import HostResult, HostState, read_hosts, swap_everywhere
-from failover.engine.served import answers_of, unseen
+from failover.engine.publish import read_hosts
+from failover.engine.stage import Stage, StepResult, addresses_of, failed, ok, waiting
+from failover.engine.steps_dns import confirm, swap
 from failover.errors import AdapterError, RefusedError
 from failover.ports import Moment
-
-
-class Ended(StrEnum):
-    OK = "ok"
-    WAITING = "waiting"
-    UNKNOWN = "unknown"
-    """A call hung: what it asked for may have been done."""
-    FAILED = "failed"
-    OVERTAKEN = "overtaken"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    ended: Ended
-    reason: str = ""
-    output: Mapping[str, Value] = field(default_factory=dict)
-    nodes: tuple[Node, ...] | None = None
-    """What the target's inventory is now, where the step changed it."""
-    facts: Facts | None = None
-    """What is known of the plan at the DNS hosts now, where the step found out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """What a step sees."""
-
-    context: Context
-    state: State
-    plan: CutoverPlan
-    status: Status
-    term: int
-    """Of the lease: what is written down under it proves that this run still holds it."""
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds since this step was started for the first time."""
-        started = self.status.step_started
-        return 0.0 if started is None else self.context.runtime.now().since(started)
-
-
-def ok(reason: str = "", **output: Value) -> StepResult:
-    return StepResult(ended=Ended.OK, reason=reason, output=output)
-
-
-def waiting(reason: str) -> StepResult:
-    return StepResult(ended=Ended.WAITING, reason=reason)
-
-
-def failed(reason: str) -> StepResult:
-    return StepResult(ended=Ended.FAILED, reason=reason)
-
-
-# ------------------------------------------------------------------------------------ bound values
-
-
-def addresses_of(plan: CutoverPlan, status: Status) -> Mapping[str, tuple[str, ...]]:
-    """By group: where the target serves; bound to the output of `scale` where the plan has that step."""
-    scaled = status.outputs.get(Step.SCALE, {}).get("addresses")
-    if not isinstance(scaled, dict):
-        return plan.addresses
-    return {g: tuple(str(a) for a in found) for g, found in scaled.items() if isinstance(found, list)}
-
-
-def sets_of(stage: Stage) -> tuple[RRset, ...]:
-    """The record sets that the plan puts into DNS, bound if need be. Raises ValueError where one would be empty."""
-    if Step.SCALE not in stage.plan.steps:
-        return stage.plan.rrsets
-    service = stage.context.service
-    return record_sets(service, service.site(stage.plan.target), addresses_of(stage.plan, stage.status))
-
-
-def lost_hosts(status: Status) -> dict[str, str]:
-    """Hosts that the plan went on without, with the reason."""
-    lost: dict[str, str] = {}
-    for step in (Step.SWAP, Step.CONFIRM):
-        found = status.outputs.get(step, {}).get("lost")
-        if isinstance(found, dict):
-            lost |= {str(k): str(v) for k, v in found.items()}
-    return lost
-
-
-def stale_of(status: Status) -> dict[str, tuple[str, ...]]:
-    """By host the name servers that still answer what stood there before."""
-    found = status.outputs.get(Step.CONFIRM, {}).get("stale")
-    if not isinstance(found, dict):
-        return {}
-    return {host: tuple(str(s) for s in servers) for host, servers in found.items() if isinstance(servers, list)}
-
-
-# ------------------------------------------------------------------------------------ before the pivot
 
 
 def claim(stage: Stage) -> StepResult:
@@ -252,108 +160,6 @@ def probe(context: Context, targets: Sequence[Target]) -> tuple[Sample, ...]:
     return reachable(samples)
 
 
-# ------------------------------------------------------------------------------------ from the pivot on
-
-
-def swap(stage: Stage) -> StepResult:
-    """Every host holds the plan's records and epoch. A host that fails for too long is left behind as a debt."""
-    context, plan = stage.context, stage.plan
-    hosts = _configured(stage, plan.hosts)
-    results = swap_everywhere(
-        context,
-        replace(plan, hosts=hosts),
-        sets_of(stage),
-        patience_over=_overdue(stage),
-        prove=lambda why: note(context, "lower-grades", why, term=stage.term),
-    )
-    overtaken = [r for r in results if r.state is HostState.OVERTAKEN]
-    done = [r.host for r in results if r.state is HostState.DONE]
-    facts = accepted(stage.state.facts, done, epoch=plan.epoch, now=context.runtime.now())
-    result = replace(_swapped(stage, results, done), facts=facts)
-    if overtaken:
-        return replace(result, ended=Ended.OVERTAKEN, reason="; ".join(r.reason for r in overtaken))
-    return result
-
-
-def _swapped(stage: Stage, results: Sequence[HostResult], done: list[str]) -> StepResult:
-    unknown = any(r.state is HostState.UNKNOWN for r in results)
-    pending = {r.host: r.reason for r in results if r.host not in done}
-    says = "; ".join(f"{host} has not taken the change: {why}" for host, why in pending.items())
-    if done and not pending:
-        return ok(f"taken by {', '.join(done)}", done=list(done))
-    if not done or not _overdue(stage):
-        ended = Ended.UNKNOWN if unknown else Ended.WAITING
-        return StepResult(ended=ended, reason=f"taken by {', '.join(done) or 'no host yet'}; {says}")
-    return ok(f"taken by {', '.join(done)}; going on without the rest: {says}", done=list(done), lost=dict(pending))
-
-
-def _configured(stage: Stage, hosts: Sequence[str]) -> tuple[str, ...]:
-    """A host that was taken out of the config meanwhile is neither asked nor waited for."""
-    return tuple(h for h in hosts if h in stage.context.hosts)
-
-
-def _overdue(stage: Stage) -> bool:
-    """Whether to go on without the hosts that are missing. A withdrawal waits for all: nothing would settle it later,
-    and the nodes that the records point to are destroyed next."""
-    return stage.waited_s >= stage.context.service.host_deadline_s and stage.plan.kind is not PlanKind.WITHDRAW
-
-
-def confirm(stage: Stage) -> StepResult:
-    """Every authoritative server answers the new records and epoch; then the old ones leave the caches."""
-    context, plan, sets = stage.context, stage.plan, sets_of(stage)
-    done = stage.status.outputs.get(Step.SWAP, {}).get("done")
-    hosts = [h for h in _configured(stage, plan.hosts) if isinstance(done, list) and h in done]
-    answers = answers_of(context, plan, sets, hosts)
-    now = context.runtime.now()
-    facts = served(stage.state.facts, answers, epoch=plan.epoch, now=now)
-    late = {a.address: f"{a.address}: {a.late}" for a in answers if a.late}
-    says = "; ".join(late.values())
-    if late and not _overdue(stage):
-        return replace(waiting(f"not yet served everywhere: {says}"), facts=facts)
-    lost: dict[str, Value] = dict.fromkeys({a.host for a in answers if a.late}, says)
-    left = _cached_s(stage) - stage.waited_s
-    blind = unseen(context, sets) if context.service.resolvers else {}
-    if context.service.resolvers and not blind:
-        facts = seen(facts, epoch=plan.epoch, now=now)
-    resolvers = _resolvers(context, blind)
-    if left > 0:
-        why = f"served by every authoritative server{resolvers}; old answers leave the caches within {left:.0f} s"
-        return replace(waiting(why), facts=facts)
-    servers: dict[str, Value] = {f"{a.host} {a.address}": None for a in answers if not a.late}
-    others = answers_of(context, plan, sets, [h for h in _configured(stage, plan.hosts) if h not in hosts])
-    stale: dict[str, list[Value]] = {}
-    for answer in (*answers, *others):
-        stale.setdefault(answer.host, []).extend([answer.server] if answer.stale else [])
-    reason = says if lost else f"verified at every authoritative server{resolvers}"
-    output: dict[str, Value] = {"servers": list(servers), "lost": lost, "resolvers": dict(blind)}
-    return StepResult(ended=Ended.OK, reason=reason, output={**output, "stale": _lists(stale)}, facts=facts)
-
-
-def _lists(found: Mapping[str, list[Value]]) -> Value:
-    return {name: list(dict.fromkeys(str(v) for v in values)) for name, values in found.items()}
-
-
-def _cached_s(stage: Stage) -> float:
-    """How long what stood there before may still be remembered.
-
-    Who is adopted goes on serving what caches still hold: a first publication has nobody to wait for. Nor has a plan
-    that only changes TTLs.
-    """
-    plan = stage.plan
-    if plan.kind is PlanKind.PUBLISH or same_values(plan.before, sets_of(stage)):
-        return 0.0
-    return longest_ttl_s(max((r.ttl_s for r in plan.before), default=0), stage.state.hosts.values())
-
-
-def _resolvers(context: Context, blind: Mapping[str, str]) -> str:
-    count = len(context.service.resolvers)
-    if not count:
-        return ""
-    if not blind:
-        return f", seen by all {count} resolvers" if count > 1 else ", seen by the resolver"
-    return f", not yet seen by {'; '.join(f'{r} ({why})' for r, why in blind.items())}"
-
-
 def after_hooks(stage: Stage) -> StepResult:
     """DNS has moved: a hook that fails now is noted, and does not keep the plan open."""
     try:
@@ -383,7 +189,6 @@ RUN: Mapping[Step, Callable[[Stage], StepResult]] = {
     Step.CONFIRM: confirm,
     Step.AFTER_HOOKS: after_hooks,
 }
-"""COMMIT writes the state itself and belongs to `execute`."""
 
 
 def undo_hooks(stage: Stage) -> StepResult:

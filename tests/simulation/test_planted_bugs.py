@@ -137,7 +137,7 @@ BUGS = (
     ),
     Bug(
         name="one host that hangs keeps a plan open for ever",
-        file="engine/steps.py",
+        file="engine/steps_dns.py",
         old="    return stage.waited_s >= stage.context.service.host_deadline_s and",
         new="    return False and",
         breaks=("L1", "L2"),

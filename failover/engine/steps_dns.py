@@ -1,0 +1,114 @@
+"""The steps that change DNS and see it served: SWAP, the pivot, and CONFIRM. From here a plan only goes forward."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from failover.core.cutover import PlanKind, Step
+from failover.core.facts import accepted, seen, served
+from failover.core.hosting import longest_ttl_s
+from failover.core.rrsets import same_values
+from failover.core.saga import Value
+from failover.engine.context import Context
+from failover.engine.notify import note
+from failover.engine.publish import HostResult, HostState, swap_everywhere
+from failover.engine.served import answers_of, unseen
+from failover.engine.stage import Ended, Stage, StepResult, ok, sets_of, waiting
+
+
+def swap(stage: Stage) -> StepResult:
+    """Every host holds the plan's records and epoch. A host that fails for too long is left behind as a debt."""
+    context, plan = stage.context, stage.plan
+    hosts = _configured(stage, plan.hosts)
+    results = swap_everywhere(
+        context,
+        replace(plan, hosts=hosts),
+        sets_of(stage),
+        patience_over=_overdue(stage),
+        prove=lambda why: note(context, "lower-grades", why, term=stage.term),
+    )
+    overtaken = [r for r in results if r.state is HostState.OVERTAKEN]
+    done = [r.host for r in results if r.state is HostState.DONE]
+    facts = accepted(stage.state.facts, done, epoch=plan.epoch, now=context.runtime.now())
+    result = replace(_swapped(stage, results, done), facts=facts)
+    if overtaken:
+        return replace(result, ended=Ended.OVERTAKEN, reason="; ".join(r.reason for r in overtaken))
+    return result
+
+
+def _swapped(stage: Stage, results: Sequence[HostResult], done: list[str]) -> StepResult:
+    unknown = any(r.state is HostState.UNKNOWN for r in results)
+    pending = {r.host: r.reason for r in results if r.host not in done}
+    says = "; ".join(f"{host} has not taken the change: {why}" for host, why in pending.items())
+    if done and not pending:
+        return ok(f"taken by {', '.join(done)}", done=list(done))
+    if not done or not _overdue(stage):
+        ended = Ended.UNKNOWN if unknown else Ended.WAITING
+        return StepResult(ended=ended, reason=f"taken by {', '.join(done) or 'no host yet'}; {says}")
+    return ok(f"taken by {', '.join(done)}; going on without the rest: {says}", done=list(done), lost=dict(pending))
+
+
+def _configured(stage: Stage, hosts: Sequence[str]) -> tuple[str, ...]:
+    """A host that was taken out of the config meanwhile is neither asked nor waited for."""
+    return tuple(h for h in hosts if h in stage.context.hosts)
+
+
+def _overdue(stage: Stage) -> bool:
+    """Whether to go on without the hosts that are missing. A withdrawal waits for all: nothing would settle it later,
+    and the nodes that the records point to are destroyed next."""
+    return stage.waited_s >= stage.context.service.host_deadline_s and stage.plan.kind is not PlanKind.WITHDRAW
+
+
+def confirm(stage: Stage) -> StepResult:
+    """Every authoritative server answers the new records and epoch; then the old ones leave the caches."""
+    context, plan, sets = stage.context, stage.plan, sets_of(stage)
+    done = stage.status.outputs.get(Step.SWAP, {}).get("done")
+    hosts = [h for h in _configured(stage, plan.hosts) if isinstance(done, list) and h in done]
+    answers = answers_of(context, plan, sets, hosts)
+    now = context.runtime.now()
+    facts = served(stage.state.facts, answers, epoch=plan.epoch, now=now)
+    late = {a.address: f"{a.address}: {a.late}" for a in answers if a.late}
+    says = "; ".join(late.values())
+    if late and not _overdue(stage):
+        return replace(waiting(f"not yet served everywhere: {says}"), facts=facts)
+    lost: dict[str, Value] = dict.fromkeys({a.host for a in answers if a.late}, says)
+    left_s = _cached_s(stage) - stage.waited_s
+    blind = unseen(context, sets) if context.service.resolvers else {}
+    if context.service.resolvers and not blind:
+        facts = seen(facts, epoch=plan.epoch, now=now)
+    resolvers = _resolvers(context, blind)
+    if left_s > 0:
+        why = f"served by every authoritative server{resolvers}; old answers leave the caches within {left_s:.0f} s"
+        return replace(waiting(why), facts=facts)
+    servers: dict[str, Value] = {f"{a.host} {a.address}": None for a in answers if not a.late}
+    others = answers_of(context, plan, sets, [h for h in _configured(stage, plan.hosts) if h not in hosts])
+    stale: dict[str, list[Value]] = {}
+    for answer in (*answers, *others):
+        stale.setdefault(answer.host, []).extend([answer.server] if answer.stale else [])
+    reason = says if lost else f"verified at every authoritative server{resolvers}"
+    output: dict[str, Value] = {"servers": list(servers), "lost": lost, "resolvers": dict(blind)}
+    return StepResult(ended=Ended.OK, reason=reason, output={**output, "stale": _lists(stale)}, facts=facts)
+
+
+def _lists(found: Mapping[str, list[Value]]) -> Value:
+    return {name: list(dict.fromkeys(str(v) for v in values)) for name, values in found.items()}
+
+
+def _cached_s(stage: Stage) -> float:
+    """How long what stood there before may still be remembered.
+
+    Who is adopted goes on serving what caches still hold: a first publication has nobody to wait for. Nor has a plan
+    that only changes TTLs.
+    """
+    plan = stage.plan
+    if plan.kind is PlanKind.PUBLISH or same_values(plan.before, sets_of(stage)):
+        return 0.0
+    return longest_ttl_s(max((r.ttl_s for r in plan.before), default=0), stage.state.hosts.values())
+
+
+def _resolvers(context: Context, blind: Mapping[str, str]) -> str:
+    count = len(context.service.resolvers)
+    if not count:
+        return ""
+    if not blind:
+        return f", seen by all {count} resolvers" if count > 1 else ", seen by the resolver"
+    return f", not yet seen by {'; '.join(f'{r} ({why})' for r, why in blind.items())}"
