@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from failover.core.cutover import CutoverPlan, PlanKind, our_keys, record_sets, seal, steps_for
 from failover.core.judge import site_addresses
-from failover.core.model import HostReading, Service, Standby
+from failover.core.model import HostReading, Service, Site, Standby
 from failover.core.quiet import wanted_ttl_s
 from failover.core.rrsets import RRset, epoch_name
 from failover.core.safety import highest_epoch
@@ -30,16 +30,7 @@ def make_plan(
     A cutover publishes with the short TTL: it may not be the last one. Raises ValueError when a record would be empty.
     """
     service = context.service
-    site = service.site(target)
-    known = site_addresses(site, state)
-    scales = kind is PlanKind.CUTOVER and not site.given and site.standby is not Standby.HOT
-    addresses = known if kind is not PlanKind.CUTOVER or forced else _passing(state, target, known)
-    if kind is PlanKind.WITHDRAW:
-        addresses, rrsets = {}, state.adopted
-    else:
-        ttl_s = service.ttl_s if kind is PlanKind.CUTOVER else wanted_ttl_s(service, state, context.runtime.now())[0]
-        wanted = () if scales else record_sets(service, site, addresses, ttl_s=ttl_s)
-        rrsets = wanted if rrsets is None else rrsets
+    addresses, wanted = _bound(context, state, kind, service.site(target), forced=forced)
     return seal(
         CutoverPlan(
             id=f"{kind.value}-{state.epoch + 1}-{context.runtime.token()}",
@@ -53,15 +44,32 @@ def make_plan(
             steps=steps_for(service, kind, target, automatic=automatic, hooks=context.hook is not None),
             zones=service.zones,
             hosts=service.hosts,
-            rrsets=rrsets,
+            rrsets=wanted if rrsets is None else rrsets,
             before=still_ours(service, state.published.rrsets) if state.published else standing(context, hosts),
             automatic=automatic,
             forced=forced,
             verdict=verdict,
             reasons=reasons,
-            addresses={} if scales else addresses,
+            addresses=addresses,
         )
     )
+
+
+def _bound(
+    context: Context, state: State, kind: PlanKind, site: Site, *, forced: bool
+) -> tuple[Mapping[str, tuple[str, ...]], tuple[RRset, ...]]:
+    """By group where the target serves, and the sets that DNS shall hold; both empty where `scale` will bind them."""
+    service = context.service
+    if kind is PlanKind.WITHDRAW:
+        return {}, state.adopted
+    known = site_addresses(site, state)
+    if kind is not PlanKind.CUTOVER:
+        ttl_s, _ = wanted_ttl_s(service, state, context.runtime.now())
+        return known, record_sets(service, site, known, ttl_s=ttl_s)
+    if not site.given and site.standby is not Standby.HOT:
+        return {}, ()
+    addresses = known if forced else _passing(state, site.name, known)
+    return addresses, record_sets(service, site, addresses, ttl_s=service.ttl_s)
 
 
 def still_ours(service: Service, rrsets: tuple[RRset, ...]) -> tuple[RRset, ...]:
