@@ -26,9 +26,11 @@ from failover.core.model import (
     Target,
 )
 from failover.core.model import HostTraits as HostTraits
+from failover.core.notice import Notice as Notice
+from failover.core.notice import Urgency as Urgency
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import Event
-from failover.core.survey import Chain, Delegation, Registration, ServerFacts
+from failover.core.survey import Chain, Delegation, MadeUp, Registration, ServerFacts
 from failover.core.world import Forced, Orders, Pause, State
 
 T = TypeVar("T")
@@ -152,7 +154,14 @@ class Dns(Protocol):
         """The sets that stand at the host now, of the (name, type) pairs asked for. A pair without a set is left out.
 
         Read from the source of truth (the API or the primary), never from a cache. Unreadable raises, never ().
-        A CNAME that stands at a name asked for is returned as well.
+        A CNAME that stands at a name asked for is returned as well. Raises Rejected for a name whose answers the host
+        makes up, where it can tell: no set can stand for them.
+        """
+        ...
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """At which of these names the host makes answers up, by records of its vendor's own kind (an alias at the apex,
+        a routing policy); by name, then kind. () where there are none. Raises as `read` does.
         """
         ...
 
@@ -354,29 +363,6 @@ class Lease(Protocol):
 
 
 # ---------------------------------------------------------------------------------------------- out
-
-
-class Urgency(StrEnum):
-    """How soon somebody should look. The words are promises to the programs that get them."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Something that a person or a program should know."""
-
-    service: str
-    event: str
-    severity: Urgency
-    title: str
-    reasons: tuple[str, ...]
-    at: Instant
-    epoch: int = 0
-    active_site: str | None = None
-    plan: str | None = None
 
 
 class Notifier(Protocol):

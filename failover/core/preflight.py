@@ -4,7 +4,7 @@
     delegation      the parent's name servers and the zone's own, glue, how long the parent's answer is kept
     hosts           whether the world asks the hosts that failover changes, and no others
     servers         each name server by its own address: UDP, TCP, both families, with authority
-    content         our names, the same at every server; their TTLs; CNAMEs and where they lead
+    content         `preflight_content`
     timers          SOA: serial, refresh, expire, how long "no such name" is remembered
     dnssec, independence, registrar: `preflight_trust`
 
@@ -15,19 +15,14 @@ from collections.abc import Iterable
 
 from failover.core.findings import Finding, fatal, fine, note, warning
 from failover.core.model import Service
+from failover.core.preflight_content import content
 from failover.core.preflight_trust import dnssec, independence, registrar
-from failover.core.rrsets import RRset, epoch_name
-from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, ServerFacts, Soa, ZoneFacts
+from failover.core.survey import Delegation, DnsFacts, HostFacts, ServerFacts, Soa, ZoneFacts
 
-TTL_S_MAX = 300
-"""Of names that move."""
 NEGATIVE_S_MIN, NEGATIVE_S_MAX = 60, 300
 EXPIRE_S_MIN = 7 * 86400
 """A secondary forgets the zone so long after its primary is gone; RFC 1912, section 2.2, advises two weeks or more."""
 DELEGATION_TTL_S_LONG = 86400
-HOPS_MAX = 1
-
-Key = tuple[str, str]
 
 
 def preflight(service: Service, facts: DnsFacts) -> tuple[Finding, ...]:
@@ -37,21 +32,21 @@ def preflight(service: Service, facts: DnsFacts) -> tuple[Finding, ...]:
         for host in facts.hosts
         if host.problem is not None
     ]
+    found += [
+        note(
+            "content", host.name, f"cannot be asked for aliases of its own kind: {host.unlooked}", "look at its console"
+        )
+        for host in facts.hosts
+        if host.unlooked is not None
+    ]
     for zone in facts.zones:
         found += _delegation(zone)
         found += _hosts(zone, facts.hosts)
         found += _servers(zone)
-        found += _content(service, zone)
+        found += content(service, zone, facts.hosts)
         found += _timers(zone, facts.hosts)
-        found += [finding for chain in zone.chains for finding in _chain(service, chain)]
         found += [*dnssec(zone), *independence(zone, facts.guarded), *registrar(zone, facts.guarded)]
     return tuple(found)
-
-
-def keys_of(service: Service, zone: str) -> tuple[Key, ...]:
-    """The names and types of ours in a zone, the epoch among them."""
-    ours = ((record.name, record.type) for record in service.records if record.zone == zone)
-    return (*dict.fromkeys(ours), (epoch_name(service.name, zone), "TXT"))
 
 
 # ---------------------------------------------------------------------------------------------- delegation
@@ -179,82 +174,6 @@ def _server(server: ServerFacts) -> list[Finding]:
     ]
 
 
-# ---------------------------------------------------------------------------------------------- content
-
-
-def _content(service: Service, zone: ZoneFacts) -> list[Finding]:
-    found = []
-    answering = [server for server in zone.servers if server.answers]
-    for key in keys_of(service, zone.zone):
-        held = [(server, server.sets[key]) for server in answering if key in server.sets]
-        unread = [server for server in answering if key not in server.sets]
-        found += [warning("content", _at(s), f"{_show(key)} could not be read", "ask it by hand") for s in unread]
-        found += [*_same(key, held), *_ttl(service, key, [rrset for _, rrset in held if rrset is not None])]
-        found += _apex(zone, key, [rrset for _, rrset in held if rrset is not None])
-    if answering and not found:
-        found.append(fine("content", zone.zone, f"our names are the same at {len(answering)} servers"))
-    return found
-
-
-def _same(key: Key, held: list[tuple[ServerFacts, RRset | None]]) -> list[Finding]:
-    """Whoever differs from most of them is named."""
-    answers = [_values(rrset) for _, rrset in held]
-    if len(set(answers)) < 2:
-        return []
-    most = max(answers, key=answers.count)
-    remedy = "`failover status` shows debts, which the next check settles; else somebody else writes there"
-    return [
-        warning("content", _at(server), f"{_show(key)} is {_values(rrset)} there, {most} elsewhere", remedy)
-        for server, rrset in held
-        if _values(rrset) != most
-    ]
-
-
-def _values(rrset: RRset | None) -> str:
-    if rrset is None:
-        return "absent"
-    alias = "CNAME " if rrset.type == "CNAME" else ""
-    return alias + " ".join(sorted(rrset.values))
-
-
-def _ttl(service: Service, key: Key, rrsets: list[RRset]) -> list[Finding]:
-    longest = max((rrset.ttl_s for rrset in rrsets), default=0)
-    if longest <= TTL_S_MAX:
-        return []
-    says = f"its TTL is {longest} s: for so long resolvers keep the old address"
-    remedy = f"set dns.ttl to 60 (it is {service.ttl_s}) one old TTL before a cutover is needed: steadily"
-    return [warning("content", _show(key), says, remedy)]
-
-
-def _apex(zone: ZoneFacts, key: Key, rrsets: list[RRset]) -> list[Finding]:
-    if key[0] != zone.zone or all(rrset.type != "CNAME" for rrset in rrsets):
-        return []
-    says = "a CNAME stands at the zone's own name, which RFC 1034 forbids: SOA and NS stand there too"
-    return [fatal("content", zone.zone, says, "A and AAAA there; take the CNAME out by hand")]
-
-
-def _chain(service: Service, chain: Chain) -> list[Finding]:
-    remedy = "let the name hold addresses, or be one CNAME to a name with a short TTL in these zones"
-    way = " → ".join([chain.name, *(hop.target for hop in chain.hops)])
-    if chain.problem is not None:
-        return [warning("content", chain.name, f"{way} leads nowhere: {chain.problem}", remedy)]
-    found = []
-    if len(chain.hops) > HOPS_MAX:
-        found.append(warning("content", chain.name, f"{len(chain.hops)} CNAMEs on the way: {way}", remedy))
-    slow = [hop for hop in chain.hops if hop.ttl_s > TTL_S_MAX]
-    for hop in slow:
-        says = f"on the way, {hop.name} is kept for {hop.ttl_s} s"
-        found.append(warning("content", chain.name, says, remedy))
-    outside = [hop.target for hop in chain.hops if not _inside(hop.target, service.zones)]
-    if outside:
-        found.append(note("content", chain.name, f"depends on the name servers of {outside[-1]} as well"))
-    return found or [fine("content", chain.name, way)]
-
-
-def _inside(name: str, zones: Iterable[str]) -> bool:
-    return any(name == zone or name.endswith(f".{zone}") for zone in zones)
-
-
 # ---------------------------------------------------------------------------------------------- timers
 
 
@@ -302,10 +221,6 @@ def _soa(zone: str, soa: Soa) -> list[Finding]:
 
 def _at(server: ServerFacts) -> str:
     return f"{server.server} ({server.zone})"
-
-
-def _show(key: Key) -> str:
-    return " ".join(key)
 
 
 def _list(names: Iterable[str]) -> str:

@@ -140,6 +140,19 @@ class ZoneFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MadeUp:
+    """Something of a vendor's own kind at a name: the host makes its answers up from it, and no record set says so."""
+
+    name: str
+    kind: str
+    """In the host's words: `ALIAS`, `LUA`, `alias`, `routing policy`, `flattened CNAME`, `proxied record`."""
+    target: str = ""
+    """The name that it leads to, where it leads to one."""
+    refused: bool = True
+    """failover does not touch it, so a change of that name is refused; False: a change takes its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
     """One DNS host of the config: its kind, and its servers as the survey has asked them (`address:port`)."""
 
@@ -147,6 +160,10 @@ class HostFacts:
     kind: str
     servers: tuple[str, ...] = ()
     problem: str | None = None
+    made_up: tuple[MadeUp, ...] = ()
+    """At our names, and at the zones' own."""
+    unlooked: str | None = None
+    """Why it could not be asked for these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ import msgspec
 from libcloud.dns.drivers.cloudflare import CloudFlareDNSDriver
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
 from failover.dns.entries import (
     Create,
@@ -55,6 +56,10 @@ class _Zone(msgspec.Struct):
     name_servers: list[str]
 
 
+class _Settings(msgspec.Struct):
+    flatten_cname: bool | None = None
+
+
 class _Record(msgspec.Struct):
     id: str
     name: str
@@ -62,6 +67,7 @@ class _Record(msgspec.Struct):
     ttl: int
     content: str | None = None
     proxied: bool | None = None
+    settings: _Settings | None = None
 
 
 class _Info(msgspec.Struct):
@@ -150,6 +156,18 @@ class Cloudflare:
             entries = self._entries(api, self._zone(api, zone))
         return sets_of(entries, names)
 
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """See `ports.Dns`: proxied records, and CNAMEs that are flattened: that at the zone's own name always is.
+
+        A change takes their place, but for the first publication at a proxied name.
+        """
+        wanted = {normal_name(name) for name in names}
+        with self._asking("look for aliases", zone) as api:
+            here = self._zone(api, zone)
+            records = [r for r in _listed(api, "records", _records(here), _Record) if normal_name(r.name) in wanted]
+        found = {odd for record in records if (odd := _odd(record, normal_name(zone))) is not None}
+        return tuple(sorted(found, key=lambda odd: (odd.name, odd.kind)))
+
     # ------------------------------------------------------------------------------------------ changing
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
@@ -198,7 +216,7 @@ class Cloudflare:
 
     def _send(self, api: Api, zone: _Zone, batch: Sequence[Step], place: tuple[str, str], expect: RRset | None) -> None:
         """Never repeated. A refusal may mean that somebody was faster: then the next reading shows another epoch."""
-        ask = Ask(name="records.batch", method="POST", path=f"/zones/{zone.id}/dns_records/batch", body=_body(batch))
+        ask = Ask(name="records.batch", method="POST", path=f"{_records(zone)}/batch", body=_body(batch))
         try:
             api.sent(ask)
         except (Rejected, NotFound, Conflict):
@@ -235,8 +253,23 @@ class Cloudflare:
         return self._zones[name]
 
     def _entries(self, api: Api, zone: _Zone) -> tuple[Entry, ...]:
-        found = _listed(api, "records", f"/zones/{zone.id}/dns_records", _Record)
+        found = _listed(api, "records", _records(zone), _Record)
         return tuple(_entry(record) for record in found)
+
+
+def _records(zone: _Zone) -> str:
+    return f"/zones/{zone.id}/dns_records"
+
+
+def _odd(record: _Record, zone: str) -> MadeUp | None:
+    """What Cloudflare answers with addresses of its own, or with those that the target has."""
+    name, alias = normal_name(record.name), record.type == "CNAME"
+    target = normal_name(record.content or "") if alias else ""
+    if record.proxied:
+        return MadeUp(name=name, kind="proxied record", target=target, refused=False)
+    if alias and (name == zone or (record.settings is not None and record.settings.flatten_cname)):
+        return MadeUp(name=name, kind="flattened CNAME", target=target, refused=False)
+    return None
 
 
 def _refuse_proxied(zone: str, entries: Iterable[Entry], changes: Changes) -> None:

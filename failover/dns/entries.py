@@ -8,8 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.transaction import OPERATION
-from failover.errors import Conflict, Unreadable
+from failover.errors import Conflict, Rejected, Unreadable
+
+VENDORS = ("ALIAS", "ANAME")
+"""Types that no resolver ever sees: name servers answer with the addresses of another name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,22 @@ def _set_of(entries: Sequence[Entry]) -> RRset:
         raise Unreadable("read records", f"{name} {type}", str(error)) from error
 
 
+def made_up_of(entries: Iterable[Entry], names: Iterable[str]) -> tuple[MadeUp, ...]:
+    """Records of a vendor's own kind at these names (see `ports.Dns.made_up`)."""
+    wanted = {normal_name(name) for name in names}
+    here = {(e.name, e.type, normal_name(e.value)) for e in entries if e.name in wanted and e.type in VENDORS}
+    return tuple(MadeUp(name=name, kind=type, target=target) for name, type, target in sorted(here))
+
+
 # ---------------------------------------------------------------------------------------------- what must hold
+
+
+def require_plain(entries: Iterable[Entry], names: Iterable[str], operation: str) -> None:
+    """No answers are made up at these names. Raises Rejected."""
+    for odd in made_up_of(entries, names):
+        cause = f"its answers come from a record of type {odd.kind}"
+        hint = f"failover does not touch it: remove the {odd.kind} record, or take another name"
+        raise Rejected(operation, odd.name, cause, hint)
 
 
 def require_fence(zone: str, entries: Iterable[Entry], place: tuple[str, str], allowed: Iterable[RRset | None]) -> None:
@@ -129,6 +148,11 @@ def require_room(zone: str, entries: Iterable[Entry], changes: Changes) -> None:
         if beside and (rrset.type == "CNAME" or "CNAME" in beside):
             told = ", ".join(sorted(beside))
             raise Conflict(OPERATION, zone, f"{rrset.name} {rrset.type} cannot stand beside {told}")
+
+
+def touched(changes: Changes) -> frozenset[str]:
+    """The names at which something changes."""
+    return frozenset({*(rrset.name for rrset in changes.put), *(name for name, _ in _removed(changes))})
 
 
 def retyped(changes: Changes) -> frozenset[str]:

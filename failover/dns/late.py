@@ -7,6 +7,7 @@ commands that talk to it.
 from collections.abc import Callable, Sequence
 
 from failover.core.rrsets import Changes, RRset
+from failover.core.survey import MadeUp
 from failover.errors import AccessRefused, ConfigError
 from failover.ports import Dns, HostTraits
 
@@ -25,6 +26,10 @@ class LateHost:
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         """See `ports.Dns`."""
         return self._built("read DNS").read(zone, names)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """See `ports.Dns`."""
+        return self._built("look for aliases").made_up(zone, names)
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         """See `ports.Dns`."""

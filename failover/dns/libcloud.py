@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
 from failover.dns.entries import (
     Delete,
@@ -23,11 +24,14 @@ from failover.dns.entries import (
     Entry,
     Step,
     Update,
+    made_up_of,
     require_fence,
+    require_plain,
     require_room,
     retyped,
     sets_of,
     stands,
+    touched,
 )
 from failover.dns.libcloud_dialect import Dialect, Zone, refuse_types
 from failover.dns.transaction import OPERATION, check_transaction
@@ -90,7 +94,14 @@ class LibcloudDns:
         """See `ports.Dns`."""
         with self._asking(_READ, zone) as api:
             entries = self._dialect.entries(api, self._dialect.zone(api, normal_name(zone)))
+        require_plain(entries, (name for name, _ in names), _READ)
         return sets_of(entries, names)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """See `ports.Dns`. Gandi alone has such a type."""
+        with self._asking("look for aliases", zone) as api:
+            entries = self._dialect.entries(api, self._dialect.zone(api, normal_name(zone)))
+        return made_up_of(entries, names)
 
     # ------------------------------------------------------------------------------------------ changing
 
@@ -111,6 +122,7 @@ class LibcloudDns:
             here = self._dialect.zone(api, normal_name(zone))
             entries = self._dialect.entries(api, here)
             require_fence(zone, entries, place, (expect,))
+            require_plain(entries, touched(changes), OPERATION)
             require_room(zone, entries, changes)
             entries = self._brought_about(api, here, entries, wanted, place, (expect,))
             last = Changes(put=(new,)) if new is not None else Changes(remove=(place,))

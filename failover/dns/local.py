@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from failover.core.rrsets import Changes, RRset
+from failover.core.survey import MadeUp
 from failover.dns.rfc2136 import Rfc2136
 from failover.dns.wire import show_server
 from failover.errors import Unreachable, Unreadable
@@ -38,6 +39,12 @@ class LocalHost:
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         try:
             return self._host().read(zone, names)
+        except Unreachable as error:
+            raise self._explained(error) from error
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        try:
+            return self._host().made_up(zone, names)
         except Unreachable as error:
             raise self._explained(error) from error
 

@@ -10,6 +10,7 @@ import msgspec
 
 from failover import errors
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
 from failover.dns.octodns_process import CHILDREN
 from failover.dns.octodns_words import Reply, Request, Set
@@ -61,6 +62,13 @@ class OctodnsHost:
         asked = list(dict.fromkeys((normal_name(name), type.upper()) for name, type in names))
         reply = self._ask(Request("read", self._provider, self._options, normal_name(zone), names=asked), _READ)
         return tuple(one.rrset() for one in reply.sets)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """As the port says: what octoDNS calls ALIAS, and records with geo or dynamic rules."""
+        asked = [(normal_name(name), "A") for name in dict.fromkeys(names)]
+        request = Request("made_up", self._provider, self._options, normal_name(zone), names=asked)
+        reply = self._ask(request, "look for aliases")
+        return tuple(MadeUp(name=odd.name, kind=odd.kind, target=odd.target) for odd in reply.odd)
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         """As the port says, but with a gap between comparing and writing: whoever is in it too may win."""

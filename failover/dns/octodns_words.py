@@ -23,6 +23,14 @@ class Set(msgspec.Struct, frozen=True):
         return RRset(name=self.name, type=self.type, ttl_s=self.ttl_s, values=frozenset(self.values))
 
 
+class Odd(msgspec.Struct, frozen=True):
+    """What a host makes answers up from (`core.survey.MadeUp`)."""
+
+    name: str
+    kind: str
+    target: str
+
+
 class Request(msgspec.Struct):
     """`kind`: the provider's class, `package.Class`. `options` may hold secrets: it travels by a pipe only."""
 
@@ -41,6 +49,7 @@ class Reply(msgspec.Struct):
     """`error`: the name of one of `failover.errors`, empty when all went well."""
 
     sets: list[Set] = []
+    odd: list[Odd] = []
     error: str = ""
     cause: str = ""
     hint: str = ""

@@ -29,7 +29,7 @@ from requests.exceptions import ConnectTimeout, Timeout
 
 from failover.core.rrsets import Changes, RRset, by_key
 from failover.dns.compare import Key, confirm, require, standing
-from failover.dns.octodns_words import Reply, Request, Set
+from failover.dns.octodns_words import Odd, Reply, Request, Set
 from failover.dns.records import from_rrset, to_name, to_rdatas
 from failover.errors import (
     AccessRefused,
@@ -46,6 +46,8 @@ from failover.errors import (
 from failover.net.decode import decode
 
 _READ, _CHANGE = "read DNS", "change DNS"
+_VENDORS = ("ALIAS", "ANAME")
+_RULES = ("dynamic", "geo")
 _TEXT_UNSAFE = frozenset('"\\;')
 """Providers differ in how they quote these; the epoch has none of them."""
 
@@ -68,6 +70,8 @@ def work(request: Request) -> Reply:
     try:
         if request.operation == "read":
             return Reply(sets=_read(request))
+        if request.operation == "made_up":
+            return Reply(odd=_odd(_zone(request, _READ), {name for name, _ in request.names}))
         _apply(request)
         return Reply()
     except FailoverError as error:
@@ -103,8 +107,28 @@ def _zone(request: Request, operation: str) -> Any:
 
 
 def _read(request: Request) -> list[Set]:
-    found = _records(_zone(request, _READ), {name for name, _ in request.names})
-    return [Set.of(rrset) for rrset in standing(found, request.names)]
+    names = {name for name, _ in request.names}
+    zone = _zone(request, _READ)
+    _require_plain(zone, names, _READ)
+    return [Set.of(rrset) for rrset in standing(_records(zone, names), request.names)]
+
+
+def _odd(zone: Any, names: set[str]) -> list[Odd]:
+    """What no record set says: a vendor's alias, and rules by which a provider chooses its answers."""
+    found = set()
+    for record in zone.records:
+        name, type = _key(record)
+        rules = [kind for kind in _RULES if getattr(record, kind, None)]
+        if name in names and (rules or type in _VENDORS):
+            target = str(getattr(record, "value", "")).rstrip(".").lower() if type in _VENDORS else ""
+            found.add(Odd(name, f"{rules[0]} {type}" if rules else type, target))
+    return sorted(found, key=lambda odd: (odd.name, odd.kind))
+
+
+def _require_plain(zone: Any, names: set[str], operation: str) -> None:
+    for odd in _odd(zone, names):
+        hint = "failover does not touch it: remove it, or take another name"
+        raise Rejected(operation, odd.name, f"its answers come from a record of kind {odd.kind}", hint)
 
 
 def _records(zone: Any, names: Iterable[str]) -> Mapping[Key, RRset]:
@@ -124,6 +148,7 @@ def _apply(request: Request) -> None:
     ours = {one.key for one in (*changes.put, expect, fence) if one is not None} | set(changes.remove)
     names = {name for name, _ in ours}
     zone = _zone(request, _CHANGE)
+    _require_plain(zone, names, _CHANGE)
     require(request.zone, changes, expect, fence, _records(zone, names))
     provider = _provider(request)
     plan = _planned(provider, _desired(zone, request.zone, changes, expect, fence), request.zone)

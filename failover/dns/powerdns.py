@@ -16,6 +16,7 @@ import dns.rdatatype
 import msgspec
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import Key, Records, confirm, removed, require, require_limits, standing, types_by_name
 from failover.dns.records import to_texts
 from failover.dns.transaction import OPERATION, check_transaction
@@ -100,6 +101,16 @@ class PowerDns:
         _require_plain(found, names, _READ)
         return standing(_records(found, names), names)
 
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """As the port says: records of the types ALIAS and LUA."""
+        wanted = {normal_name(name) for name in names}
+        found = self._look(zone, Deadline(self._deadline_s))
+        return tuple(
+            MadeUp(name=each.key[0], kind=each.type, target=_target(each))
+            for each in sorted(found.rrsets, key=lambda each: each.key)
+            if each.key[0] in wanted and each.type in ("ALIAS", "LUA") and not all(r.disabled for r in each.records)
+        )
+
     def _look(self, zone: str, deadline: Deadline) -> _Zone:
         """The whole zone in one answer: what stands there at one moment.
 
@@ -159,6 +170,11 @@ class PowerDns:
         except AdapterError as error:
             raise TimedOut(OPERATION, zone, f"written, but it cannot be read again: {error.cause}") from error
         confirm(zone, changes, expect, fence, _records(found, names))
+
+
+def _target(found: _Set) -> str:
+    """Of an ALIAS."""
+    return normal_name(found.records[0].content) if found.type == "ALIAS" else ""
 
 
 def _dotted(name: str) -> str:

@@ -11,6 +11,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.tsig
 import dns.update
@@ -18,6 +19,7 @@ import tenacity
 
 from failover.core.hosting import UpdateSize, value_bytes
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
 from failover.dns.records import standing_at, to_name, to_rdatas, to_type
 from failover.dns.transaction import OPERATION, check_transaction
@@ -36,6 +38,8 @@ from failover.net.tsig import TsigKey
 from failover.ports import HostTraits
 
 _READ = "read DNS"
+_ALIAS = "TYPE65401"
+"""PowerDNS's own type, by the number that it stores and transfers it with."""
 _READINGS_MAX = 5
 _ATTEMPTS_MAX = 3
 _MESSAGE_ROOM = 65535 - 512
@@ -94,6 +98,22 @@ class Rfc2136:
             reraise=True,
         )
         return retrying(self._read_once, zone, tuple(dict.fromkeys(names)), deadline)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """As the port says: PowerDNS's ALIAS, which its servers give away to those who ask for that type.
+
+        Others answer that they have none, and so they do. An update puts addresses beside it, and these are answered.
+        """
+        deadline = Deadline(self._deadline_s)
+        asked = sorted({normal_name(name) for name in names})
+        queries = [self._query(number, name, _ALIAS) for number, name in enumerate(asked)]
+        with Connection(self._server, timeout_s=self._share_s(deadline), what=_READ) as connection:
+            self._serial(connection, zone, deadline)
+            answers = connection.ask(queries, deadline, timeout_s=self._timeout_s)
+        for name, answer in zip(asked, answers, strict=True):
+            self._check_answer(answer, f"{name} ALIAS")
+        targets = {name: target for name, answer in zip(asked, answers, strict=True) if (target := _alias(answer))}
+        return tuple(MadeUp(name=n, kind="ALIAS", target=target, refused=False) for n, target in targets.items())
 
     def _read_once(self, zone: str, names: Sequence[tuple[str, str]], deadline: Deadline) -> tuple[RRset, ...]:
         with Connection(self._server, timeout_s=self._share_s(deadline), what=_READ) as connection:
@@ -229,6 +249,19 @@ class Rfc2136:
         if rcode in _REJECTIONS:
             return Rejected(OPERATION, zone, said)
         return Unreadable(OPERATION, zone, said)
+
+
+def _alias(answer: dns.message.Message) -> str:
+    """Where the ALIAS asked for leads, "" where there is none. Its data is one name, as in a CNAME."""
+    question = answer.question[0]
+    found = answer.get_rrset(answer.answer, question.name, dns.rdataclass.IN, question.rdtype)
+    if found is None:
+        return ""
+    try:
+        target, _ = dns.name.from_wire(found[0].to_digestable(), 0)
+    except dns.exception.DNSException as error:
+        raise Unreadable(_READ, f"{question.name} ALIAS", "it holds no name") from error
+    return normal_name(target.to_text())
 
 
 def _chunks(zone: str, changes: Changes) -> Iterable[Changes]:

@@ -13,12 +13,14 @@ from typing import Any
 
 from failover.core.reading import Transport
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import removed, require, require_limits, standing
 from failover.dns.route53_sets import (
     RECORDS_MAX,
     Found,
     batch_of,
     by_key,
+    made_up_of,
     records_of,
     require_one_batch,
     require_plain,
@@ -168,6 +170,11 @@ class Route53:
             for key in ((normal_name(name), type.upper()), (normal_name(name), "CNAME")):
                 require_plain(found, key, _READ)
         return standing(records_of(found), names)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        """As the port says: alias records, and sets with a routing policy or a health check."""
+        found = self._look(zone, [(name, "A") for name in names], self._asking("look for aliases", zone))
+        return made_up_of(found, names)
 
     def _look(self, zone: str, names: Sequence[tuple[str, str]], asking: Asking) -> Found:
         """Every set of these names, perhaps with others: by the whole list where that takes fewer questions."""

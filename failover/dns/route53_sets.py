@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import Key, Records, removed
 from failover.dns.records import to_texts
 from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
@@ -46,6 +47,19 @@ def require_plain(found: Found, key: Key, operation: str) -> None:
             kind = "is an alias" if "AliasTarget" in raw else "has a routing policy or a health check"
             hint = "failover does not touch it: remove it, or take another name"
             raise Rejected(operation, f"{key[0]} {key[1]}", f"it {kind}", hint)
+
+
+def made_up_of(found: Found, names: Iterable[str]) -> tuple[MadeUp, ...]:
+    """What no plain record set says, at these names (see `ports.Dns.made_up`)."""
+    wanted = {normal_name(name) for name in names}
+    here = {_odd(key[0], raw) for key, raws in found.items() for raw in raws if key[0] in wanted and set(raw) - _PLAIN}
+    return tuple(sorted(here, key=lambda odd: (odd.name, odd.kind, odd.target)))
+
+
+def _odd(name: str, raw: Raw) -> MadeUp:
+    if "AliasTarget" in raw:
+        return MadeUp(name=name, kind="alias", target=plain_name(raw["AliasTarget"]["DNSName"]))
+    return MadeUp(name=name, kind="routing policy" if "SetIdentifier" in raw else "health check")
 
 
 def records_of(found: Found) -> Records:

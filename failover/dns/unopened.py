@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from failover.core.rrsets import RRset
+from failover.core.survey import MadeUp
 from failover.dns.local import LocalHost
 from failover.local.registry import Kind, place, read_record
 from failover.ports import HostTraits
@@ -21,5 +22,9 @@ class UnopenedHost(LocalHost):
         return HostTraits(grade=1, servers=())
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
+        del zone, names
+        return ()
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
         del zone, names
         return ()

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from failover.core.preflight import keys_of
-from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, Registration, ServerFacts, ZoneFacts
+from failover.core.preflight_content import keys_of, names_asked
+from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, MadeUp, Registration, ServerFacts, ZoneFacts
 from failover.engine.context import Context
 from failover.engine.outcome import problem_of
 from failover.ports import Call, Dns, Done, Registry, Survey
@@ -34,14 +34,16 @@ class Outside:
 def examine(context: Context, outside: Outside, *, kinds: Mapping[str, str], guarded: Mapping[str, str]) -> DnsFacts:
     """`kinds`: of each DNS host. `guarded`: kind of provider → the site that it hosts. Never raises for an answer.
 
-    Three rounds, each to its own deadline: above the zones, their servers, where CNAMEs lead.
+    Three rounds, each to its own deadline: above the zones and what the hosts make up, the zones' servers, where CNAMEs
+    lead.
     """
     names, hosts = context.service.zones, [(name, kind) for name, kind in kinds.items()]
     calls = {("host", name): _host_call(context.hosts[name], outside.survey, name) for name, _ in hosts}
+    calls |= {("made up", name): _made_up_call(context, name) for name, _ in hosts}
     for zone in names:
         calls |= {(what, zone): call for what, call in _above(context, outside, zone)}
     done = _together(context, calls)
-    found = tuple(_host_facts(name, kind, done["host", name]) for name, kind in hosts)
+    found = tuple(_host_facts(name, kind, done["host", name], done["made up", name]) for name, kind in hosts)
     zones = [_zone(zone, done.get(("delegation", zone)), done.get(("registration", zone))) for zone in names]
     zones = _with_chains(context, outside, _with_servers(context, outside.survey, zones, found))
     return DnsFacts(zones=tuple(zones), hosts=found, guarded=guarded)
@@ -61,9 +63,21 @@ def _host_call(host: Dns, survey: Survey, name: str) -> Call:
     return Call(what=f"find the name servers of {name}", do=servers, deadline_s=ABOVE_S)
 
 
-def _host_facts(name: str, kind: str, done: Done) -> HostFacts:
+def _made_up_call(context: Context, name: str) -> Call:
+    def made_up() -> tuple[MadeUp, ...]:
+        asked = ((zone, names_asked(context.service, zone)) for zone in context.service.zones)
+        return tuple(odd for zone, names in asked for odd in context.hosts[name].made_up(zone, names))
+
+    return Call(what=f"look for aliases at {name}", do=made_up, deadline_s=ABOVE_S)
+
+
+def _host_facts(name: str, kind: str, done: Done, looked: Done) -> HostFacts:
     servers = tuple(map(str, done.value)) if isinstance(done.value, tuple) else ()
-    return HostFacts(name=name, kind=kind, servers=servers, problem=problem_of(done))
+    made_up = tuple(odd for odd in looked.value if isinstance(odd, MadeUp)) if isinstance(looked.value, tuple) else ()
+    unlooked = problem_of(looked)
+    return HostFacts(
+        name=name, kind=kind, servers=servers, problem=problem_of(done), made_up=made_up, unlooked=unlooked
+    )
 
 
 def _above(context: Context, outside: Outside, zone: str) -> Iterable[tuple[str, Call]]:
@@ -102,7 +116,7 @@ def _with_servers(
     zones = list(zones)
     for zone in zones:
         ours_here = keys_of(context.service, zone.zone)
-        aliases = [(name, "CNAME") for name in dict.fromkeys(name for name, _ in ours_here)]
+        aliases = [(name, "CNAME") for name in names_asked(context.service, zone.zone)]
         names = [*ours_here, *aliases, *_own_names(zone)]  # a server may refuse to answer a circle, but not for CNAME
         for place in (*_places(zone), *ours):
             ask = partial(survey.server, place, zone.zone, names, now_utc_s=now_utc_s)
@@ -139,7 +153,7 @@ def _with_chains(context: Context, outside: Outside, zones: Iterable[ZoneFacts])
         (zone.zone, name): Call(what=f"follow {name}", do=partial(outside.survey.chain, name), deadline_s=CHAIN_S)
         for zone in zones
         if outside.in_tree
-        for name in _aliases(zone)
+        for name in _aliases(context, zone)
     }
     done = _together(context, calls)
     return [
@@ -148,9 +162,10 @@ def _with_chains(context: Context, outside: Outside, zones: Iterable[ZoneFacts])
     ]
 
 
-def _aliases(zone: ZoneFacts) -> list[str]:
+def _aliases(context: Context, zone: ZoneFacts) -> list[str]:
+    ours = {name for name, _ in keys_of(context.service, zone.zone)}
     sets = (rrset for server in zone.servers for rrset in server.sets.values())
-    return sorted({rrset.name for rrset in sets if rrset is not None and rrset.type == "CNAME"})
+    return sorted({r.name for r in sets if r is not None and r.type == "CNAME" and r.name in ours})
 
 
 def _chain(name: str, done: Done) -> Chain:

@@ -15,47 +15,45 @@ A test of a new host is a class of a few lines:
 # ruff: noqa: S101 - this is a test suite that ships
 
 import threading
-import time
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 
 import pytest
 
-from failover.core.rrsets import Changes, Epoch, RRset, by_key, epoch_name, epoch_set
+from failover.core.rrsets import Changes, Epoch, RRset, by_key, epoch_set
 from failover.errors import AdapterError, Conflict, Rejected
 from failover.ports import Authority, Dns
+from failover.testing.dns_made_up import MadeUpConformance
+from failover.testing.dns_words import (
+    FENCE,
+    NAMES,
+    SERVICE,
+    TTL_S,
+    WWW,
+    ZONE,
+    address_set,
+    addresses,
+    fence,
+    put,
+    seen,
+    wait_until,
+)
 
-ZONE = "example.test"
-SERVICE = "guestbook"
-WWW = f"www.{ZONE}"
-FENCE = (epoch_name(SERVICE, ZONE), "TXT")
-NAMES = ((WWW, "A"), (WWW, "AAAA"), (ZONE, "A"), FENCE)
-TTL_S = 300
-"""Every host has it; the epoch's own may be shorter than what a host takes, which then takes its shortest."""
+__all__ = [
+    "FENCE",
+    "NAMES",
+    "SERVICE",
+    "TTL_S",
+    "WWW",
+    "ZONE",
+    "DnsConformance",
+    "address_set",
+    "fence",
+    "put",
+    "seen",
+    "wait_until",
+]
 RACERS = 60
-SETTLE_S = 30.0
-
-
-def address_set(name: str, *addresses: str, type: str = "A", ttl_s: int = 60) -> RRset:
-    return RRset(name=name, type=type, ttl_s=ttl_s, values=frozenset(addresses))
-
-
-_addresses = partial(address_set, ttl_s=TTL_S)
-
-
-def fence(number: int, site: str = "aurora", plan: str = "") -> RRset:
-    return epoch_set(SERVICE, ZONE, Epoch(number=number, site=site, plan=plan or f"plan{number}"))
-
-
-def put(*rrsets: RRset) -> Changes:
-    return Changes(put=rrsets)
-
-
-def seen(rrsets: Iterable[RRset]) -> dict[tuple[str, str], tuple[frozenset[str], int | None]]:
-    """Values and TTLs; not that of the epoch."""
-    return {r.key: (r.values, None if r.key == FENCE else r.ttl_s) for r in rrsets}
 
 
 def _needs_cname(host: Dns) -> None:
@@ -63,7 +61,7 @@ def _needs_cname(host: Dns) -> None:
         pytest.skip("this host holds no CNAME for us")
 
 
-class DnsConformance:
+class DnsConformance(MadeUpConformance):
     """Subclass it, and give the fixture `host`."""
 
     @pytest.fixture
@@ -79,7 +77,7 @@ class DnsConformance:
     @pytest.fixture
     def published(self, host: Dns) -> RRset:
         """www stands at 192.0.2.1, under epoch 1."""
-        host.apply(ZONE, put(_addresses(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+        host.apply(ZONE, put(addresses(WWW, "192.0.2.1")), expect=None, fence=fence(1))
         return fence(1)
 
     # ------------------------------------------------------------------------------------------ traits and reading
@@ -122,14 +120,14 @@ class DnsConformance:
     # ------------------------------------------------------------------------------------------ changing
 
     def test_a_put_replaces_the_whole_set(self, host: Dns, published: RRset) -> None:
-        host.apply(ZONE, put(_addresses(WWW, "192.0.2.7", "192.0.2.8")), expect=published, fence=fence(2))
+        host.apply(ZONE, put(addresses(WWW, "192.0.2.7", "192.0.2.8")), expect=published, fence=fence(2))
         assert _values(host, (WWW, "A")) == {"192.0.2.7", "192.0.2.8"}
 
     def test_several_names_and_both_families_move_together(self, host: Dns, published: RRset) -> None:
         sets = (
-            _addresses(WWW, "198.51.100.7"),
-            _addresses(WWW, "2001:db8::7", type="AAAA"),
-            _addresses(ZONE, "198.51.100.7"),
+            addresses(WWW, "198.51.100.7"),
+            addresses(WWW, "2001:db8::7", type="AAAA"),
+            addresses(ZONE, "198.51.100.7"),
         )
         host.apply(ZONE, put(*sets), expect=published, fence=fence(2))
         assert seen(host.read(ZONE, NAMES)) == seen((*sets, fence(2)))
@@ -143,7 +141,7 @@ class DnsConformance:
         assert _values(host, FENCE) == fence(2).values
 
     def test_only_the_time_to_live_changes(self, host: Dns, published: RRset) -> None:
-        host.apply(ZONE, put(_addresses(WWW, "192.0.2.1", ttl_s=3600)), expect=published, fence=fence(2))
+        host.apply(ZONE, put(addresses(WWW, "192.0.2.1", ttl_s=3600)), expect=published, fence=fence(2))
         (found,) = host.read(ZONE, [(WWW, "A")])
         assert found.ttl_s == 3600
 
@@ -151,12 +149,12 @@ class DnsConformance:
     def test_times_to_live_up_to_the_limits_are_kept_and_others_refused(self, host: Dns) -> None:
         traits = host.traits()
         for number, ttl_s in enumerate((traits.ttl_s_min, traits.ttl_s_max), start=1):
-            wanted = _addresses(WWW, "192.0.2.1", ttl_s=ttl_s)
+            wanted = addresses(WWW, "192.0.2.1", ttl_s=ttl_s)
             host.apply(ZONE, put(wanted), expect=fence(number), fence=fence(number + 1))
             assert host.read(ZONE, [(WWW, "A")]) == (wanted,)
         for ttl_s in (traits.ttl_s_min - 1, traits.ttl_s_max + 1):
             with pytest.raises(Rejected):
-                host.apply(ZONE, put(_addresses(WWW, "192.0.2.2", ttl_s=ttl_s)), expect=fence(3), fence=fence(4))
+                host.apply(ZONE, put(addresses(WWW, "192.0.2.2", ttl_s=ttl_s)), expect=fence(3), fence=fence(4))
         assert _values(host, (WWW, "A")) == {"192.0.2.1"}
 
     def test_every_type_that_it_can_hold(self, host: Dns, published: RRset) -> None:
@@ -170,16 +168,16 @@ class DnsConformance:
         assert host.read(ZONE, [rrset.key for rrset in sets]) == ()
 
     def test_a_wildcard(self, host: Dns, published: RRset) -> None:
-        anything = _addresses(f"*.apps.{ZONE}", "192.0.2.1")
+        anything = addresses(f"*.apps.{ZONE}", "192.0.2.1")
         host.apply(ZONE, put(anything), expect=published, fence=fence(2))
         assert host.read(ZONE, [anything.key]) == (anything,)
-        moved = _addresses(anything.name, "192.0.2.2")
+        moved = addresses(anything.name, "192.0.2.2")
         host.apply(ZONE, put(moved), expect=fence(2), fence=fence(3))
         assert host.read(ZONE, [anything.key]) == (moved,)
 
     def test_many_values_and_many_sets(self, host: Dns, published: RRset) -> None:
-        wide = _addresses(WWW, *(f"198.51.100.{n}" for n in range(1, 101)))
-        sets = (wide, *(_addresses(f"n{n}.{ZONE}", f"203.0.113.{n}") for n in range(1, 101)))
+        wide = addresses(WWW, *(f"198.51.100.{n}" for n in range(1, 101)))
+        sets = (wide, *(addresses(f"n{n}.{ZONE}", f"203.0.113.{n}") for n in range(1, 101)))
         host.apply(ZONE, put(*sets), expect=published, fence=fence(2))
         names = [rrset.key for rrset in sets]
         assert seen(host.read(ZONE, names)) == seen(sets)
@@ -207,7 +205,7 @@ class DnsConformance:
         for changes in (put(app), Changes(put=(www,), remove=((WWW, "A"),))):
             with pytest.raises(Rejected):
                 host.apply(ZONE, changes, expect=published, fence=fence(2))
-        assert seen(host.read(ZONE, NAMES)) == seen((_addresses(WWW, "192.0.2.1"), published))
+        assert seen(host.read(ZONE, NAMES)) == seen((addresses(WWW, "192.0.2.1"), published))
 
     def test_addresses_become_a_cname_and_back(self, host: Dns, published: RRset) -> None:
         _needs_cname(host)
@@ -215,9 +213,9 @@ class DnsConformance:
         host.apply(ZONE, Changes(put=(alias,), remove=((WWW, "A"),)), expect=published, fence=fence(2))
         assert host.read(ZONE, [(WWW, "A")]) == (alias,)
         assert host.read(ZONE, [(WWW, "CNAME")]) == (alias,)
-        back = Changes(put=(_addresses(WWW, "192.0.2.1"),), remove=((WWW, "CNAME"),))
+        back = Changes(put=(addresses(WWW, "192.0.2.1"),), remove=((WWW, "CNAME"),))
         host.apply(ZONE, back, expect=fence(2), fence=fence(3))
-        assert host.read(ZONE, [(WWW, "A")]) == (_addresses(WWW, "192.0.2.1"),)
+        assert host.read(ZONE, [(WWW, "A")]) == (addresses(WWW, "192.0.2.1"),)
 
     def test_a_cname_gets_another_target(self, host: Dns, published: RRset) -> None:
         _needs_cname(host)
@@ -234,27 +232,27 @@ class DnsConformance:
         alias = RRset(name=f"app.{ZONE}", type="CNAME", ttl_s=TTL_S, values=frozenset({"one.example.net"}))
         host.apply(ZONE, put(alias), expect=published, fence=fence(2))
         for wrong in (
-            _addresses(alias.name, "192.0.2.9"),
+            addresses(alias.name, "192.0.2.9"),
             RRset(name=WWW, type="CNAME", ttl_s=60, values=alias.values),
         ):
             with pytest.raises((Conflict, Rejected)):
                 host.apply(ZONE, put(wrong), expect=fence(2), fence=fence(3))
         found = host.read(ZONE, [alias.key, (WWW, "A"), FENCE])
-        assert seen(found) == seen((alias, _addresses(WWW, "192.0.2.1"), fence(2)))
+        assert seen(found) == seen((alias, addresses(WWW, "192.0.2.1"), fence(2)))
 
     def test_sets_that_are_not_named_are_not_touched(self, host: Dns, published: RRset) -> None:
         mail = RRset(name=ZONE, type="MX", ttl_s=3600, values=frozenset({"10 mail.example.net."}))
         foreign: tuple[RRset, ...] = (
             RRset(name=ZONE, type="TXT", ttl_s=3600, values=frozenset({"v=spf1 -all"})),
             RRset(name=WWW, type="TXT", ttl_s=3600, values=frozenset({"keep me"})),
-            _addresses(f"ftp.{ZONE}", "192.0.2.99", ttl_s=3600),
+            addresses(f"ftp.{ZONE}", "192.0.2.99", ttl_s=3600),
         )
         try:
             host.apply(ZONE, put(*foreign, mail), expect=published, fence=fence(2))
             foreign = (*foreign, mail)
         except Rejected:  # it writes no types that are never ours
             host.apply(ZONE, put(*foreign), expect=published, fence=fence(2))
-        host.apply(ZONE, put(_addresses(WWW, "198.51.100.7")), expect=fence(2), fence=fence(3))
+        host.apply(ZONE, put(addresses(WWW, "198.51.100.7")), expect=fence(2), fence=fence(3))
         host.apply(ZONE, Changes(remove=((WWW, "A"),)), expect=fence(3), fence=None)
         assert seen(host.read(ZONE, [rrset.key for rrset in foreign])) == seen(foreign)
 
@@ -265,7 +263,7 @@ class DnsConformance:
 
     def test_an_expected_fence_must_stand_there(self, host: Dns) -> None:
         with pytest.raises(Conflict):
-            host.apply(ZONE, put(_addresses(WWW, "198.51.100.7")), expect=fence(1), fence=fence(2))
+            host.apply(ZONE, put(addresses(WWW, "198.51.100.7")), expect=fence(1), fence=fence(2))
         assert host.read(ZONE, NAMES) == ()
 
     def test_an_older_epoch_is_refused(self, host: Dns, published: RRset) -> None:
@@ -284,7 +282,7 @@ class DnsConformance:
         assert _values(host, FENCE) == published.values
 
     def test_the_same_call_again_is_a_conflict(self, host: Dns, published: RRset) -> None:
-        changes = put(_addresses(WWW, "198.51.100.7"))
+        changes = put(addresses(WWW, "198.51.100.7"))
         host.apply(ZONE, changes, expect=published, fence=fence(2))
         with pytest.raises(Conflict):
             host.apply(ZONE, changes, expect=published, fence=fence(2))
@@ -292,7 +290,7 @@ class DnsConformance:
 
     def test_the_fence_alone_moves(self, host: Dns, published: RRset) -> None:
         host.apply(ZONE, Changes(), expect=published, fence=fence(2))
-        assert seen(host.read(ZONE, [(WWW, "A"), FENCE])) == seen((_addresses(WWW, "192.0.2.1"), fence(2)))
+        assert seen(host.read(ZONE, [(WWW, "A"), FENCE])) == seen((addresses(WWW, "192.0.2.1"), fence(2)))
 
     def test_the_fence_is_taken_away(self, host: Dns, published: RRset) -> None:
         host.apply(ZONE, Changes(remove=((WWW, "A"),)), expect=published, fence=None)
@@ -304,7 +302,7 @@ class DnsConformance:
         assert _values(host, FENCE) == fence(2).values
 
     def test_requests_that_make_no_sense_change_nothing(self, host: Dns, published: RRset) -> None:
-        www, outside = _addresses(WWW, "198.51.100.7"), _addresses("www.example.net", "198.51.100.7")
+        www, outside = addresses(WWW, "198.51.100.7"), addresses("www.example.net", "198.51.100.7")
         alias = RRset(name=WWW, type="CNAME", ttl_s=TTL_S, values=frozenset({"lb.example.net"}))
         for changes, expect, new in (
             (put(www), None, None),
@@ -313,18 +311,18 @@ class DnsConformance:
             (put(outside), published, fence(2)),
             (Changes(put=(www,), remove=((WWW, "A"),)), published, fence(2)),
             (put(fence(2)), published, fence(2)),
-            (put(www), published, _addresses(FENCE[0], "192.0.2.1")),
+            (put(www), published, addresses(FENCE[0], "192.0.2.1")),
         ):
             with pytest.raises(Rejected):
                 host.apply(ZONE, changes, expect=expect, fence=new)
-        assert seen(host.read(ZONE, [(WWW, "A"), FENCE])) == seen((_addresses(WWW, "192.0.2.1"), published))
+        assert seen(host.read(ZONE, [(WWW, "A"), FENCE])) == seen((addresses(WWW, "192.0.2.1"), published))
 
     def _refused(self, host: Dns, *, expect: RRset | None, new: RRset, stands: RRset) -> None:
         """The change is a conflict, and nothing has changed."""
-        changes = Changes(put=(_addresses(ZONE, "198.51.100.7"),), remove=((WWW, "A"),))
+        changes = Changes(put=(addresses(ZONE, "198.51.100.7"),), remove=((WWW, "A"),))
         with pytest.raises(Conflict):
             host.apply(ZONE, changes, expect=expect, fence=new)
-        assert seen(host.read(ZONE, NAMES)) == seen((_addresses(WWW, "192.0.2.1"), stands))
+        assert seen(host.read(ZONE, NAMES)) == seen((addresses(WWW, "192.0.2.1"), stands))
 
     # ------------------------------------------------------------------------------------------ at once
 
@@ -336,7 +334,7 @@ class DnsConformance:
             winner = self._race(host, expect, epoch)
             expect = fence(epoch, plan=f"racer{winner}")
             found = by_key(host.read(ZONE, NAMES))
-            assert found == by_key((_addresses(WWW, f"192.0.2.{winner}"), expect))
+            assert found == by_key((addresses(WWW, f"192.0.2.{winner}"), expect))
 
     def _race(self, host: Dns, expect: RRset | None, epoch: int) -> int:
         line = threading.Barrier(RACERS)
@@ -344,7 +342,7 @@ class DnsConformance:
         def run(racer: int) -> bool:
             line.wait()
             try:
-                change = put(_addresses(WWW, f"192.0.2.{racer}"))
+                change = put(addresses(WWW, f"192.0.2.{racer}"))
                 host.apply(ZONE, change, expect=expect, fence=fence(epoch, plan=f"racer{racer}"))
             except Conflict:
                 return False
@@ -357,7 +355,7 @@ class DnsConformance:
 
     @pytest.mark.usefixtures("published")
     def test_a_reader_never_sees_an_empty_set(self, host: Dns, authority: Authority | None) -> None:
-        _settle(host, authority, _addresses(WWW, "192.0.2.1"))
+        _settle(host, authority, addresses(WWW, "192.0.2.1"))
         allowed = {f"192.0.2.{n}" for n in range(1, 40)}
         done = threading.Event()
 
@@ -378,7 +376,7 @@ class DnsConformance:
             readers = [pool.submit(look) for _ in range(2)]
             try:
                 for n in range(2, 40):
-                    host.apply(ZONE, put(_addresses(WWW, f"192.0.2.{n}")), expect=fence(n - 1), fence=fence(n))
+                    host.apply(ZONE, put(addresses(WWW, f"192.0.2.{n}")), expect=fence(n - 1), fence=fence(n))
             finally:
                 done.set()
             assert all(reader.result() > 0 for reader in readers)
@@ -390,7 +388,7 @@ class DnsConformance:
     ) -> None:
         if authority is None:
             pytest.skip("no authority to ask")
-        moved = _addresses(WWW, "198.51.100.7", "198.51.100.8")
+        moved = addresses(WWW, "198.51.100.7", "198.51.100.8")
         host.apply(ZONE, put(moved), expect=published, fence=fence(2))
         _settle(host, authority, moved)
         _settle(host, authority, fence(2))
@@ -401,7 +399,7 @@ class DnsConformance:
     def test_name_servers_say_when_there_is_none(self, host: Dns, authority: Authority | None) -> None:
         if authority is None:
             pytest.skip("no authority to ask")
-        _settle(host, authority, _addresses(WWW, "192.0.2.1"))
+        _settle(host, authority, addresses(WWW, "192.0.2.1"))
         for server in host.traits().servers:
             assert authority.ask(server, WWW, "AAAA") is None
             assert authority.ask(server, f"absent.{ZONE}", "A") is None
@@ -440,11 +438,3 @@ def _settle(host: Dns, authority: Authority | None, wanted: RRset) -> None:
         return
     for server in host.traits().servers:
         wait_until(lambda server=server: authority.ask(server, *wanted.key) == wanted)  # type: ignore[misc]
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = SETTLE_S) -> None:
-    """Raises AssertionError when it does not come to hold."""
-    end = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end, f"it did not come about within {timeout_s:g} s"
-        time.sleep(0.02)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.survey import MadeUp
 from failover.dns.compare import Records, removed, require, require_limits, standing
 from failover.dns.transaction import OPERATION, check_transaction, is_inside
-from failover.errors import AdapterError, NotFound, TimedOut, Unreachable, Unreadable
+from failover.errors import AdapterError, NotFound, Rejected, TimedOut, Unreachable, Unreadable
 from failover.ports import HostTraits
 
 Faults = Callable[[str], Exception | None]
@@ -41,7 +42,8 @@ class MemoryDns:
 
     `faults` is asked before each operation: `read`, `apply`, and below grade 1 `write` for each set. What it returns is
     raised; a ReplyLost after the change. `lag_s` is how long its name servers still answer what was before.
-    `on_change` sees every version of a zone as it comes about. All four may be set anew at any time.
+    `on_change` sees every version of a zone as it comes about. `odd` is what is made up there. All five may be set
+    anew at any time.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class MemoryDns:
         self.name = name
         self.lag_s = lag_s
         self.faults = faults
+        self.odd: tuple[MadeUp, ...] = ()
+        """What a vendor's own kinds of records make up here, by hand."""
         self.on_change: Callable[[str, Records], None] | None = None
         self._traits = traits or HostTraits(grade=grade, servers=servers or (f"{name}:53",))
         self._clock = clock
@@ -74,7 +78,23 @@ class MemoryDns:
             raise fault
         with self._lock:
             records = self._versions(zone)[-1].records
+        self._require_plain((name for name, _ in names), "read DNS")
         return standing(records, names)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        fault = self.faults("read")
+        if fault is not None:
+            raise fault
+        with self._lock:
+            self._versions(zone)
+        wanted = {normal_name(name) for name in names}
+        here = (odd for odd in self.odd if odd.name in wanted and self.zone_of(odd.name) == normal_name(zone))
+        return tuple(sorted(here, key=lambda odd: (odd.name, odd.kind)))
+
+    def _require_plain(self, names: Iterable[str], operation: str) -> None:
+        for odd in self.odd:
+            if odd.refused and odd.name in map(normal_name, names):
+                raise Rejected(operation, odd.name, f"its answers come from a record of kind {odd.kind}")
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         fault = self.faults("apply")
@@ -82,6 +102,7 @@ class MemoryDns:
             raise fault
         check_transaction(zone, changes, expect, fence)
         require_limits(zone, changes, self._traits)
+        self._require_plain((*(r.name for r in changes.put), *(name for name, _ in changes.remove)), OPERATION)
         if self._traits.grade == 1:
             self._apply_whole(zone, changes, expect, fence)
         else:

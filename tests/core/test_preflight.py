@@ -8,7 +8,8 @@ import pytest
 from failover.core.findings import Finding, Severity
 from failover.core.model import Record
 from failover.core.operators import operator_of, registrar_of
-from failover.core.preflight import keys_of, preflight
+from failover.core.preflight import preflight
+from failover.core.preflight_content import keys_of
 from failover.core.rrsets import Epoch, RRset, epoch_name, epoch_set
 from failover.core.survey import (
     Chain,
@@ -17,6 +18,7 @@ from failover.core.survey import (
     Ds,
     Hop,
     HostFacts,
+    MadeUp,
     Registration,
     ServerFacts,
     Signing,
@@ -262,6 +264,40 @@ def test_a_cname_at_the_apex() -> None:
     only(
         preflight(replace(SERVICE, records=(record,)), facts), FATAL, "content", "a CNAME stands at the zone's own name"
     )
+
+
+def test_a_cname_at_the_apex_that_is_not_ours_is_a_warning() -> None:
+    alias = RRset(name=ZONE, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"}))
+    found = judged(second(sets={**SETS, (ZONE, "CNAME"): alias}))
+    only(found, WARNING, "content", f"a CNAME stands at the zone's own name ({AT_TWO})")
+
+
+def odd(made_up: MadeUp) -> tuple[Finding, ...]:
+    return judged(hosts=(replace(HOSTS[0], made_up=(made_up,)), HOSTS[1]))
+
+
+@pytest.mark.parametrize(
+    ("made_up", "severity", "says"),
+    [
+        (MadeUp(name=WWW, kind="alias", target="lb.aws"), FATAL, "vendor's alias to lb.aws, which failover never"),
+        (MadeUp(name=WWW, kind="LUA"), FATAL, "answered from its vendor's LUA, which failover never touches"),
+        (MadeUp(name=WWW, kind="flattened CNAME", refused=False), WARNING, "other hosts cannot do so"),
+        (MadeUp(name=ZONE, kind="ALIAS", target="lb.net"), NOTE, "vendor's ALIAS to lb.net, which no cutover moves"),
+    ],
+)
+def test_answers_that_a_host_makes_up(made_up: MadeUp, severity: Severity, says: str) -> None:
+    only(odd(made_up), severity, "content", says)
+    (finding,) = (f for f in odd(made_up) if f.severity is severity)
+    assert finding.subject == f"{made_up.name} at one"
+    assert finding.remedy
+
+
+def test_what_is_made_up_in_another_zone_is_told_there() -> None:
+    assert told(odd(MadeUp(name="www.example.net", kind="alias"))) == []
+
+
+def test_a_host_that_cannot_be_asked_for_aliases_is_worth_a_note() -> None:
+    only(judged(hosts=(replace(HOSTS[0], unlooked="401"), HOSTS[1])), NOTE, "content", "aliases of its own kind: 401")
 
 
 def test_a_short_cname_within_our_zones_is_fine() -> None:

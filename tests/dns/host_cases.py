@@ -1,10 +1,13 @@
 """The DNS hosts behind HTTP APIs, each with its stand-in, for tests of what all of them do."""
 
 import copy
+import json
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from failover.core.survey import MadeUp
 from failover.dns.cloudflare import Cloudflare
 from failover.dns.libcloud import LibcloudDns
 from failover.dns.libcloud_digitalocean import host as digitalocean_host
@@ -36,6 +39,9 @@ class Case:
     records: Callable[[Any], dict[Any, Any]]
     listing: str
     writing: str
+    odd: MadeUp | None = None
+    """What it makes answers up from, and the request by which its own users do that."""
+    oddly: tuple[str, str, dict[str, object]] = ("", "", {})
 
     def __str__(self) -> str:
         return self.kind
@@ -45,6 +51,17 @@ class Case:
         base = "/client/v4" if self.kind == "cloudflare" else ""
         words = {"name": self.kind, "token": TOKEN, "endpoint": standin.url + base, "zones": (ZONE,)}
         return self.factory(**{**words, "timeout_s": 5.0, "deadline_s": 20.0, **options})
+
+    def make_up(self, standin: StandIn) -> MadeUp:
+        """As a user of this provider does it, by its own API."""
+        assert self.odd is not None
+        method, path, document = self.oddly
+        ids = [zone.id for zone in getattr(standin, "zones", {}).values() if zone.name == ZONE]
+        url = standin.url + path.format(zone=next(iter(ids), ""))
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        asked = urllib.request.Request(url, json.dumps(document).encode(), headers, method=method)
+        urllib.request.urlopen(asked, timeout=30).close()
+        return self.odd
 
     def census(self, standin: StandIn, ours: tuple[str, ...] = ("www", "_failover.guestbook")) -> dict[Any, Any]:
         """Every record that is not ours."""
@@ -82,6 +99,12 @@ CLOUDFLARE = Case(
     records=lambda standin: next(zone.records for zone in standin.zones.values() if zone.name == ZONE),
     listing="^GET .*/dns_records$",
     writing="^POST .*/dns_records/batch$",
+    odd=MadeUp(name=ZONE, kind="flattened CNAME", target="lb.example.net", refused=False),
+    oddly=(
+        "POST",
+        "/client/v4/zones/{zone}/dns_records",
+        {"type": "CNAME", "name": "@", "content": "lb.example.net", "ttl": 300, "proxied": False},
+    ),
 )
 DIGITALOCEAN = Case(
     kind="digitalocean",
@@ -118,5 +141,11 @@ GANDI = Case(
     records=lambda standin: standin.domains[ZONE].sets,
     listing="^GET .*/records$",
     writing="^(PUT|DELETE) .*/records",
+    odd=MadeUp(name=ZONE, kind="ALIAS", target="lb.example.net"),
+    oddly=(
+        "PUT",
+        f"/v5/livedns/domains/{ZONE}/records/@/ALIAS",
+        {"rrset_values": ["lb.example.net."], "rrset_ttl": 300},
+    ),
 )
 CASES = (CLOUDFLARE, DIGITALOCEAN, LINODE, VULTR, GANDI)

@@ -1,12 +1,16 @@
 """Cloudflare, DigitalOcean, Linode, Vultr and Gandi, against the suite of all DNS hosts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
+from failover.core.rrsets import RRset
+from failover.core.survey import MadeUp
 from failover.ports import Dns
-from failover.testing.dns import ZONE, DnsConformance
-from tests.dns.host_cases import CASES, TOKEN, Case
+from failover.testing.dns import ZONE, DnsConformance, address_set, fence, put
+from tests.dns.host_cases import CASES, CLOUDFLARE, TOKEN, Case
 from tests.standins.base import StandIn
 
 
@@ -35,3 +39,29 @@ class TestApiHosts(DnsConformance):
     @pytest.fixture
     def host(self, api_host: Dns) -> Dns:
         return api_host
+
+    @pytest.fixture
+    def odd(self, case: Case, standin: StandIn) -> Callable[[], MadeUp] | None:
+        return partial(case.make_up, standin) if case.odd is not None else None
+
+
+@pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)
+def test_cloudflare_answers_what_is_proxied_with_its_own_addresses(case: Case, standin: Any, api_host: Dns) -> None:
+    sets = put(address_set(f"www.{ZONE}", "192.0.2.1"), address_set(f"mail.{ZONE}", "192.0.2.2"))
+    api_host.apply(ZONE, sets, expect=None, fence=fence(1))
+    for record in case.records(standin).values():
+        if record["name"] == f"www.{ZONE}":
+            record.update(proxied=True, ttl=1)
+    asked = [f"www.{ZONE}", f"mail.{ZONE}"]
+    assert api_host.made_up(ZONE, asked) == (MadeUp(name=asked[0], kind="proxied record", refused=False),)
+
+
+@pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)
+def test_cloudflare_flattens_other_cnames_where_it_is_told_to(case: Case, standin: Any, api_host: Dns) -> None:
+    names = [f"flat.{ZONE}", f"plain.{ZONE}"]
+    sets = (RRset(name=name, type="CNAME", ttl_s=300, values=frozenset({"lb.example.net"})) for name in names)
+    api_host.apply(ZONE, put(*sets), expect=None, fence=fence(1))
+    for record in case.records(standin).values():
+        record["settings"] = {"flatten_cname": record["name"] == names[0]}
+    odd = MadeUp(name=names[0], kind="flattened CNAME", target="lb.example.net", refused=False)
+    assert api_host.made_up(ZONE, names) == (odd,)

@@ -2,15 +2,17 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from failover.core.survey import MadeUp
 from failover.dns.authority import DnsAuthority
 from failover.dns.local import LocalHost
 from failover.dns.rfc2136 import Rfc2136
 from failover.local.nameserver import NameServer
-from failover.testing.dns import DnsConformance
+from failover.testing.dns import ZONE, DnsConformance
 from failover.testing.memory_dns import MemoryAuthority, MemoryDns
 
 
@@ -22,6 +24,14 @@ class TestMemory(DnsConformance):
     @pytest.fixture
     def authority(self, host: MemoryDns) -> MemoryAuthority:
         return MemoryAuthority(host)
+
+    @pytest.fixture(params=[True, False], ids=["refused", "gives way"])
+    def odd(self, request: pytest.FixtureRequest, host: MemoryDns) -> Callable[[], MadeUp]:
+        def make() -> MadeUp:
+            host.odd = (MadeUp(name=ZONE, kind="ALIAS", target="lb.example.net", refused=request.param),)
+            return host.odd[0]
+
+        return make
 
 
 class TestRfc2136(DnsConformance):

@@ -1,7 +1,7 @@
 """Route 53: the suite against a strict stand-in and against moto, and what goes wrong on the way."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from failover.core.rrsets import Changes, RRset
+from failover.core.survey import MadeUp
 from failover.dns.authority import DnsAuthority
 from failover.dns.route53 import Route53
 from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
@@ -85,6 +86,14 @@ class TestStrict(DnsConformance):
     @pytest.fixture
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
+
+    @pytest.fixture
+    def odd(self, standin: StandIn, zone: Zone) -> Callable[[], MadeUp]:
+        def make() -> MadeUp:
+            standin.put(zone, RecordSet(name=ZONE, type="A", alias=ALIAS))
+            return MadeUp(name=ZONE, kind="alias", target="lb.example.net")
+
+        return make
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +249,11 @@ def test_an_alias_and_a_routing_policy_are_never_touched(
             host.apply(ZONE, put(alias), expect=published, fence=fence(2))
     assert zone.sets == before
     assert host.read(ZONE, [(f"lb.{ZONE}", "AAAA")]) == ()
+    assert host.made_up(ZONE, [f"{label}.{ZONE}" for label in ("w", "lb", "h", "www")]) == (
+        MadeUp(name=f"h.{ZONE}", kind="health check"),
+        MadeUp(name=f"lb.{ZONE}", kind="alias", target="lb.example.net"),
+        MadeUp(name=f"w.{ZONE}", kind="routing policy"),
+    )
 
 
 def test_everybody_else_s_sets_stay_as_they_are(host: Route53, standin: StandIn, zone: Zone) -> None:

@@ -8,6 +8,7 @@ import pytest
 from failover.core.model import HostTraits
 from failover.core.rrsets import Changes, Epoch, RRset, epoch_set
 from failover.core.saga import EventKind
+from failover.core.survey import MadeUp
 from failover.engine.operate import go_on
 from failover.errors import StateFenced
 from failover.testing.sim_world import HOSTS, NAME, ZONE, guestbook
@@ -147,6 +148,9 @@ class ByApi:
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         return self._host.read(zone, names)
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        return self._host.made_up(zone, names)
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         self._host.apply(zone, changes, expect=expect, fence=fence)

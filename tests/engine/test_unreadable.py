@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from failover.core.rrsets import Changes, RRset
+from failover.core.survey import MadeUp
 from failover.errors import AccessRefused, AdapterError, TimedOut, Unreadable
 from failover.ports import Dns, HostTraits
 from failover.testing.sim_world import HOSTS, NAME, ZONE
@@ -31,6 +32,9 @@ class Liar:
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         return self._bend(self._host.read(zone, names))
+
+    def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        return self._host.made_up(zone, names)
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         self._host.apply(zone, changes, expect=expect, fence=fence)

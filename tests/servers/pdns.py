@@ -64,11 +64,16 @@ class Pdns:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def database(self) -> Path:
+        """Its backend's, for what its API would not let stand."""
+        return self._directory / "zones.db"
+
+    @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
 
     def __enter__(self) -> Self:
-        with sqlite3.connect(self._directory / "zones.db") as database:
+        with sqlite3.connect(self.database) as database:
             database.executescript(SCHEMA.read_text())
         database.close()
         for _ in range(_START_TRIES):

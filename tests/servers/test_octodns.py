@@ -1,6 +1,7 @@
 """Hosts by octoDNS's providers pass the suite, on a real PowerDNS and a real BIND; what hangs is killed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import dns.name
@@ -11,6 +12,7 @@ import dns.zone
 import pytest
 
 from failover.core.rrsets import Changes, RRset
+from failover.core.survey import MadeUp
 from failover.dns.authority import DnsAuthority
 from failover.dns.octodns import OctodnsHost
 from failover.dns.octodns_process import CHILDREN
@@ -29,6 +31,7 @@ from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, 
 from tests.e2e.given import Web, directory, free_port, webs
 from tests.servers.pdns import API_KEY, Pdns
 from tests.servers.test_bind import _START_TRIES, KEY, Bind, _start, _stop
+from tests.servers.test_powerdns import alias_at
 from tests.servers.tools import need
 
 POWERDNS = "octodns_powerdns.PowerDnsProvider"
@@ -89,6 +92,10 @@ class TestOctodnsOnPowerDns(OctodnsConformance):
     @pytest.fixture
     def host(self, pdns: Pdns) -> OctodnsHost:
         return powerdns(pdns)
+
+    @pytest.fixture
+    def odd(self, pdns: Pdns) -> Callable[[], MadeUp]:
+        return partial(alias_at, pdns, ZONE)
 
 
 FOREIGN = (

@@ -1,13 +1,16 @@
 """PowerDNS passes the suite, by its API and by dynamic updates: what we believe of both is true of the real server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from failover.core.rrsets import Changes, RRset, by_key
+from failover.core.survey import MadeUp
 from failover.dns.authority import DnsAuthority
 from failover.dns.powerdns import PowerDns
 from failover.dns.rfc2136 import Rfc2136
@@ -47,6 +50,12 @@ def host(pdns: Pdns) -> PowerDns:
     return pdns.by_api()
 
 
+def alias_at(pdns: Pdns, name: str) -> MadeUp:
+    records = [{"content": "lb.example.net.", "disabled": False}]
+    pdns.patch({"name": f"{name}.", "type": "ALIAS", "ttl": 60, "records": records})
+    return MadeUp(name=name, kind="ALIAS", target="lb.example.net")
+
+
 class TestByApi(DnsConformance):
     @pytest.fixture
     def host(self, host: PowerDns) -> PowerDns:
@@ -55,6 +64,10 @@ class TestByApi(DnsConformance):
     @pytest.fixture
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
+
+    @pytest.fixture
+    def odd(self, pdns: Pdns) -> Callable[[], MadeUp]:
+        return partial(alias_at, pdns, ZONE)
 
 
 class TestByUpdate(DnsConformance):
@@ -65,6 +78,10 @@ class TestByUpdate(DnsConformance):
     @pytest.fixture
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
+
+    @pytest.fixture
+    def odd(self, pdns: Pdns) -> Callable[[], MadeUp]:
+        return lambda: replace(alias_at(pdns, ZONE), refused=False)
 
 
 # ---------------------------------------------------------------------------------------------- other people's records
@@ -119,6 +136,7 @@ def test_answers_that_are_made_up_are_never_touched(pdns: Pdns, host: PowerDns, 
     with pytest.raises(Rejected, match=type):
         host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
     assert pdns.census() == before
+    assert [odd.kind for odd in host.made_up(ZONE, [WWW])] == [type]
     host.apply(ZONE, put(address_set(f"ftp.{ZONE}", "192.0.2.1")), expect=None, fence=fence(1))
 
 

@@ -1,0 +1,46 @@
+"""What the suites of DNS hosts speak of: a zone, a service in it, its sets and its fence."""
+
+# ruff: noqa: S101 - for test suites that ship
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from failover.core.rrsets import Changes, Epoch, RRset, epoch_name, epoch_set
+
+ZONE = "example.test"
+SERVICE = "guestbook"
+WWW = f"www.{ZONE}"
+FENCE = (epoch_name(SERVICE, ZONE), "TXT")
+NAMES = ((WWW, "A"), (WWW, "AAAA"), (ZONE, "A"), FENCE)
+TTL_S = 300
+"""Every host has it; the epoch's own may be shorter than what a host takes, which then takes its shortest."""
+SETTLE_S = 30.0
+
+
+def address_set(name: str, *addresses: str, type: str = "A", ttl_s: int = 60) -> RRset:
+    return RRset(name=name, type=type, ttl_s=ttl_s, values=frozenset(addresses))
+
+
+addresses = partial(address_set, ttl_s=TTL_S)
+
+
+def fence(number: int, site: str = "aurora", plan: str = "") -> RRset:
+    return epoch_set(SERVICE, ZONE, Epoch(number=number, site=site, plan=plan or f"plan{number}"))
+
+
+def put(*rrsets: RRset) -> Changes:
+    return Changes(put=rrsets)
+
+
+def seen(rrsets: Iterable[RRset]) -> dict[tuple[str, str], tuple[frozenset[str], int | None]]:
+    """Values and TTLs; not that of the epoch."""
+    return {r.key: (r.values, None if r.key == FENCE else r.ttl_s) for r in rrsets}
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = SETTLE_S) -> None:
+    """Raises AssertionError when it does not come to hold."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, f"it did not come about within {timeout_s:g} s"
+        time.sleep(0.02)
