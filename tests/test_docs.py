@@ -11,8 +11,9 @@ import pytest
 import typer
 
 from failover import errors
-from failover.cli.app import app
+from failover.cli.app import app, run
 from failover.config import units
+from failover.config.load import load
 from failover.config.schema import json_schema
 from failover.core.cutover import Step
 from failover.core.model import Policy, Reaction
@@ -190,3 +191,35 @@ def test_every_exit_code_is_explained() -> None:
     explained = {int(cells[0]) for cells in rows(section(page("docs/operations.md"), "Exit codes"))}
     codes = {0, 1, *(error.exit_code for error in (errors.UsageError, errors.LockedError, errors.ConfigError))}
     assert codes | {2} == explained
+
+
+# ------------------------------------------------------------------------------------ examples
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: str(path.name))
+def test_every_example_is_valid(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the real command, without a warning; secrets stand in the environment."""
+    for name in re.findall(r"\{env: (\w+)\}", path.read_text(encoding="utf-8")):
+        monkeypatch.setenv(name, "YSBzZWNyZXQgb2YgdGhlIGV4YW1wbGVzLCAzMiBieXRlcw==")
+    assert run(["-c", str(path), "validate"]) == 0
+    out, err = capsys.readouterr()
+    assert f"{path} is valid" in out
+    assert err == ""
+
+
+def test_the_steering_name_moves_and_its_aliases_stay() -> None:
+    """The page and the example speak of the same records; only those that move stand in the config."""
+    example = (ROOT / "examples" / "steering-name.yaml").read_text(encoding="utf-8")
+    shown = {tuple(line.split(";")[0].split()) for line in section(page("docs/dns.md"), "A steering name").splitlines()}
+    records = {record for record in shown if len(record) == 4 and record[2] in ("A", "CNAME")}
+    commented = {tuple(line.removeprefix("#").split()) for line in example.splitlines() if line.startswith("#")}
+    assert records <= commented
+    service = load(ROOT / "examples" / "steering-name.yaml").service
+    moving = {record.name for record in service.records}
+    aliases = {name.rstrip(".") for name, _, type, _ in records if type == "CNAME"}
+    targets = {value.rstrip(".") for _, _, type, value in records if type == "CNAME"}
+    assert moving == targets | set(service.zones)
+    assert len(aliases) > 2
+    assert not aliases & moving
