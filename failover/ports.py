@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from failover.core.cutover import CutoverPlan
+from failover.core.firewall import Firewall
 from failover.core.model import (
     AccountReport,
     Ballot,
@@ -95,9 +96,13 @@ class Compute(Account, Protocol):
         ...
 
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
-        """Our nodes of this service and site can be reached at these TCP ports (and 22 where keys are set) from
-        everywhere, over IPv4 and IPv6. Idempotent; may be called before the first node exists.
-        """
+        """Our nodes of this service and site let in exactly these TCP ports, from everywhere over IPv4 and IPv6.
+        Idempotent; may come before the first node. Opens before it closes; changes our own firewall only."""
+        ...
+
+    def firewall_now(self, service: str, site: str) -> Firewall | None:
+        """What `firewall` made, as it stands now; None where nodes need none. Right after `firewall` it has no
+        `core.firewall.drift` from those ports: what that opens besides (pings, say) is left out."""
         ...
 
     def clear(self, service: str, site: str) -> None:

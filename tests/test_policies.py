@@ -94,7 +94,7 @@ def test_only_reads_are_granted_on_everything(role: str) -> None:
 
 def test_what_exists_is_changed_only_when_it_carries_our_tag() -> None:
     ours = {"aws:ResourceTag/failover-service": "SERVICE"}
-    changing = ("ec2:Start", "ec2:Terminate", "ec2:Authorize", "ec2:Delete")
+    changing = ("ec2:Start", "ec2:Terminate", "ec2:Authorize", "ec2:Revoke", "ec2:Delete")
     for statement in policy("mirror")["Statement"]:
         if any(action.startswith(changing) for action in listed(statement["Action"])):
             assert statement["Condition"] == {"StringEquals": ours}, statement["Sid"]

@@ -7,6 +7,7 @@ from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network
 from failover.clouds.aws_nodes import Image, node_of
 from failover.clouds.bucket import Bucket, DepotSettings
 from failover.clouds.images import ImageTable
+from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota, Size
 from failover.errors import NotFound, Rejected
@@ -115,10 +116,17 @@ class Aws:
             self._bucket.withdraw(node.name)
 
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
-        """See `ports.Compute`. Opens; what was open before stays so until `clear`."""
+        """See `ports.Compute`."""
         asking = self._asking("open ports", f"of {service} at {site}")
         vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
-        aws_network.open_ports(asking, service, site, vpc, ports)
+        group = aws_network.open_ports(asking, service, site, vpc, ports)
+        aws_network.close_others(asking, group, ports)
+
+    def firewall_now(self, service: str, site: str) -> Firewall:
+        """See `ports.Compute`. Instances are launched into their group, so none is told of as outside."""
+        asking = self._asking("look at ports", f"of {service} at {site}")
+        vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
+        return Firewall(openings=aws_network.openings(asking, service, site, vpc))
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Waits for instances that are still ending; TimedOut when that takes too long."""

@@ -1,10 +1,12 @@
 """Where nodes stand in EC2, and what may reach them: subnets, and one security group per service and site."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from failover.clouds.aws_nodes import Subnet, as_tags
+from failover.core.firewall import ALL, Opening, wanted_openings
 from failover.core.model import NodeSpec
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.aws import Asking
@@ -15,6 +17,8 @@ _SETTLE_LOOKS = 10
 """How often a group that was just created is tried again while EC2 does not know it yet."""
 _EVERYWHERE = {"IpRanges": "0.0.0.0/0", "Ipv6Ranges": "::/0"}
 _CIDRS = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6"}
+_SOURCES = {**_CIDRS, "PrefixListIds": "PrefixListId", "UserIdGroupPairs": "GroupId"}
+"""What a rule lets in, by the name under which EC2 describes it."""
 
 
 def subnets(asking: Asking, ids: Sequence[str]) -> tuple[Subnet, ...]:
@@ -68,11 +72,11 @@ def in_turn(found: Sequence[Subnet], zones: frozenset[str], ordinal: int) -> tup
 def group_for(asking: Asking, spec: NodeSpec, vpc: str) -> str:
     """The id of the group of the node's service and site, open at what the node needs; made where it is missing."""
     ports = (*spec.ports, SSH) if spec.ssh_keys else spec.ports
-    return open_ports(asking, spec.service, spec.site, vpc, ports)
+    return str(open_ports(asking, spec.service, spec.site, vpc, ports)["GroupId"])
 
 
-def open_ports(asking: Asking, service: str, site: str, vpc: str, ports: Sequence[int]) -> str:
-    """The id of the group, with these ports open to everybody over IPv4 and IPv6.
+def open_ports(asking: Asking, service: str, site: str, vpc: str, ports: Sequence[int]) -> Mapping[str, Any]:
+    """The group as it was found or made, now with these ports open to everybody over IPv4 and IPv6.
 
     What was opened before stays open: nodes of an earlier wish may still serve there.
     """
@@ -80,7 +84,21 @@ def open_ports(asking: Asking, service: str, site: str, vpc: str, ports: Sequenc
     missing = [rule for port in sorted(set(ports)) if (rule := _missing(group, port)) is not None]
     for rule in missing:
         settled(asking, lambda rule=rule: _open(asking, group["GroupId"], rule))  # type: ignore[misc] # bound now
-    return str(group["GroupId"])
+    return group
+
+
+def close_others(asking: Asking, group: Mapping[str, Any], ports: Sequence[int]) -> None:
+    """Nothing else comes in than what these ports let in, of what the group let in when it was looked at."""
+    wanted = wanted_openings(ports)
+    for opening, rule in _openings(group):
+        if opening not in wanted:
+            _close(asking, group["GroupId"], rule)
+
+
+def openings(asking: Asking, service: str, site: str, vpc: str) -> frozenset[Opening]:
+    """What the group lets in now; nothing where there is none."""
+    group = _found(asking, service, site, vpc)
+    return frozenset(opening for opening, _ in _openings(group)) if group is not None else frozenset()
 
 
 def settled(asking: Asking, do: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -126,7 +144,9 @@ def _labels(service: str, site: str) -> dict[str, str]:
 
 
 def _groups(asking: Asking, service: str, site: str, vpc: str | None = None) -> list[Mapping[str, Any]]:
-    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in _labels(service, site).items()]
+    """Ours, by their labels and their name, which nobody can change."""
+    filters = [{"Name": "group-name", "Values": [_name(service, site)]}]
+    filters += [{"Name": f"tag:{key}", "Values": [value]} for key, value in _labels(service, site).items()]
     if vpc is not None:
         filters.append({"Name": "vpc-id", "Values": [vpc]})
     found = asking.pages(
@@ -165,6 +185,25 @@ def _created(asking: Asking, service: str, site: str, vpc: str) -> Mapping[str, 
         raise
 
 
+def _openings(group: Mapping[str, Any]) -> Iterator[tuple[Opening, dict[str, Any]]]:
+    """Each thing that it lets in, with the rule that lets in this and nothing else. `-1` is every protocol."""
+    for known in group.get("IpPermissions", ()):
+        protocol = ALL if known["IpProtocol"] == "-1" else known["IpProtocol"]
+        scope = {key: known[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in known}
+        for kind, name in _SOURCES.items():
+            for source in known.get(kind, ()):
+                whom = {key: source[key] for key in (name, "UserId") if key in source}
+                yield Opening(protocol=protocol, ports=_ports(known), source=source[name]), {**scope, kind: [whom]}
+
+
+def _ports(known: Mapping[str, Any]) -> str:
+    """Of a rule for TCP or UDP; those of others are no ports."""
+    low, high = known.get("FromPort"), known.get("ToPort")
+    if known["IpProtocol"] not in ("tcp", "udp") or (low, high) == (0, 65535):
+        return ""
+    return str(low) if low == high else f"{low}-{high}"
+
+
 def _missing(group: Mapping[str, Any], port: int) -> dict[str, Any] | None:
     """The rule that opens the port to those families to which the group does not open it yet."""
     rule: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
@@ -177,6 +216,18 @@ def _missing(group: Mapping[str, Any], port: int) -> dict[str, Any] | None:
 def _opens(known: Mapping[str, Any], ranges: str, port: int) -> bool:
     same = (known.get("IpProtocol"), known.get("FromPort"), known.get("ToPort")) == ("tcp", port, port)
     return same and any(found[_CIDRS[ranges]] == _EVERYWHERE[ranges] for found in known.get(ranges, ()))
+
+
+def _close(asking: Asking, group: str, rule: dict[str, Any]) -> None:
+    with suppress(NotFound):  # InvalidPermission.NotFound: somebody else has closed it meanwhile
+        asking.once(
+            "ec2.RevokeSecurityGroupIngress",
+            lambda: asking.clients.ec2().revoke_security_group_ingress(
+                GroupId=group,
+                IpPermissions=[rule],  # type: ignore[list-item] # of the shape that it takes
+            ),
+            "ResponseMetadata",
+        )
 
 
 def _open(asking: Asking, group: str, rule: dict[str, Any]) -> Mapping[str, Any]:

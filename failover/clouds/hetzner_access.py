@@ -12,6 +12,7 @@ from hcloud.firewalls import BoundFirewall, FirewallResource, FirewallResourceLa
 from hcloud.ssh_keys import BoundSSHKey
 
 from failover.clouds.hetzner_nodes import carries, place_of, selector
+from failover.core.firewall import Opening
 from failover.core.model import NodeSpec
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.hetzner import HetznerApi, code_of
@@ -28,16 +29,27 @@ _DONE = ("firewall_already_applied", "firewall_already_removed", "firewall_resou
 def open_ports(api: HetznerApi, service: str, site: str, ports: Sequence[int], poll_s: float) -> None:
     """Exactly these TCP ports of the place's servers can be reached, and pings are answered."""
     rules = [_rule("tcp", str(port)) for port in sorted(set(ports))] + [_rule("icmp", None)]
-    follows = FirewallResource(
-        type=FirewallResource.TYPE_LABEL_SELECTOR,
-        label_selector=FirewallResourceLabelSelector(selector=selector(service, site)),
-    )
+    follows = _following(service, site)
     found = _firewalls(api, service, site) or _new(api, service, site, rules, follows, poll_s)
     for firewall in found:
         if _shape(firewall.rules or []) != _shape(rules):
             _changed(api, "firewalls.set_rules", partial(firewall.set_rules, rules), poll_s)
         if not any(_follows(resource, follows) for resource in firewall.applied_to or ()):
             _changed(api, "firewalls.apply", partial(firewall.apply_to_resources, [follows]), poll_s)
+
+
+def opened(api: HetznerApi, service: str, site: str) -> tuple[frozenset[Opening], bool]:
+    """What is let in besides pings, and whether whatever carries the labels of the place stands behind it."""
+    found, follows = _firewalls(api, service, site), _following(service, site)
+    pings = _shape([_rule("icmp", None)])
+    shape = {part for firewall in found for part in _shape(firewall.rules or [])} - pings
+    openings = frozenset(
+        Opening(protocol=protocol, ports="" if port in (None, "any") else port or "", source=source)
+        for direction, protocol, port, sources in shape
+        if direction == FirewallRule.DIRECTION_IN
+        for source in sources
+    )
+    return openings, any(_follows(resource, follows) for firewall in found for resource in firewall.applied_to or ())
 
 
 def clear_firewalls(api: HetznerApi, service: str, site: str, poll_s: float) -> None:
@@ -110,6 +122,13 @@ def _rule(protocol: str, port: str | None) -> FirewallRule:
 
 def _shape(rules: Iterable[FirewallRule]) -> set[tuple[str, str, str | None, frozenset[str]]]:
     return {(rule.direction, rule.protocol, rule.port, frozenset(rule.source_ips)) for rule in rules}
+
+
+def _following(service: str, site: str) -> FirewallResource:
+    return FirewallResource(
+        type=FirewallResource.TYPE_LABEL_SELECTOR,
+        label_selector=FirewallResourceLabelSelector(selector=selector(service, site)),
+    )
 
 
 def _follows(resource: FirewallResource, wanted: FirewallResource) -> bool:

@@ -15,10 +15,11 @@ from hcloud.server_types import BoundServerType, ServerType
 from hcloud.servers import BoundServer, ServerCreatePublicNetwork
 
 from failover.clouds.bucket import Bucket
-from failover.clouds.hetzner_access import clear_firewalls, clear_keys, keys_of, open_ports
+from failover.clouds.hetzner_access import clear_firewalls, clear_keys, keys_of, open_ports, opened
 from failover.clouds.hetzner_nodes import carries, id_of, is_node, node_of, selector, size_of
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud_depot import NodeDepot, WithDepot
+from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota, Size
 from failover.core.reading import Transport, report_of, service_reading
@@ -170,6 +171,16 @@ class Hetzner(WithDepot):
         """See `ports.Compute`. By a firewall that follows our labels, so nodes that come later are behind it too."""
         with self._asking("open firewall", f"of {service} at {site} at {self.name}") as api:
             open_ports(api, service, site, ports, self._poll_s)
+
+    def firewall_now(self, service: str, site: str) -> Firewall:
+        """See `ports.Compute`. One that follows our labels leaves none of our nodes outside."""
+        with self._asking("look at firewall", f"of {service} at {site} at {self.name}") as api:
+            openings, follows = opened(api, service, site)
+            if follows:
+                return Firewall(openings=openings)
+            servers = self._listed(api, labels=selector(service, site))
+        outside = (node_of(server, service, site) for server in servers)
+        return Firewall(openings=openings, outside=tuple(node.name for node in outside if node is not None))
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from failover.clouds.table import Cloud
+from failover.core.firewall import Firewall
 from failover.core.model import AccountReport, Node, NodeSpec, Quota, Reading, Size
 from failover.errors import AccessRefused, ConfigError
 from failover.ports import Depot
@@ -84,6 +85,10 @@ class LateCloud:
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
         """See `ports.Compute`."""
         self._of(self._writer, "open ports").firewall(service, site, ports)
+
+    def firewall_now(self, service: str, site: str) -> Firewall | None:
+        """See `ports.Compute`."""
+        return self._of(self._reader, "look at ports").firewall_now(service, site)
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`."""

@@ -22,6 +22,7 @@ from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud_depot import NodeDepot, WithDepot, bucket
 from failover.clouds.libcloud_dialect import Dialect, Machine, Place, Wish, matching
+from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, NodeState, Quota, Size
 from failover.core.reading import Transport, report_of, service_reading
@@ -169,6 +170,12 @@ class LibcloudCloud(WithDepot):
         place = Place(service=service, site=site)
         with self._lock(place.mark), self._asking("open firewall", f"{place.mark} at {self.name}") as api:
             self._dialect.open(api, place, ports)
+
+    def firewall_now(self, service: str, site: str) -> Firewall:
+        """See `ports.Compute`."""
+        place = Place(service=service, site=site)
+        with self._asking("look at firewall", f"{place.mark} at {self.name}") as api:
+            return self._dialect.opened(api, place)
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Waits for servers that are still going."""

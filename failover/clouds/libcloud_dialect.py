@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from failover.core.firewall import Firewall
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import NotFound, Rejected
 from failover.net.libcloud import Api, Ask
 
-ANYWHERE_V4, ANYWHERE_V6 = "0.0.0.0/0", "::/0"
 LABEL_PREFIX = "failover-"
 
 
@@ -130,7 +130,11 @@ class Dialect(Protocol):
         ...
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
-        """A firewall for the place's servers that lets these TCP ports in."""
+        """A firewall for the place's servers that lets exactly these TCP ports in."""
+        ...
+
+    def opened(self, api: Api, place: Place) -> Firewall:
+        """What that firewall lets in now; an empty one where there is none."""
         ...
 
     def clear(self, api: Api, place: Place) -> None:

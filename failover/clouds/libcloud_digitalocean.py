@@ -12,8 +12,6 @@ from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
-    ANYWHERE_V4,
-    ANYWHERE_V6,
     Machine,
     Offered,
     Place,
@@ -26,6 +24,7 @@ from failover.clouds.libcloud_dialect import (
     shortest,
     tags_of,
 )
+from failover.core.firewall import ANYWHERE_V4, ANYWHERE_V6, Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
@@ -85,7 +84,19 @@ class _Image(msgspec.Struct):
     regions: list[str]
 
 
+class _Sources(msgspec.Struct):
+    """From where a rule lets in. What is missing or null is not named by the rule."""
+
+    addresses: list[str] | None = None
+    tags: list[str] | None = None
+    droplet_ids: list[int] | None = None
+    load_balancer_uids: list[str] | None = None
+    kubernetes_ids: list[str] | None = None
+
+
 class _Rule(msgspec.Struct):
+    protocol: str
+    sources: _Sources
     ports: str = ""
 
 
@@ -94,6 +105,7 @@ class _Firewall(msgspec.Struct):
     name: str
     inbound_rules: list[_Rule] | None = None
     tags: list[str] | None = None
+    droplet_ids: list[int] | None = None
 
 
 class _Links(msgspec.Struct):
@@ -230,15 +242,16 @@ class DigitalOcean:
     # ------------------------------------------------------------------------------------------ firewall
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
-        """A firewall that follows the tag of the place, which must exist before."""
+        """A firewall that follows the tag of the place, which must exist before. What else it protects it keeps."""
         found = _firewall(api, place)
-        wanted = {str(port) for port in ports}
-        if found is not None and found.tags == [place.mark] and {r.ports for r in found.inbound_rules or ()} == wanted:
+        if found is not None and _openings(found) == wanted_openings(ports):
             return
+        texts = sorted({str(port) for port in ports})
         body = {
             "name": _name(place),
-            "tags": [place.mark],
-            "inbound_rules": [{"protocol": "tcp", "ports": port, "sources": _EVERYWHERE} for port in sorted(wanted)],
+            "tags": [place.mark] if found is None else found.tags,
+            "droplet_ids": [] if found is None else found.droplet_ids or [],
+            "inbound_rules": [{"protocol": "tcp", "ports": port, "sources": _EVERYWHERE} for port in texts],
             "outbound_rules": [
                 {"protocol": protocol, "ports": "all", "destinations": _EVERYWHERE}
                 for protocol in ("tcp", "udp", "icmp")
@@ -249,6 +262,11 @@ class DigitalOcean:
             api.sent(Ask(name="firewalls.create", method="POST", path="/v2/firewalls", body=body))
         else:
             api.done(Ask(name="firewalls.update", method="PUT", path=f"/v2/firewalls/{found.id}", body=body))
+
+    def opened(self, api: Api, place: Place) -> Firewall:
+        """Whatever carries the tag stands behind it, so nothing stands outside."""
+        found = _firewall(api, place)
+        return Firewall(openings=_openings(found) if found is not None else frozenset())
 
     def _tag(self, api: Api, name: str) -> None:
         try:
@@ -308,6 +326,26 @@ def _state(content: bytes) -> tuple[str, str]:
 def _name(place: Place) -> str:
     """Names of firewalls have letters, digits, hyphens and dots; those of places have no dots."""
     return f"failover.{place.service}.{place.site}"
+
+
+def _openings(firewall: _Firewall) -> frozenset[Opening]:
+    """`0` and `all` are every port (OpenAPI document)."""
+    return frozenset(
+        Opening(protocol=rule.protocol, ports="" if rule.ports in ("0", "all") else rule.ports, source=source)
+        for rule in firewall.inbound_rules or ()
+        for source in _named(rule.sources)
+    )
+
+
+def _named(sources: _Sources) -> Iterator[str]:
+    yield from sources.addresses or ()
+    for kind, ids in (
+        ("tag", sources.tags),
+        ("droplet", sources.droplet_ids),
+        ("load balancer", sources.load_balancer_uids),
+        ("cluster", sources.kubernetes_ids),
+    ):
+        yield from (f"{kind} {id}" for id in ids or ())
 
 
 def _firewall(api: Api, place: Place) -> _Firewall | None:

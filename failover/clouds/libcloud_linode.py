@@ -1,10 +1,12 @@
 """Linode's dialect (API v4, by its OpenAPI document): unique labels, tags, Cloud Firewalls given at creation."""
 
+import re
 import secrets
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import takewhile
 from typing import TypeVar
 
 import msgspec
@@ -14,8 +16,6 @@ from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
-    ANYWHERE_V4,
-    ANYWHERE_V6,
     Machine,
     Offered,
     Place,
@@ -28,6 +28,7 @@ from failover.clouds.libcloud_dialect import (
     shortest,
     tags_of,
 )
+from failover.core.firewall import ANYWHERE_V4, ANYWHERE_V6, EVERYTHING, Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Conflict, NotFound, Rejected
@@ -51,6 +52,7 @@ _STATES = {
     _SUSPENDED: NodeState.STOPPED,
     "deleting": None,
 }
+_ENABLED = "enabled"
 _WALL = {"ipv4": [ANYWHERE_V4], "ipv6": [ANYWHERE_V6]}
 
 T = TypeVar("T")
@@ -96,7 +98,16 @@ class _Image(msgspec.Struct):
     deprecated: bool = False
 
 
+class _Addresses(msgspec.Struct):
+    ipv4: list[str] | None = None
+    ipv6: list[str] | None = None
+
+
 class _Rule(msgspec.Struct):
+    action: str
+    protocol: str
+    addresses: _Addresses | None = None
+    """None: everybody."""
     ports: str | None = None
 
 
@@ -112,6 +123,7 @@ class _Entity(msgspec.Struct):
 
 class _Firewall(msgspec.Struct):
     id: int
+    status: str
     tags: list[str]
     rules: _Rules
     entities: list[_Entity] = []
@@ -274,21 +286,34 @@ class Linode:
             body = {"label": _label(place), "tags": tags_of(place.labels), "rules": rules}
             ask = Ask(name="firewalls.create", method="POST", path="/v4/networking/firewalls", body=body)
             found = api.once(ask, _Firewall)
-        elif found.rules.inbound_policy != "DROP" or [r.ports for r in found.rules.inbound] != texts:
-            path = f"/v4/networking/firewalls/{found.id}/rules"
-            api.done(Ask(name="firewalls.rules", method="PUT", path=path, body=rules))
-        self._cover(api, place, found)
+        else:
+            path = f"/v4/networking/firewalls/{found.id}"
+            if _accepted(found.rules) != wanted_openings(ports):
+                api.done(Ask(name="firewalls.rules", method="PUT", path=f"{path}/rules", body=rules))
+            if found.status != _ENABLED:
+                api.done(Ask(name="firewalls.update", method="PUT", path=path, body={"status": _ENABLED}))
+        for machine in self._outside(api, place, found):
+            path = f"/v4/networking/firewalls/{found.id}/devices"
+            device: dict[str, object] = {"id": int(machine.id), "type": "linode"}
+            api.sent(Ask(name="firewalls.device", method="POST", path=path, body=device))
 
-    def _cover(self, api: Api, place: Place, firewall: _Firewall) -> None:
+    def opened(self, api: Api, place: Place) -> Firewall:
+        found = next(iter(_firewalls(api, place)), None)
+        openings: frozenset[Opening] = frozenset()
+        if found is not None:
+            openings = _accepted(found.rules) if found.status == _ENABLED else EVERYTHING
+        return Firewall(openings=openings, outside=tuple(m.name for m in self._outside(api, place, found)))
+
+    def _outside(self, api: Api, place: Place, firewall: _Firewall | None) -> list[Machine]:
         """Each Linode is assigned by its id. One that has another firewall already keeps it: somebody chose that."""
-        behind = {str(entity.id) for entity in firewall.entities if entity.type == "linode"}
-        for machine in self.machines(api):
-            if machine.id in behind or machine.state is None or not place.labels.items() <= machine.labels.items():
-                continue
-            if not _listed(api, "instances.firewalls", f"/v4/linode/instances/{machine.id}/firewalls", _Firewall):
-                path = f"/v4/networking/firewalls/{firewall.id}/devices"
-                body = {"id": int(machine.id), "type": "linode"}
-                api.sent(Ask(name="firewalls.device", method="POST", path=path, body=body))
+        entities = firewall.entities if firewall is not None else []
+        behind = {str(entity.id) for entity in entities if entity.type == "linode"}
+        return [
+            machine
+            for machine in self.machines(api)
+            if machine.id not in behind and machine.state is not None and place.labels.items() <= machine.labels.items()
+            if not _listed(api, "instances.firewalls", f"/v4/linode/instances/{machine.id}/firewalls", _Firewall)
+        ]
 
     def clear(self, api: Api, place: Place) -> None:
         for found in _firewalls(api, place):
@@ -339,6 +364,24 @@ def _firewalls(api: Api, place: Place) -> list[_Firewall]:
     wanted = place.labels.items()
     firewalls = _listed(api, "firewalls.list", "/v4/networking/firewalls", _Firewall)
     return [f for f in firewalls if wanted <= labels_of(f.tags).items()]
+
+
+def _accepted(rules: _Rules) -> frozenset[Opening]:
+    """What comes in by these rules, of which the first that fits decides: after one that drops, none counts here."""
+    kept = list(takewhile(lambda rule: rule.action == "ACCEPT", rules.inbound))
+    openings = {
+        Opening(protocol=rule.protocol.lower(), ports=ports, source=source)
+        for rule in kept
+        for ports in re.split(", ?", rule.ports or "")
+        for source in _sources(rule)
+    }
+    return frozenset(openings) if rules.inbound_policy == "DROP" else EVERYTHING
+
+
+def _sources(rule: _Rule) -> list[str]:
+    if rule.addresses is None:
+        return [ANYWHERE_V4, ANYWHERE_V6]
+    return [*(rule.addresses.ipv4 or ()), *(rule.addresses.ipv6 or ())]
 
 
 def _label(place: Place) -> str:

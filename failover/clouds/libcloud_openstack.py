@@ -13,8 +13,6 @@ from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
-    ANYWHERE_V4,
-    ANYWHERE_V6,
     Machine,
     Offered,
     Place,
@@ -24,6 +22,7 @@ from failover.clouds.libcloud_dialect import (
 )
 from failover.clouds.libcloud_keystone import SignIn, Tokens
 from failover.clouds.libcloud_openstack_answers import COMPUTE, IMAGE, NETWORK
+from failover.core.firewall import Firewall, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Rejected, Unreadable
@@ -32,6 +31,8 @@ from failover.net.lists import READINGS
 
 _IDENTITY = "identity"
 _TEXT_MAX = 255
+_SETTLED = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED")
+"""States in which a server has its ports for good."""
 
 
 def cloud(
@@ -125,13 +126,16 @@ class OpenStack:
     # ------------------------------------------------------------------------------------------ servers
 
     def machines(self, api: Api) -> tuple[Machine, ...]:
+        return tuple(answers.machine_of(server, self.network) for server in self._servers(api))
+
+    def _servers(self, api: Api) -> list[answers.Server]:
         """As many as the project uses: nova's lists do not say how long they are."""
         problem = ""
         for _ in range(READINGS):
             used = answers.used(api)
             servers = answers.listed(api, "servers.list", "/servers/detail", "servers", answers.Server, COMPUTE)
             if len(servers) >= used:
-                return tuple(answers.machine_of(server, self.network) for server in servers)
+                return servers
             problem = f"{len(servers)} servers were listed, the project uses {used}"
         raise Unreadable(api.operation, api.object, problem)
 
@@ -228,28 +232,48 @@ class OpenStack:
     # ------------------------------------------------------------------------------------------ firewall
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
-        """A security group that `create` gives to the place's servers. New rules come before old ones go."""
+        """A security group that `create` gives to the place's servers. New rules come before old ones go.
+
+        Servers that stand without it get it last, beside the groups that they have: it opens, and closes nothing.
+        """
         groups = answers.groups(api, place)
         group = groups[0] if groups else answers.new_group(api, place)
-        families = (("IPv4", ANYWHERE_V4), ("IPv6", ANYWHERE_V6))
-        wanted = {(family, "tcp", port, port, prefix) for port in ports for family, prefix in families}
-        found = {answers.key_of(rule): rule for rule in group.rules if rule.direction == "ingress"}
-        for family, protocol, low, high, prefix in sorted(wanted - found.keys()):
+        found, wanted = answers.ingress(group), wanted_openings(ports)
+        for opening in sorted(wanted - {answers.opening(rule) for rule in found}):
             rule = {
                 "security_group_id": group.id,
                 "direction": "ingress",
-                "ethertype": family,
-                "protocol": protocol,
-                "port_range_min": low,
-                "port_range_max": high,
-                "remote_ip_prefix": prefix,
+                "ethertype": "IPv6" if ":" in opening.source else "IPv4",
+                "protocol": opening.protocol,
+                "port_range_min": int(opening.ports),
+                "port_range_max": int(opening.ports),
+                "remote_ip_prefix": opening.source,
             }
-            body = {"security_group_rule": rule}
+            body: dict[str, object] = {"security_group_rule": rule}
             path = "/v2.0/security-group-rules"
             api.sent(Ask(name="network.rules.create", method="POST", path=path, body=body, service=NETWORK))
-        for key in found.keys() - wanted:
-            path = f"/v2.0/security-group-rules/{found[key].id}"
-            gone(api, Ask(name="network.rules.delete", method="DELETE", path=path, service=NETWORK))
+        for known in found:
+            if answers.opening(known) not in wanted:
+                path = f"/v2.0/security-group-rules/{known.id}"
+                gone(api, Ask(name="network.rules.delete", method="DELETE", path=path, service=NETWORK))
+        for server in self._outside(api, place):
+            path, body = f"/servers/{server.id}/action", {"addSecurityGroup": {"name": group.id}}
+            api.sent(Ask(name="compute.servers.group", method="POST", path=path, body=body))
+
+    def opened(self, api: Api, place: Place) -> Firewall:
+        groups = answers.groups(api, place)
+        openings = frozenset(map(answers.opening, answers.ingress(groups[0]))) if groups else frozenset()
+        return Firewall(openings=openings, outside=tuple(server.name for server in self._outside(api, place)))
+
+    def _outside(self, api: Api, place: Place) -> list[answers.Server]:
+        """Those of the place's servers that are there, in order, and without its group."""
+        return [
+            server
+            for server in self._servers(api)
+            if server.status in _SETTLED and server.task != "deleting"
+            if place.labels.items() <= server.metadata.items()
+            if place.mark not in {group.name for group in server.groups}
+        ]
 
     def clear(self, api: Api, place: Place) -> None:
         for group in answers.groups(api, place):

@@ -14,6 +14,7 @@ from failover.clouds.libcloud_dialect import (
     running,
     seconds,
 )
+from failover.core.firewall import ALL, ANYWHERE_V4, ANYWHERE_V6, Opening
 from failover.core.model import NodeState
 from failover.errors import AccessRefused, Rejected, Unreadable
 from failover.net.libcloud import Api, Ask
@@ -39,6 +40,10 @@ class _Fault(msgspec.Struct):
     message: str = ""
 
 
+class _Named(msgspec.Struct):
+    name: str
+
+
 class Server(msgspec.Struct):
     id: str
     name: str
@@ -47,6 +52,8 @@ class Server(msgspec.Struct):
     metadata: dict[str, str]
     addresses: dict[str, list[_Address]]
     fault: _Fault | None = None
+    groups: list[_Named] = msgspec.field(name="security_groups", default=[])
+    """nova leaves out what has none."""
     task: str | None = msgspec.field(name="OS-EXT-STS:task_state", default=None)
 
 
@@ -97,7 +104,7 @@ class Network(msgspec.Struct):
     external: bool = msgspec.field(name="router:external", default=False)
 
 
-class _Rule(msgspec.Struct):
+class Rule(msgspec.Struct):
     id: str
     direction: str
     ethertype: str
@@ -105,12 +112,14 @@ class _Rule(msgspec.Struct):
     port_range_min: int | None
     port_range_max: int | None
     remote_ip_prefix: str | None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
 
 
 class Group(msgspec.Struct):
     id: str
     name: str
-    rules: list[_Rule] = msgspec.field(name="security_group_rules")
+    rules: list[Rule] = msgspec.field(name="security_group_rules")
 
 
 class _OneGroup(msgspec.Struct):
@@ -198,8 +207,17 @@ def flavor_id(api: Api, name: str) -> str:
     return found
 
 
-def key_of(rule: _Rule) -> tuple[str, str | None, int | None, int | None, str | None]:
-    return rule.ethertype, rule.protocol, rule.port_range_min, rule.port_range_max, rule.remote_ip_prefix
+def ingress(group: Group) -> list[Rule]:
+    return [rule for rule in group.rules if rule.direction == "ingress"]
+
+
+def opening(rule: Rule) -> Opening:
+    """Without a prefix or a group a rule is for everybody of its family (network API reference)."""
+    low, high = rule.port_range_min, rule.port_range_max
+    ports = "" if low is None else str(low) if low == high else f"{low}-{high}"
+    everybody = ANYWHERE_V6 if rule.ethertype == "IPv6" else ANYWHERE_V4
+    source = rule.remote_ip_prefix or rule.remote_group_id or rule.remote_address_group_id or everybody
+    return Opening(protocol=rule.protocol or ALL, ports=ports, source=source)
 
 
 def groups(api: Api, place: Place) -> list[Group]:

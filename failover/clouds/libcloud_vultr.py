@@ -23,6 +23,7 @@ from failover.clouds.libcloud_dialect import (
     seconds,
     tags_of,
 )
+from failover.core.firewall import Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.errors import Rejected
@@ -36,7 +37,6 @@ _HOURS_PER_MONTH = 730
 _HOST_NAME_MAX = 63
 _NOT_FOR_US = ("-v6", "-free")
 """Endings of the cheapest sizes: without an IPv4 address, and for chosen accounts only."""
-_FAMILIES = (("v4", "0.0.0.0"), ("v6", "::"))
 
 T = TypeVar("T")
 
@@ -89,6 +89,8 @@ class _Rule(msgspec.Struct):
     port: str
     subnet: str
     subnet_size: int
+    source: str = ""
+    """In place of a subnet: `cloudflare`, or the id of a load balancer."""
 
 
 class _Links(msgspec.Struct):
@@ -216,18 +218,30 @@ class Vultr:
         groups = _groups(api, place)
         group = groups[0] if groups else _new_group(api, place)
         path = f"/v2/firewalls/{group.id}/rules"
-        rules = _listed(api, "firewalls.rules", path, "firewall_rules", _Rule)
-        wanted = {(family, "tcp", str(port), subnet, 0) for port in ports for family, subnet in _FAMILIES}
-        found = {(r.ip_type, r.protocol, r.port, r.subnet, r.subnet_size): r for r in rules}
-        for family, protocol, port, subnet, size in sorted(wanted - found.keys()):
-            body = {"ip_type": family, "protocol": protocol, "port": port, "subnet": subnet, "subnet_size": size}
+        found, wanted = _rules(api, group), wanted_openings(ports)
+        for opening in sorted(wanted - {_opening(rule) for rule in found}):
+            subnet, _, size = opening.source.partition("/")
+            family = "v6" if ":" in subnet else "v4"
+            body = {
+                "ip_type": family,
+                "protocol": opening.protocol,
+                "port": opening.ports,
+                "subnet": subnet,
+                "subnet_size": int(size),
+            }
             api.sent(Ask(name="firewalls.rule", method="POST", path=path, body=body))
-        for key in found.keys() - wanted:
-            gone(api, Ask(name="firewalls.rule", method="DELETE", path=f"{path}/{found[key].id}"))
-        for instance in _listed(api, "instances.list", "/v2/instances", "instances", _Instance):
-            if not instance.firewall_group_id and place.labels.items() <= labels_of(instance.tags).items():
-                path, body = f"/v2/instances/{instance.id}", {"firewall_group_id": group.id}
-                api.done(Ask(name="instances.update", method="PATCH", path=path, body=body))
+        for rule in found:
+            if _opening(rule) not in wanted:
+                gone(api, Ask(name="firewalls.rule", method="DELETE", path=f"{path}/{rule.id}"))
+        for instance in _outside(api, place):
+            path, body = f"/v2/instances/{instance.id}", {"firewall_group_id": group.id}
+            api.done(Ask(name="instances.update", method="PATCH", path=path, body=body))
+
+    def opened(self, api: Api, place: Place) -> Firewall:
+        groups = _groups(api, place)
+        rules = _rules(api, groups[0]) if groups else []
+        outside = tuple(instance.label for instance in _outside(api, place))
+        return Firewall(openings=frozenset(map(_opening, rules)), outside=outside)
 
     def clear(self, api: Api, place: Place) -> None:
         for group in _groups(api, place):
@@ -268,6 +282,22 @@ def _groups(api: Api, place: Place) -> list[_Group]:
     """Ours, by their descriptions. One, unless a reply was lost."""
     groups = _listed(api, "firewalls.list", "/v2/firewalls", "firewall_groups", _Group)
     return [group for group in groups if group.description == place.mark]
+
+
+def _rules(api: Api, group: _Group) -> list[_Rule]:
+    return _listed(api, "firewalls.rules", f"/v2/firewalls/{group.id}/rules", "firewall_rules", _Rule)
+
+
+def _opening(rule: _Rule) -> Opening:
+    source = rule.source or f"{rule.subnet}/{rule.subnet_size}"
+    return Opening(protocol=rule.protocol, ports=rule.port.replace(":", "-"), source=source)
+
+
+def _outside(api: Api, place: Place) -> list[_Instance]:
+    """Those of the place's instances that stand without any group."""
+    instances = _listed(api, "instances.list", "/v2/instances", "instances", _Instance)
+    wanted = place.labels.items()
+    return [i for i in instances if not i.firewall_group_id and wanted <= labels_of(i.tags).items()]
 
 
 def _new_group(api: Api, place: Place) -> _Group:

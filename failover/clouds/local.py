@@ -191,6 +191,9 @@ class LocalCloud:
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
         """See `ports.Compute`. Nothing to do: loopback addresses have no firewall."""
 
+    def firewall_now(self, service: str, site: str) -> None:
+        """See `ports.Compute`. Nodes need none."""
+
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Nothing to do: there is nothing besides the nodes."""
 

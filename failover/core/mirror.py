@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from failover.core.firewall import Firewall, drift
 from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Size, Standby
 from failover.core.ready import short
 
 
 class ActionKind(StrEnum):
     UPLOAD = "upload"
+    FIREWALL = "firewall"
+    """The firewall lets in something else than it should, or does not stand before every node."""
     CREATE = "create"
     START = "start"
     """The node exists but does not run."""
@@ -64,6 +67,8 @@ class SiteFound:
     """Archives of earlier releases that we put there."""
     broken: frozenset[str] = frozenset()
     """Ids of nodes that run, had time enough, and have never served: what they were to fetch is out of reach by now."""
+    firewall: Firewall | None = None
+    """None: nodes need none there."""
 
 
 def wanted_count(site: Site, group: NodeGroup, *, active: bool) -> int:
@@ -73,6 +78,15 @@ def wanted_count(site: Site, group: NodeGroup, *, active: bool) -> int:
     if active or site.standby is Standby.HOT:
         return group.count
     return min(group.warm_count, group.count) if site.standby is Standby.WARM else 0
+
+
+SSH_PORT = 22
+
+
+def wanted_ports(service: Service) -> frozenset[int]:
+    """TCP ports of all groups, and SSH's where keys are given."""
+    ports = {port for group in service.groups for port in group.ports}
+    return frozenset(ports | {SSH_PORT for group in service.groups if group.ssh_keys})
 
 
 def specs(
@@ -157,6 +171,8 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
             SiteAction(kind=ActionKind.UPLOAD, what=f"release {short(release.digest)}", why="not in the depot")
         )
     wanted = specs(service, site, release, sizes, active=active)
+    if wanted:
+        actions += _firewall_actions(found, wanted_ports(service))
     changes = _node_actions(wanted, found.nodes, found.broken)
     if _crowded(changes, found):
         if active:
@@ -167,6 +183,15 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
         SiteAction(kind=ActionKind.REMOVE, what=digest, why="an earlier release") for digest in found.old_archives
     ]
     return SitePlan(site=site.name, actions=tuple(actions), wanted=tuple(spec.name for spec in wanted))
+
+
+def _firewall_actions(found: SiteFound, ports: frozenset[int]) -> list[SiteAction]:
+    """What is not there before the first node comes with it, and is no news."""
+    if found.firewall is None or not (found.nodes or found.firewall.openings):
+        return []
+    differs = drift(found.firewall, ports)
+    what = f"tcp {', '.join(map(str, sorted(ports)))}" if ports else "nothing open"
+    return [SiteAction(kind=ActionKind.FIREWALL, what=what, why="; ".join(differs))] if differs else []
 
 
 def _impossible(service: Service, full: tuple[NodeSpec, ...], found: SiteFound) -> str | None:

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from failover.core.cutover import PlanKind
-from failover.core.mirror import ActionKind, SiteAction, SiteFound, SitePlan, plan_site, specs
+from failover.core.mirror import (
+    ActionKind,
+    SiteAction,
+    SiteFound,
+    SitePlan,
+    plan_site,
+    specs,
+    wanted_count,
+    wanted_ports,
+)
 from failover.core.model import Node, NodeState, Release, Site
 from failover.core.ready import short
 from failover.core.saga import Event, EventKind
@@ -23,7 +32,6 @@ from failover.engine.nodes import (
     list_nodes,
     open_ports,
     wait_serving,
-    wanted_ports,
 )
 from failover.engine.publication import refresh
 from failover.errors import AdapterError, Conflict, FailoverError
@@ -73,7 +81,7 @@ def _said(error: Exception) -> str:
 
 
 def _survey_site(context: Context, state: State | None, release: Release, site: Site) -> SitePlan:
-    active = state is not None and _needed(state, site.name)
+    active = (state is not None and _needed(state, site.name)) or _first(context, state, site)
     compute, depot = context.compute[site.name], context.depots[site.name]
     quota = compute.quota()
     ours = set(state.archives.get(site.name, ())) if state else set()
@@ -87,11 +95,17 @@ def _survey_site(context: Context, state: State | None, release: Release, site: 
         nodes_used=quota.nodes_used,
         old_archives=tuple(sorted((depot.list() & ours) - {release.digest})),
         broken=_broken(context, state, site, nodes, release),
+        firewall=compute.firewall_now(context.service.name, site.name) if _shall_run(context, site, active) else None,
     )
     for spec in specs(context.service, site, release, {}, active=True):
         compute.vet(spec)
     check_delivery(context, site, release)
-    return plan_site(context.service, site, release, found, active=active or _first(context, state, site))
+    return plan_site(context.service, site, release, found, active=active)
+
+
+def _shall_run(context: Context, site: Site, active: bool) -> bool:
+    """Whether any node is wanted there: without one, nobody needs a firewall."""
+    return any(wanted_count(site, group, active=active) for group in context.service.groups)
 
 
 def _broken(
@@ -163,8 +177,8 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
         return SiteResult(site=plan.site, problem=plan.problem)
     done: list[str] = []
     try:
-        if plan.wanted:  # also around nodes that are as wanted: somebody may have changed it
-            _open(mirror, plan.site)
+        if plan.wanted:  # also where the plan saw nothing wrong: it stands before the first node, and at every apply
+            _open(mirror, plan, done)
         _starts(mirror, plan, done)
         _replacements(mirror, plan, done)
         _endings(mirror, plan, done)
@@ -177,14 +191,20 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
     return SiteResult(site=plan.site, done=tuple(done))
 
 
-def _open(mirror: Mirror, site: str) -> None:
+def _open(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     """The wanted ports, and those of nodes that are still to be replaced: nothing that serves is shut off."""
+    site = plan.site
     before = mirror.context.store.load().ports.get(site, ())
     ports = tuple(sorted(wanted_ports(mirror.context.service).union(before)))
     if ports != before:
         mirror.update(lambda state: replace(state, ports={**state.ports, site: ports}))
-    mirror.intend(site, "firewall")
-    open_ports(mirror.context, site, besides=before)
+    actions = _of(plan, ActionKind.FIREWALL)
+    if not actions:
+        mirror.intend(site, "firewall")
+        open_ports(mirror.context, site, besides=before)
+    for action in actions:
+        with _doing(mirror, plan, action, done):
+            open_ports(mirror.context, site, besides=before)
 
 
 def _close(mirror: Mirror, site: str) -> None:

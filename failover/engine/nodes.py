@@ -5,14 +5,13 @@ from dataclasses import replace
 
 from failover.core.cutover import usable_addresses
 from failover.core.health import reachable
-from failover.core.mirror import chosen_sizes, specs, wanted_count
-from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sample, Service, Site, Target
+from failover.core.mirror import chosen_sizes, specs, wanted_count, wanted_ports
+from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sample, Site, Target
 from failover.engine.context import Context
 from failover.engine.delivery import delivered
 from failover.engine.outcome import MARGIN_S
 from failover.errors import Conflict, Throttled, TimedOut, Unreachable, Unreadable
 
-SSH_PORT = 22
 CREATE_S = 30.0
 """Deadline of one call that creates or destroys a node."""
 POLL_S, POLL_S_MAX, POLL_GROWTH = 0.25, 5.0, 1.5
@@ -26,12 +25,6 @@ def list_nodes(context: Context, site: str) -> tuple[Node, ...]:
     compute, service = context.compute[site], context.service
     found = context.runtime.call(f"nodes of {site}", lambda: compute.nodes(service.name, site), deadline_s=CREATE_S)
     return tuple(replace(n, addresses=usable_addresses(service, n.group, n.addresses)) for n in found)
-
-
-def wanted_ports(service: Service) -> frozenset[int]:
-    """The ports of all groups, and SSH's where keys are given."""
-    ports = {port for group in service.groups for port in group.ports}
-    return frozenset(ports | {SSH_PORT for group in service.groups if group.ssh_keys})
 
 
 def open_ports(context: Context, site: str, *, besides: Iterable[int] = ()) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from failover.core.firewall import Firewall, wanted_openings
 from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading, Size
 from failover.errors import (
     AccessRefused,
@@ -145,6 +146,10 @@ class MemoryCloud:
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
         with self._operation("firewall", site):
             self.open_ports[service, site] = frozenset(ports)
+
+    def firewall_now(self, service: str, site: str) -> Firewall:
+        with self._operation("firewall_now", site):
+            return Firewall(openings=wanted_openings(self.open_ports.get((service, site), ())))
 
     def clear(self, service: str, site: str) -> None:
         with self._operation("clear", site):

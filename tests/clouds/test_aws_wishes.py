@@ -12,6 +12,7 @@ from failover.clouds.aws_network import in_turn
 from failover.clouds.aws_nodes import Subnet, client_token
 from failover.clouds.bucket import DepotSettings
 from failover.clouds.images import ImageTable
+from failover.core.firewall import Firewall, drift
 from failover.core.mirror import choose_size
 from failover.core.model import NodeGroup, Reading
 from failover.errors import Conflict, NotFound, Rejected
@@ -297,8 +298,68 @@ def test_the_node_s_ports_are_open_to_both_families(cloud: Aws, standin: Moto) -
     assert rules(standin) == both(8080, 8443)
     cloud.ensure(replace(spec(1), ports=(8080,), ssh_keys=(KEY,)))
     assert rules(standin) == both(22, 8080, 8443)
-    cloud.firewall(SERVICE, SITE, (9090,))
-    assert rules(standin) == both(22, 8080, 8443, 9090)
+    cloud.firewall(SERVICE, SITE, (8080, 9090))
+    assert rules(standin) == both(8080, 9090)
+
+
+def group_id(standin: Moto, name: str) -> str:
+    groups = standin.ec2("DescribeSecurityGroups").iterfind("{*}securityGroupInfo/{*}item")
+    return next(group.findtext("{*}groupId") or "" for group in groups if group.findtext("{*}groupName") == name)
+
+
+BY_HAND = (
+    ("tcp 8000-8100", {"IpProtocol": "tcp", "FromPort": "8000", "ToPort": "8100", "IpRanges.1.CidrIp": "192.0.2.0/24"}),
+    ("udp 53", {"IpProtocol": "udp", "FromPort": "53", "ToPort": "53", "IpRanges.1.CidrIp": "192.0.2.0/24"}),
+    ("udp", {"IpProtocol": "udp", "FromPort": "0", "ToPort": "65535", "IpRanges.1.CidrIp": "192.0.2.0/24"}),
+    ("icmp", {"IpProtocol": "icmp", "FromPort": "8", "ToPort": "-1", "IpRanges.1.CidrIp": "192.0.2.0/24"}),
+    ("everything", {"IpProtocol": "-1", "IpRanges.1.CidrIp": "192.0.2.0/24"}),
+)
+
+
+@pytest.mark.parametrize(("told", "rule"), BY_HAND, ids=lambda value: value if isinstance(value, str) else "")
+def test_whatever_else_is_let_in_is_shown_and_closed(
+    cloud: Aws, standin: Moto, told: str, rule: dict[str, str]
+) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    wanted = {f"IpPermissions.1.{key}": value for key, value in rule.items()}
+    standin.ec2("AuthorizeSecurityGroupIngress", GroupId=group_id(standin, f"failover-{SERVICE}-{SITE}"), **wanted)
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == (f"{told} is open to 192.0.2.0/24",)
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
+    assert rules(standin) == both(8080)
+
+
+def test_what_another_group_lets_in_is_closed_too(cloud: Aws, standin: Moto) -> None:
+    standin.set_wall("theirs", ())
+    cloud.firewall(SERVICE, SITE, ())
+    theirs, ours = group_id(standin, "theirs"), group_id(standin, f"failover-{SERVICE}-{SITE}")
+    rule = {"IpPermissions.1.IpProtocol": "tcp", "IpPermissions.1.FromPort": "22", "IpPermissions.1.ToPort": "22"}
+    standin.ec2("AuthorizeSecurityGroupIngress", GroupId=ours, **rule, **{"IpPermissions.1.Groups.1.GroupId": theirs})
+    assert drift(cloud.firewall_now(SERVICE, SITE), []) == (f"port 22 is open to {theirs}",)
+    cloud.firewall(SERVICE, SITE, ())
+    assert drift(cloud.firewall_now(SERVICE, SITE), []) == ()
+
+
+def test_a_group_that_only_carries_our_tags_is_somebody_else_s(cloud: Aws, standin: Moto) -> None:
+    """Tags are copied quickly; the name of a group cannot be changed."""
+    standin.set_wall("theirs", (22,))
+    tags = {"failover-service": SERVICE, "failover-site": SITE}
+    for number, (key, value) in enumerate(tags.items(), 1):
+        tag = {f"Tag.{number}.Key": key, f"Tag.{number}.Value": value}
+        standin.ec2("CreateTags", **{"ResourceId.1": group_id(standin, "theirs")}, **tag)
+    assert cloud.firewall_now(SERVICE, SITE) == Firewall()
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert standin.walls() == {"theirs": {22}, f"failover-{SERVICE}-{SITE}": {8080}}
+    cloud.clear(SERVICE, SITE)
+    assert standin.walls() == {"theirs": {22}}
+
+
+def test_a_rule_that_somebody_closes_at_the_same_time_is_no_trouble(cloud: Aws, standin: Moto) -> None:
+    cloud.firewall(SERVICE, SITE, (8080, 9090))
+    standin.answer_once("ec2.RevokeSecurityGroupIngress", "InvalidPermission.NotFound")
+    cloud.firewall(SERVICE, SITE, (8080,))
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert rules(standin) == both(8080)
 
 
 def test_rules_that_stand_are_not_made_again_and_half_a_rule_is_completed(cloud: Aws, standin: Moto) -> None:

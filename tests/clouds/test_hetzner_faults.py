@@ -12,6 +12,7 @@ import pytest
 
 from failover.clouds.hetzner_access import fingerprint
 from failover.clouds.hetzner_project import Hetzner as HetznerCloud
+from failover.core.firewall import drift
 from failover.core.model import Node, NodeSpec, NodeState, Reading
 from failover.core.signals import Signal
 from failover.errors import (
@@ -399,8 +400,11 @@ def test_a_firewall_has_exactly_the_ports_and_follows_the_nodes(cloud: HetznerCl
 def test_a_firewall_that_lost_its_nodes_follows_them_again(cloud: HetznerCloud, standin: Hetzner) -> None:
     cloud.firewall(SERVICE, SITE, (8080,))
     (wall,) = standin.firewalls.values()
+    node = cloud.ensure(wish())
     applied, wall.applied = wall.applied, []
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == (f"{node.name} stands outside of it",)
     cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
     assert wall.applied == applied
 
 

@@ -19,6 +19,7 @@ LOOKS: dict[str, Callable[[Cloud], object]] = {
     "images": lambda c: c.images(),
     "sizes": lambda c: c.sizes(),
     "quota": lambda c: c.quota(),
+    "firewall_now": lambda c: c.firewall_now("guestbook", "aurora"),
     "has": lambda c: c.has("sha256:one"),
     "list": lambda c: c.list(),
 }

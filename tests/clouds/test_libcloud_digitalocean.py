@@ -8,6 +8,7 @@ import pytest
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_digitalocean import DigitalOcean as Dialect
 from failover.clouds.table import Cloud, factory
+from failover.core.firewall import drift
 from failover.core.model import Reading
 from failover.errors import Conflict, Rejected
 from failover.testing.clouds import SERVICE, SITE, CloudConformance, Operator
@@ -122,6 +123,30 @@ def test_a_firewall_follows_the_tag_and_is_changed_in_place(standin: DigitalOcea
     cloud.clear(SERVICE, SITE)
     assert not standin.firewalls
     assert "failover-nodes:guestbook:aurora" not in standin.tags
+
+
+def test_a_firewall_that_lets_in_only_some_is_no_firewall_that_lets_in_all(
+    standin: DigitalOcean, cloud: LibcloudCloud
+) -> None:
+    """And what somebody put behind it by hand stays behind it."""
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (firewall,) = standin.firewalls.values()
+    theirs = int(standin.foreign("theirs"))
+    firewall.rules["droplet_ids"] = [theirs]
+    some = {"addresses": ["192.0.2.0/24"], "droplet_ids": [theirs], "load_balancer_uids": ["lb-1"]}
+    firewall.rules["inbound_rules"] = [
+        {"protocol": "tcp", "ports": "8080", "sources": some},
+        {"protocol": "udp", "ports": "0", "sources": {"tags": ["production"], "kubernetes_ids": ["k-1"]}},
+    ]
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == (
+        "port 8080 is closed",
+        f"port 8080 is open to 192.0.2.0/24 and droplet {theirs} and load balancer lb-1",
+        "udp is open to cluster k-1 and tag production",
+    )
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
+    assert firewall.rules["droplet_ids"] == [theirs]
+    assert firewall.rules["tags"] == ["failover-nodes:guestbook:aurora"]
 
 
 @pytest.mark.parametrize("gone", [0, 4])

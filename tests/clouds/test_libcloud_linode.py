@@ -8,6 +8,7 @@ import pytest
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_linode import Linode as Dialect
 from failover.clouds.table import Cloud, factory
+from failover.core.firewall import drift
 from failover.core.model import NodeSpec, NodeState, Reading
 from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
@@ -113,12 +114,40 @@ def test_a_linode_without_a_firewall_gets_the_new_one(standin: LinodeStandIn, cl
     theirs = standin.linodes[int(second.id)]
     rules = {"inbound": [], "inbound_policy": "DROP", "outbound": [], "outbound_policy": "ACCEPT"}
     standin.firewalls[7] = Firewall(id=7, label="theirs", made=0, rules=rules, tags=[], devices={8: theirs.id})
+    assert cloud.firewall_now(SERVICE, SITE).outside == (first.name,)
     cloud.firewall(SERVICE, SITE, (8080,))
+    assert cloud.firewall_now(SERVICE, SITE).outside == ()
     (ours,) = [firewall for firewall in standin.firewalls.values() if firewall.id != 7]
     assert list(ours.devices.values()) == [int(first.id)]
     changes = standin.count("^(POST|PUT) ")
     cloud.firewall(SERVICE, SITE, (8080,))
     assert standin.count("^(POST|PUT) ") == changes
+
+
+DROPPING = {"action": "DROP", "protocol": "TCP", "ports": "8080", "addresses": {"ipv4": ["192.0.2.0/24"]}}
+ICMP = {"action": "ACCEPT", "protocol": "ICMP", "addresses": {"ipv4": ["192.0.2.0/24"], "ipv6": None}}
+CHANGES: dict[str, tuple[Callable[[Firewall], object], str]] = {
+    "switched off": (lambda wall: setattr(wall, "status", "disabled"), "everything is open to everybody"),
+    "lets in by default": (lambda wall: wall.rules.update(inbound_policy="ACCEPT"), "everything is open to everybody"),
+    "drops first": (lambda wall: wall.rules["inbound"].insert(0, DROPPING), "port 8080 is closed"),
+    "more": (lambda wall: wall.rules["inbound"].append(ICMP), "icmp is open to 192.0.2.0/24"),
+    "less": (lambda wall: wall.rules["inbound"][0]["addresses"].pop("ipv6"), "port 8080 is closed over IPv6"),
+    "a range": (lambda wall: wall.rules["inbound"][0].update(ports="22, 8080-8081"), "port 8080 is closed"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_firewall_that_was_changed_in_any_way_is_put_right(
+    standin: LinodeStandIn, cloud: LibcloudCloud, change: str
+) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (firewall,) = standin.firewalls.values()
+    spoil, told = CHANGES[change]
+    spoil(firewall)
+    assert told in drift(cloud.firewall_now(SERVICE, SITE), [8080])
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
+    assert firewall.status == "enabled"
 
 
 def test_private_addresses_are_not_shown(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:

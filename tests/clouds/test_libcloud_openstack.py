@@ -9,6 +9,7 @@ import pytest
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_openstack import OpenStack as Dialect
 from failover.clouds.table import Cloud, factory
+from failover.core.firewall import Firewall, drift
 from failover.core.model import NodeState, Reading
 from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
@@ -181,6 +182,49 @@ def test_a_security_group_is_changed_rule_by_rule(standin: OpenStack, cloud: Lib
     changes = standin.count("^(POST|PUT|DELETE) /network")
     cloud.firewall(SERVICE, SITE, (443, 8080))
     assert standin.count("^(POST|PUT|DELETE) /network") == changes
+
+
+def test_a_server_without_the_group_gets_it_beside_what_it_has(standin: OpenStack, cloud: LibcloudCloud) -> None:
+    """It is older than the group, or somebody took the group off: nova gave it the project's own one."""
+    first = cloud.ensure(wish())
+    other = cloud.ensure(replace(wish(1), site="boreas", name="guestbook-boreas-web-1"))
+    theirs = standin.foreign("database")
+    assert cloud.firewall_now(SERVICE, SITE) == Firewall(outside=(first.name,))
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
+    names = {id: [standin.groups[group]["name"] for group in s.groups] for id, s in standin.servers.items()}
+    assert names[first.id] == ["default", "failover-nodes:guestbook:aurora"]
+    assert (names[other.id], names[theirs]) == (["default"], [])
+    changes = standin.count("^(POST|PUT|DELETE) /(compute|network)")
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert standin.count("^(POST|PUT|DELETE) /(compute|network)") == changes
+
+
+def test_a_server_that_is_being_built_gets_its_group_from_its_making(standin: OpenStack, cloud: LibcloudCloud) -> None:
+    standin.pace = Pace(addressed=3, running=9)
+    cloud.ensure(wish())
+    assert cloud.firewall_now(SERVICE, SITE).outside == ()
+
+
+RULES: dict[str, tuple[dict[str, object], str]] = {
+    "everything": ({"ethertype": "IPv6"}, "everything is open to everybody over IPv6"),
+    "a group": ({"protocol": "tcp", "remote_group_id": "group-1"}, "tcp is open to group-1"),
+    "a range": (
+        {"protocol": "udp", "port_range_min": 53, "port_range_max": 54, "remote_ip_prefix": "192.0.2.0/24"},
+        "udp 53-54 is open to 192.0.2.0/24",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_whatever_else_is_let_in_is_shown_and_closed(standin: OpenStack, cloud: LibcloudCloud, name: str) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (group,) = [group for group in standin.groups.values() if group["name"] == "failover-nodes:guestbook:aurora"]
+    rule, told = RULES[name]
+    standin._add_rule({"security_group_id": group["id"], "direction": "ingress", **rule})
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == (told,)
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
 
 
 def test_clearing_waits_for_servers_that_are_still_going(standin: OpenStack, cloud: LibcloudCloud) -> None:

@@ -9,6 +9,7 @@ import pytest
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_vultr import Vultr as Dialect
 from failover.clouds.table import Cloud, factory
+from failover.core.firewall import Firewall, drift
 from failover.core.model import NodeState, Reading
 from failover.core.reading import Signal
 from failover.errors import AccessRefused, Rejected
@@ -161,13 +162,24 @@ def test_an_instance_without_a_firewall_gets_the_new_one(standin: Vultr, cloud: 
     first, second = cloud.ensure(wish()), cloud.ensure(wish(1))
     other = cloud.ensure(replace(wish(2), site="boreas", name="guestbook-boreas-web-2"))
     standin.instances[second.id].firewall = "theirs"
+    assert cloud.firewall_now(SERVICE, SITE) == Firewall(outside=(first.name,))
     cloud.firewall(SERVICE, SITE, (8080,))
+    assert cloud.firewall_now(SERVICE, SITE).outside == ()
     (group,) = standin.groups.values()
     found = [standin.instances[node.id].firewall for node in (first, second, other)]
     assert found == [group.id, "theirs", ""]
     changes = standin.count("^(POST|PUT|PATCH|DELETE) ")
     cloud.firewall(SERVICE, SITE, (8080,))
     assert standin.count("^(POST|PUT|PATCH|DELETE) ") == changes
+
+
+def test_a_rule_for_others_than_a_network_is_told_by_their_name(standin: Vultr, cloud: LibcloudCloud) -> None:
+    cloud.firewall(SERVICE, SITE, (8080,))
+    (group,) = standin.groups.values()
+    group.rules[9] = {**group.rules[1], "id": 9, "subnet": "", "source": "cloudflare", "port": "9000:9100"}
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ("tcp 9000-9100 is open to cloudflare",)
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert 9 not in group.rules
 
 
 def test_our_new_address_is_no_closed_account(standin: Vultr, cloud: LibcloudCloud) -> None:

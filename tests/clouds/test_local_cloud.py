@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -72,6 +73,12 @@ class LocalOperator:
 
     def has_node(self, id: str) -> bool:
         return read_ledger(self._directory).node(id) is not None
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {}
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        """There are none."""
 
 
 class TestLocalCloud(CloudConformance):

@@ -1,5 +1,7 @@
 """The memory cloud: the common suite, and the faults that only it can play."""
 
+from collections.abc import Collection, Mapping
+
 import pytest
 
 from failover.clouds.table import Cloud
@@ -34,6 +36,13 @@ class MemoryOperator:
 
     def foreign(self, name: str) -> str:
         return self._cloud.foreign(name).id
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {" ".join(place): ports for place, ports in self._cloud.open_ports.items()}
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        service, _, site = name.partition(" ")
+        self._cloud.open_ports[service, site] = frozenset(ports)
 
 
 class TestMemoryCloud(CloudConformance):

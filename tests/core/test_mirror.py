@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from failover.core.firewall import Firewall, Opening, wanted_openings
 from failover.core.mirror import (
     ActionKind,
     SiteAction,
@@ -68,6 +69,47 @@ def actions(site: Site, seen: SiteFound, *, active: bool = False, service: Servi
     assert plan.problem is None
     assert plan.changes is bool(plan.actions)
     return [a.kind.value for a in plan.actions]
+
+
+# ------------------------------------------------------------------------------------ firewalls
+
+
+OPEN = wanted_openings([8080])
+
+
+def firewalled(*nodes: Node, openings: frozenset[Opening] = OPEN, site: Site = HOT) -> list[tuple[str, str, str]]:
+    plan = plan_site(TWO, site, RELEASE, found(*nodes, firewall=Firewall(openings=openings)), active=False)
+    return [(a.kind, a.what, a.why) for a in plan.actions if a.kind is ActionKind.FIREWALL]
+
+
+def test_a_firewall_that_lets_in_what_it_should_is_no_news() -> None:
+    assert firewalled(*all_of()) == []
+    assert actions(HOT, found(*all_of(), firewall=None)) == [], "nodes need none there"
+
+
+def test_a_firewall_that_lets_in_something_else_is_put_right_first() -> None:
+    by_hand = wanted_openings([9090])
+    told = "port 8080 is closed; port 9090 is open to everybody"
+    assert firewalled(*all_of(), openings=by_hand) == [("firewall", "tcp 8080", told)]
+    assert actions(HOT, found(all_of()[0], firewall=Firewall(openings=by_hand))) == ["firewall", "create"]
+
+
+def test_nodes_behind_no_firewall_are_news_and_the_one_that_comes_with_the_first_node_is_none() -> None:
+    assert firewalled(all_of()[0], openings=frozenset()) == [("firewall", "tcp 8080", "port 8080 is closed")]
+    assert firewalled(openings=frozenset()) == []
+    assert firewalled(openings=wanted_openings([22])) != [], "somebody left it there"
+
+
+def test_a_site_without_nodes_needs_no_firewall() -> None:
+    assert firewalled(openings=wanted_openings([22]), site=COLD) == []
+
+
+def test_without_ports_nothing_is_open() -> None:
+    group = replace(WEB, ports=())
+    plan = plan_site(
+        replace(SERVICE, groups=(group,)), HOT, RELEASE, found(firewall=Firewall(openings=OPEN)), active=False
+    )
+    assert ("firewall", "nothing open") in [(a.kind, a.what) for a in plan.actions]
 
 
 # ------------------------------------------------------------------------------------ how many, and which

@@ -133,9 +133,15 @@ def test_a_firewall_that_was_changed_by_hand_is_put_right_although_all_nodes_are
     found.outside.clouds["aurora"].open_ports.clear()
     found.outside.clouds["boreas"].open_ports["guestbook", "boreas"] = frozenset({1, 22})
     noted = len(found.context.store.events(10_000))
-    assert not found.apply().changed
-    notes = [(e.step, e.reason.strip()) for e in found.context.store.events(10_000)[noted:]]
+    planned = {site.site: [(a.kind, a.what, a.why) for a in site.actions] for site in look_ahead(found.context).sites}
+    assert planned["aurora"] == [("firewall", "tcp 8080", "port 8080 is closed")]
+    told = "port 8080 is closed; port 1 is open to everybody; port 22 is open to everybody"
+    assert planned["boreas"] == [("firewall", "tcp 8080", told)]
+    done = {site.site: site.done for site in found.apply().sites}
+    assert (done["aurora"], done["boreas"]) == (("firewall tcp 8080",), ("firewall tcp 8080",))
+    notes = [(e.step, e.reason.split()[0]) for e in found.context.store.events(10_000)[noted:]]
     assert {(f"mirror {name}", "firewall") for name in before} <= set(notes), "S18"
+    assert not look_ahead(found.context).changes
     assert {name: cloud.open_ports for name, cloud in found.outside.clouds.items()} == before
 
 

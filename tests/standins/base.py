@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -274,6 +274,14 @@ class StandIn(ABC):
             self.ticks += 1
             self.forget(id)
 
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        """By name every firewall of the account, with the TCP ports that it opens to everybody over both families."""
+        return {}
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        """Somebody changes that firewall by hand, or makes it: open at exactly these ports."""
+        raise KeyError(name, ports)
+
     # ------------------------------------------------------------------------------------------ what a provider says
 
     @abstractmethod
@@ -498,3 +506,9 @@ class Operator:
 
     def has_node(self, id: str) -> bool:
         return id in self._standin.node_ids()
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return self._standin.walls()
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        self._standin.set_wall(name, ports)

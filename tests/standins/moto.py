@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -264,6 +264,33 @@ class Moto(StandIn):
             tags |= {f"TagSpecification.1.Tag.{number}.Key": key, f"TagSpecification.1.Tag.{number}.Value": value}
         launch = {"ImageId": "ami-00000001", "InstanceType": "t3.nano", "MinCount": "1", "MaxCount": "1"}
         return _text(self.ec2("RunInstances", **launch, **tags), ".//instanceId")
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        """The security groups of the nodes' network, but for its default one."""
+        found = {}
+        for group in self.ec2("DescribeSecurityGroups").iterfind(f"{_EC2}securityGroupInfo/{_EC2}item"):
+            name = _text(group, "groupName")
+            if name != "default":
+                rules = group.findall(f"{_EC2}ipPermissions/{_EC2}item")
+                found[name] = frozenset(int(_text(rule, "fromPort")) for rule in rules if _for_all(rule))
+        return found
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        id = self._group_ids().get(name)
+        if id is None:
+            made = self.ec2("CreateSecurityGroup", GroupName=name, GroupDescription="theirs", VpcId=self._vpc())
+            id = _text(made, "groupId")
+        for port in self.walls().get(name, ()):
+            self.ec2("RevokeSecurityGroupIngress", GroupId=id, **_rule_parameters(port))
+        for port in ports:
+            self.ec2("AuthorizeSecurityGroupIngress", GroupId=id, **_rule_parameters(port))
+
+    def _group_ids(self) -> dict[str, str]:
+        groups = self.ec2("DescribeSecurityGroups").iterfind(f"{_EC2}securityGroupInfo/{_EC2}item")
+        return {_text(group, "groupName"): _text(group, "groupId") for group in groups}
+
+    def _vpc(self) -> str:
+        return _text(self.ec2("DescribeVpcs"), "vpcSet/item/vpcId")
 
     def empty(self) -> None:
         for id in self.node_ids():
@@ -580,6 +607,21 @@ def _text(element: ET.Element, path: str) -> str:
     steps = "/".join(f"{_EC2}{step}" if step.isalnum() else step for step in path.split("/"))
     found = element.find(steps)
     return (found.text or "") if found is not None else ""
+
+
+def _for_all(rule: ET.Element) -> bool:
+    ranges = [found.text for found in rule.iter() if found.tag.endswith(("}cidrIp", "}cidrIpv6"))]
+    return set(ranges) == {"0.0.0.0/0", "::/0"}
+
+
+def _rule_parameters(port: int) -> dict[str, str]:
+    return {
+        "IpPermissions.1.IpProtocol": "tcp",
+        "IpPermissions.1.FromPort": str(port),
+        "IpPermissions.1.ToPort": str(port),
+        "IpPermissions.1.IpRanges.1.CidrIp": "0.0.0.0/0",
+        "IpPermissions.1.Ipv6Ranges.1.CidrIpv6": "::/0",
+    }
 
 
 def _set_state(item: ET.Element, code: int, name: str) -> None:

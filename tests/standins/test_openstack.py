@@ -157,6 +157,15 @@ def test_security_groups_and_their_rules(cloud: OpenStack, sdk: Sdk) -> None:
     assert server.security_groups == [{"name": "web"}]
     with pytest.raises(exceptions.ConflictException, match="in use"):
         sdk.network.delete_security_group(group)
+    other = sdk.network.create_security_group(name="ssh", description="")
+    for _ in range(2):
+        sdk.compute.add_security_group_to_server(server, other)
+    assert sdk.compute.get_server(server.id).security_groups == [{"name": "web"}, {"name": "ssh"}]
+    assert {tuple(port.security_group_ids) for port in sdk.network.ports(device_id=server.id)} == {(group.id, other.id)}
+    sdk.compute.remove_security_group_from_server(server, other)
+    with pytest.raises(exceptions.NotFoundException, match="not associated"):
+        sdk.compute.remove_security_group_from_server(server, other)
+    sdk.network.delete_security_group(other)
     sdk.compute.delete_server(server)
     sdk.compute.wait_for_delete(server, interval=0.01, wait=20)
     sdk.network.delete_security_group(group)

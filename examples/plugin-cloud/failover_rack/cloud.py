@@ -157,6 +157,9 @@ class Rack:
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
         """Nothing to do: the network belongs to whoever runs the machine room."""
 
+    def firewall_now(self, service: str, site: str) -> None:
+        """Nothing to tell, for the same reason."""
+
     def clear(self, service: str, site: str) -> None:
         """Nothing to do: nodes are all that is made."""
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +71,12 @@ class MachineRoom:
 
     def _node(self, address: str) -> Path:
         return self._directory / "racks" / address / "node"
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {}
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        """There are none."""
 
 
 def made(directory: Path, deadline_s: float = 20.0) -> Rack:

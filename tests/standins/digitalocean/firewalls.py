@@ -1,7 +1,7 @@
 """DigitalOcean: tags, and firewalls that follow them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from tests.standins.base import Refused, route
 from tests.standins.digitalocean.droplets import Droplet, DropletsPart
 from tests.standins.wire import Call, Reply
 
+EVERYBODY = {"addresses": ["0.0.0.0/0", "::/0"]}
 PORTS = re.compile(r"all|0|\d{1,5}(-\d{1,5})?")
 
 
@@ -167,6 +168,23 @@ class FirewallsPart(DropletsPart):
         for side in ("inbound_rules", "outbound_rules"):
             rules[side] = [rule for rule in rules[side] if rule not in (call.document.get(side) or ())]
         return self._nothing()
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {
+            wall.rules["name"]: frozenset(
+                int(rule["ports"]) for rule in wall.rules["inbound_rules"] if rule["sources"] == EVERYBODY
+            )
+            for wall in self.firewalls.values()
+        }
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        rules = [{"protocol": "tcp", "ports": str(port), "sources": EVERYBODY} for port in ports]
+        with self._lock:
+            wall = next((wall for wall in self.firewalls.values() if wall.rules["name"] == name), None)
+            if wall is None:
+                id = str(UUID(int=self._number(), version=4))
+                wall = self.firewalls[id] = Firewall(id=id, made=self.ticks, rules=self._rules({"name": name}))
+            wall.rules["inbound_rules"] = rules
 
     def _deleted(self, droplet: Droplet) -> None:
         super()._deleted(droplet)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from tests.standins.base import Refused, route
@@ -12,6 +12,7 @@ from tests.standins.hetzner.catalog import good_labels, selected
 from tests.standins.hetzner.project import Document, Machine, Project, Wall, invalid, of
 from tests.standins.wire import Call, Reply
 
+EVERYBODY = ["0.0.0.0/0", "::/0"]
 _PORTS = re.compile(r"\d{1,5}(-\d{1,5})?|any")
 
 
@@ -183,6 +184,27 @@ class Walls(Project):
 
         action = self._act("remove_firewall", [("firewall", firewall.id)], 1, removed)
         return Reply(status=201, document={"actions": [action]})
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {
+            wall.name: frozenset(
+                int(rule["port"])
+                for rule in wall.rules
+                if rule["protocol"] == "tcp" and set(rule["source_ips"]) == set(EVERYBODY)
+            )
+            for wall in self.firewalls.values()
+        }
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        """Pings stay."""
+        rule = {"direction": "in", "protocol": "tcp", "source_ips": EVERYBODY}
+        opened = _rules([{**rule, "port": str(port)} for port in ports])
+        with self._lock:
+            wall = next((wall for wall in self.firewalls.values() if wall.name == name), None)
+            if wall is None:
+                id = self._id()
+                wall = self.firewalls[id] = Wall(id=id, name=name, made=self.ticks, labels={}, rules=[])
+            wall.rules = [kept for kept in wall.rules if kept["protocol"] == "icmp"] + opened
 
 
 def applies(resource: Document, server: Machine) -> bool:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ PORT_PIECES_MAX = 15
 PORTS = re.compile(r"[1-9]\d{0,4}(-[1-9]\d{0,4})?")
 PROTOCOLS = ("TCP", "UDP", "ICMP", "IPENCAP")
 POLICIES = ("ACCEPT", "DROP")
+EVERYBODY = {"ipv4": ["0.0.0.0/0"], "ipv6": ["::/0"]}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,6 +145,27 @@ class FirewallsPart(InstancesPart):
         for firewall in self.firewalls.values():
             firewall.devices = {device: linode for device, linode in firewall.devices.items() if linode != int(id)}
         return reply
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {
+            wall.label: frozenset(
+                int(port)
+                for rule in wall.rules["inbound"]
+                if rule["addresses"] == EVERYBODY
+                for port in rule["ports"].split(",")
+            )
+            for wall in self.firewalls.values()
+        }
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        inbound = [{"action": "ACCEPT", "protocol": "TCP", "ports": str(p), "addresses": EVERYBODY} for p in ports]
+        rules = _rules({"inbound": inbound, "inbound_policy": "DROP", "outbound_policy": "ACCEPT"})
+        with self._lock:
+            wall = next((wall for wall in self.firewalls.values() if wall.label == name), None)
+            if wall is None:
+                id = self._number()
+                wall = self.firewalls[id] = Firewall(id=id, label=name, made=self.ticks, rules=rules, tags=[])
+            wall.rules = rules
 
     def _unguarded(self, linode: Linode) -> Linode:
         """A service can have one active firewall at a time."""

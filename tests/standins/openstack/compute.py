@@ -325,7 +325,9 @@ class Compute(Shop):
     @route("POST", "/compute/v2.1/servers/{id}/action")
     def act(self, call: Call, id: str) -> Reply:
         server = self._there(id)
-        ((action, _),) = call.document.items()
+        ((action, arguments),) = call.document.items()
+        if action in ("addSecurityGroup", "removeSecurityGroup"):
+            return self._regroup(server, arguments["name"], add=action.startswith("add"))
         status = self._condition(server)[0]
         wanted = {"os-start": ("SHUTOFF", "ACTIVE"), "os-stop": ("ACTIVE", "SHUTOFF"), "reboot": ("ACTIVE", "ACTIVE")}
         if action not in wanted:
@@ -334,6 +336,21 @@ class Compute(Shop):
         if status != before or server.deleted is not None:
             raise Refused(409, f"Cannot '{action.removeprefix('os-')}' instance {id} while it is in vm_state {status}")
         server.status = after
+        return Reply(status=202)
+
+    def _regroup(self, server: Server, name: str, *, add: bool) -> Reply:
+        """The group is that of all ports of the server (compute API reference, "Add Security Group To A Server")."""
+        try:
+            group = self._group(name)
+        except Refused as refused:
+            raise Refused(404 if refused.status == 400 else refused.status, refused.message) from refused
+        if not add and group not in server.groups:
+            raise Refused(404, f"Security group {group} not associated with the instance {server.id}")
+        kept = [known for known in server.groups if known != group]
+        server.groups = [*kept, group] if add else kept
+        for port in self.ports.values():
+            if port["device_id"] == server.id:
+                port["security_groups"] = list(server.groups)
         return Reply(status=202)
 
     @route("GET", "/compute/v2.1/servers/{id}/metadata")

@@ -1,7 +1,7 @@
 """neutron: a public provider network and a private one, ports, security groups, floating addresses."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ from tests.standins.openstack.identity import PROJECT_ID, Document
 from tests.standins.openstack.image import Image
 from tests.standins.wire import Call, Reply
 
+EVERYBODY = {"0.0.0.0/0": "IPv4", "::/0": "IPv6"}
 PUBLIC, PRIVATE = "Ext-Net", "private"
 _RULE_FIELDS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix")
 _PROTOCOLS = (None, "tcp", "udp", "icmp", "ipv6-icmp", "icmpv6", "1", "6", "17", "58")
@@ -295,6 +296,27 @@ class Network(Image):
     def delete_rule(self, call: Call, id: str) -> Reply:
         del self.rules[_of(self.rules, id, "SecurityGroupRule")["id"]]
         return Reply(status=204)
+
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {group["name"]: frozenset(self._open_to_all(group["id"])) for group in self.groups.values()}
+
+    def _open_to_all(self, group: str) -> set[int]:
+        ingress = [r for r in self.rules.values() if r["security_group_id"] == group and r["direction"] == "ingress"]
+        opened = [{r["port_range_min"] for r in ingress if r["remote_ip_prefix"] == prefix} for prefix in EVERYBODY]
+        return set.intersection(*opened)
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        with self._lock:
+            found = [group["id"] for group in self.groups.values() if group["name"] == name]
+            id = found[0] if found else self._add_group(name, "")["id"]
+            for rule in list(self.rules.values()):
+                if rule["security_group_id"] == id and rule["direction"] == "ingress":
+                    del self.rules[rule["id"]]
+            wish = {"security_group_id": id, "direction": "ingress", "protocol": "tcp"}
+            for port in ports:
+                for prefix, family in EVERYBODY.items():
+                    ends = {"port_range_min": port, "port_range_max": port}
+                    self._add_rule({**wish, **ends, "ethertype": family, "remote_ip_prefix": prefix})
 
     # ------------------------------------------------------------------------------------------ floating addresses
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.standins.wire import Call, Reply
 PROTOCOLS = ("icmp", "tcp", "udp", "gre", "esp", "ah")
 PORT = re.compile(r"[1-9]\d{0,4}([:-][1-9]\d{0,4})?")
 RULES_MAX = 50
+EVERYBODY = {"v4": "0.0.0.0", "v6": "::"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,6 +114,23 @@ class FirewallsPart(InstancesPart):
         del group.rules[_number(rule)]
         return Reply(status=204)
 
+    def walls(self) -> Mapping[str, frozenset[int]]:
+        return {group.description: frozenset(_open_to_all(group)) for group in self.groups.values()}
+
+    def set_wall(self, name: str, ports: Collection[int]) -> None:
+        wishes = [
+            {"ip_type": family, "protocol": "tcp", "port": str(port), "subnet": subnet, "subnet_size": 0}
+            for port in ports
+            for family, subnet in EVERYBODY.items()
+        ]
+        with self._lock:
+            group = next((group for group in self.groups.values() if group.description == name), None)
+            if group is None:
+                group = Group(id=self._uuid(), description=name, made=self.ticks, changed=self.ticks)
+                self.groups[group.id] = group
+            first = max(group.rules, default=0) + 1
+            group.rules = {id: _rule(wish, id) for id, wish in enumerate(wishes, first)}
+
     def _check_rule(self, wish: Mapping[str, Any]) -> None:
         self._wanted(wish, "ip_type", "protocol", "subnet", "subnet_size")
         if wish["ip_type"] not in ("v4", "v6"):
@@ -121,6 +139,14 @@ class FirewallsPart(InstancesPart):
             raise Refused(400, "Invalid protocol.")
         _check_subnet(wish)
         _check_port(wish)
+
+
+def _open_to_all(group: Group) -> set[int]:
+    opened = [
+        {int(rule["port"]) for rule in group.rules.values() if (rule["ip_type"], rule["subnet"]) == everybody}
+        for everybody in EVERYBODY.items()
+    ]
+    return set.intersection(*opened)
 
 
 def _rule(wish: Mapping[str, Any], id: int) -> dict[str, Any]:
