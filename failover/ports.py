@@ -282,7 +282,8 @@ class Agent(Protocol):
 
         `deadline_s` is for the round itself; the way there and back comes on top. `at` of the samples is when the
         answer came, by the clock here. Raises AdapterError: no answer, or one that is not provably of that vantage,
-        of this service and to this very question (Unreadable). A target that it does not know is UNKNOWN.
+        of this service and to this very question (Unreadable); one whose config does not have the targets' checks, or
+        has other ones of these names, does not look (Conflict).
         """
         ...
 

@@ -52,21 +52,41 @@ class VantageAgent:
     def answer(self, data: bytes) -> bytes:
         """The sealed answer to a sealed question. Raises Refused."""
         question = self._question(data)
+        differs = ballots.differing(self._checks, question.checks)
+        reply = self._said(question) if not differs else self._reply(question, differs=differs)
+        return msgspec.json.encode(ballots.seal(self._key, ballots.ANSWER, reply))
+
+    def _said(self, question: ballots.Question) -> ballots.Reply:
+        """What one round here sees."""
         targets = [self._target(asked) for asked in question.targets]
         known = [target for target in targets if target is not None]
         samples, controls = self._round(known, min(question.deadline_s, DEADLINE_S_MAX))
         found = iter(samples)
-        reply = ballots.Reply(
-            schema_version=ballots.SCHEMA_VERSION,
-            service=self._service.name,
-            vantage=self._vantage,
-            nonce=question.nonce,
+        return self._reply(
+            question,
             samples=tuple(_UNKNOWN if target is None else _said(next(found)) for target in targets),
             controls=tuple(
                 ballots.Heard(target=c.target, provider=c.provider, ok=c.ok, detail=c.detail) for c in controls
             ),
         )
-        return msgspec.json.encode(ballots.seal(self._key, ballots.ANSWER, reply))
+
+    def _reply(
+        self,
+        question: ballots.Question,
+        *,
+        samples: tuple[ballots.Said, ...] = (),
+        controls: tuple[ballots.Heard, ...] = (),
+        differs: tuple[str, ...] = (),
+    ) -> ballots.Reply:
+        return ballots.Reply(
+            schema_version=ballots.SCHEMA_VERSION,
+            service=self._service.name,
+            vantage=self._vantage,
+            nonce=question.nonce,
+            samples=samples,
+            controls=controls,
+            differs=differs,
+        )
 
     def _question(self, data: bytes) -> ballots.Question:
         try:

@@ -4,12 +4,15 @@ The signature is HMAC-SHA256 (RFC 2104) over the purpose and the exact text of t
 be taken for an answer. An answer repeats the question's nonce, a fresh random word: an old answer fits no new question.
 """
 
+import hashlib
 import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import TypeVar
 
 import msgspec
 
-from failover.core.model import Failure, Outcome
+from failover.core.model import Check, Failure, Outcome
 from failover.net.decode import decode
 
 SCHEMA_VERSION = 1
@@ -42,6 +45,8 @@ class Question(msgspec.Struct, frozen=True):
     nonce: str
     deadline_s: float
     targets: tuple[Asked, ...] = ()
+    checks: dict[str, str] = {}
+    """By name the `digest_of` each check that the targets name; empty from a controller that does not tell."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -68,8 +73,46 @@ class Reply(msgspec.Struct, frozen=True):
     service: str
     vantage: str
     nonce: str
-    samples: tuple[Said, ...]
-    controls: tuple[Heard, ...]
+    samples: tuple[Said, ...] = ()
+    controls: tuple[Heard, ...] = ()
+    differs: tuple[str, ...] = ()
+    """Checks that this vantage's config lacks, or has otherwise: then it did not look, and nothing else is said."""
+
+
+# ---------------------------------------------------------------------------------------------- one config for all
+
+_NOT_ASKED = ("name", "group", "interval_s", "fall", "rise", "ca_file")
+"""Of a check, what the controller alone goes by; and a path, which may be another one on each machine."""
+
+
+def digest_of(check: Check) -> str:
+    """16 hexadecimal digits over what is asked, and what a good answer is.
+
+    What stands at its default does not count: so a setting that only newer versions know divides nobody who leaves it.
+    """
+    plain = Check(name="", kind=check.kind, group="", port=0)
+    told = {
+        field.name: value
+        for field in fields(check)
+        if field.name not in _NOT_ASKED and (value := getattr(check, field.name)) != getattr(plain, field.name)
+    }
+    document = msgspec.json.encode({"kind": check.kind, **told}, order="deterministic")
+    return hashlib.sha256(document).hexdigest()[:16]
+
+
+def differing(known: Mapping[str, Check], asked: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the checks asked for (name and digest) those that are not known, or known otherwise."""
+    ours = digests_of(known.values())
+    return tuple(sorted(name for name, digest in asked.items() if ours.get(name) != digest))
+
+
+def digests_of(checks: Iterable[Check]) -> dict[str, str]:
+    """By name; the same check may come many times, and is digested once."""
+    once = {check.name: check for check in checks}
+    return {name: digest_of(check) for name, check in once.items()}
+
+
+# ---------------------------------------------------------------------------------------------- signatures
 
 
 def seal(key: str, purpose: str, document: Question | Reply) -> Envelope:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from failover.core.model import Ballot, ControlSample, Instant, Sample, Target
-from failover.errors import AdapterError, Unreadable
+from failover.errors import AdapterError, Conflict, Unreadable
 from failover.net.http import ApiClient
 from failover.probes import ballots
 
@@ -43,6 +43,7 @@ class RemoteVantage:
             targets=tuple(
                 ballots.Asked(site=t.site, address=t.address, check=t.check.name, releases=t.releases) for t in targets
             ),
+            checks=ballots.digests_of(t.check for t in targets),
         )
         reply = self._answer(question)
         return Ballot(
@@ -68,6 +69,9 @@ class RemoteVantage:
         for name in same:
             if getattr(reply, name) != getattr(question, name):
                 raise self._odd(f"its answer is to another question: {name} {getattr(reply, name)!r}")
+        if reply.differs:
+            cause = f"its config has not the same checks as this one: {', '.join(reply.differs)}"
+            raise Conflict("ask vantage", self._name, cause, "copy this config there, and start the vantage again")
         if len(reply.samples) != len(question.targets):
             raise self._odd(f"{len(reply.samples)} samples for {len(question.targets)} targets")
         return reply

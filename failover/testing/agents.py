@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from failover.core.model import Ballot, Failure, Outcome, Target
+from failover.errors import Conflict
 from failover.ports import Agent
 
 DEADLINE_S = 20.0
@@ -62,10 +63,15 @@ class AgentConformance:
         (sample,) = bench.agent.look([bench.silent], SHORT_S).samples
         assert sample.outcome is Outcome.UNKNOWN
 
-    def test_a_check_that_it_does_not_have_is_unknown(self, bench: AgentBench) -> None:
-        strange = replace(bench.good, check=replace(bench.good.check, name="of-another-config"))
-        samples = _look(bench, bench.good, strange, bench.refused).samples
-        assert [s.outcome for s in samples] == [Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL]
+    @pytest.mark.parametrize("change", [{"name": "of-another-config"}, {"path": "/other"}, {"body": "well"}])
+    def test_with_another_config_it_does_not_look(self, bench: AgentBench, change: dict[str, str]) -> None:
+        strange = replace(bench.good, check=replace(bench.good.check, **change))  # type: ignore[arg-type]
+        with pytest.raises(Conflict, match=strange.check.name):
+            _look(bench, bench.refused, strange)
+
+    def test_what_only_the_asker_goes_by_may_differ(self, bench: AgentBench) -> None:
+        own = replace(bench.good.check, interval_s=77.0, fall=9, rise=9, group="others")
+        assert _look(bench, replace(bench.good, check=own)).samples[0].outcome is Outcome.PASS
 
     @pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254"])
     def test_metadata_addresses_are_never_asked(self, bench: AgentBench, address: str) -> None:

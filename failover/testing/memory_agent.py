@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from failover.core.model import Ballot, Check, Control, Failure, Instant, Outcome, Sample, Target
+from failover.core.model import Ballot, Check, Control, Target
+from failover.errors import Conflict
 from failover.ports import Probe
+from failover.probes.ballots import differing, digests_of
 
 
 class MemoryAgent:
@@ -13,36 +15,23 @@ class MemoryAgent:
         self,
         *,
         name: str,
-        now: Callable[[], Instant],
         probe: Probe,
         checks: Sequence[Check],
         controls: Sequence[Control],
         reach: Callable[[], None] = lambda: None,
     ) -> None:
-        self._name, self._now, self._probe = name, now, probe
+        self._name, self._probe = name, probe
         self._controls, self._reach = tuple(controls), reach
-        self._known = {check.name for check in checks}
+        self._checks = {check.name: check for check in checks}
 
     def look(self, targets: Sequence[Target], deadline_s: float) -> Ballot:
         """See `ports.Agent.look`."""
         self._reach()
-        known = [target for target in targets if target.check.name in self._known]
-        found = iter(self._probe.run(known, deadline_s))
-        samples = [next(found) if t.check.name in self._known else self._strange(t) for t in targets]
+        differs = differing(self._checks, digests_of(target.check for target in targets))
+        if differs:
+            raise Conflict("ask vantage", self._name, f"it has not the same checks: {', '.join(differs)}")
         return Ballot(
             vantage=self._name,
-            samples=tuple(samples),
+            samples=self._probe.run(targets, deadline_s),
             controls=self._probe.controls(self._controls, deadline_s),
-        )
-
-    def _strange(self, target: Target) -> Sample:
-        return Sample(
-            site=target.site,
-            check=target.check.name,
-            address=target.address,
-            at=self._now(),
-            outcome=Outcome.UNKNOWN,
-            failure=Failure.LOCAL,
-            detail="this vantage has no check of that name",
-            vantage=self._name,
         )

@@ -112,6 +112,9 @@ def test_agents_are_asked_by_name_and_what_is_wrong_with_one_is_told(tmp_path: P
             done = asked(tmp_path, "paris", "-c", "other.yaml")
             assert (done.returncode, "not signed with this vantage's key" in done.stdout) == (1, True)
             assert "a key that" not in done.stdout + done.stderr
+            (tmp_path / "newer.yaml").write_text(config.replace(f"{site.port}/", f"{site.port}/other"))
+            done = asked(tmp_path, "paris", "-c", "newer.yaml")
+            assert (done.returncode, "not the same checks as this one: http" in done.stdout) == (1, True), done.stdout
             done = asked(tmp_path)
             assert (done.returncode, done.stdout.count("NOT HEARD")) == (1, 1), "the one that hangs holds up nobody"
         done = asked(tmp_path, "paris")

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 
+import msgspec
 import pytest
 import trustme
 
-from failover.core.model import Check, CheckKind, Control, ControlKind, Failure, Outcome, Target
+from failover.core.model import Check, CheckKind, Control, ControlKind, Failure, Outcome, Question, Target
 from failover.errors import AccessRefused, AdapterError, Rejected, TimedOut, Unreachable, Unreadable
 from failover.probes import ballots
 from failover.probes.agent import AgentServer, VantageAgent, tls_context
+from failover.probes.ballots import digest_of
 from failover.probes.prober import Prober
 from failover.probes.remote import LOOK, RemoteVantage
 from failover.testing.agents import DEADLINE_S, AgentBench, AgentConformance
@@ -123,7 +125,7 @@ class TestMemoryAgent(AgentConformance):
             controls=lambda control: control == place.controls[0],
             vantage=NAME,
         )
-        return bench(MemoryAgent(name=NAME, now=now, probe=probe, checks=place.checks, controls=place.controls), place)
+        return bench(MemoryAgent(name=NAME, probe=probe, checks=place.checks, controls=place.controls), place)
 
 
 def certificates(directory: Path) -> tuple[Path, Path, Path]:
@@ -205,6 +207,33 @@ def reply_to(asked: ballots.Question, **changed: object) -> ballots.Reply:
 def sealed(reply: ballots.Reply, key: str = KEY, purpose: str = ballots.ANSWER) -> dict[str, str]:
     envelope = ballots.seal(key, purpose, reply)
     return {"body": envelope.body, "signature": envelope.signature}
+
+
+def test_a_digest_is_over_what_is_asked() -> None:
+    check = Check(
+        name="dns",
+        kind=CheckKind.DNS,
+        group="web",
+        port=53,
+        question=Question(name="www.example.org", answer=frozenset(f"192.0.2.{n}" for n in range(9))),
+    )
+    assert digest_of(check) == "75d06660a37c0c22", "it is the same in every process, and in every version"
+    others = [replace(check, port=54), replace(check, kind=CheckKind.TCP), replace(check, timeout_s=9.0)]
+    assert len({digest_of(c) for c in (check, *others)}) == 4
+    assert digest_of(replace(check, ca_file="/elsewhere/ca.pem", fall=9)) == digest_of(check)
+
+
+def test_a_controller_that_does_not_tell_its_checks_is_answered(place: Place) -> None:
+    """One of an older version: a check that is not known here is UNKNOWN then."""
+    service = replace(SERVICE, checks=place.checks, controls=place.controls)
+    agent = VantageAgent(service=service, vantage=NAME, key=KEY, probe=Prober(now=now, vantage=NAME))
+    asked = tuple(ballots.Asked(site="aurora", address="127.0.0.1", check=name) for name in ("good", "strange"))
+    question = ballots.Question(
+        schema_version=1, service=SERVICE.name, vantage=NAME, nonce="n", deadline_s=DEADLINE_S, targets=asked
+    )
+    answer = agent.answer(msgspec.json.encode(ballots.seal(KEY, ballots.QUESTION, question)))
+    reply = ballots.unseal(KEY, ballots.ANSWER, msgspec.json.decode(answer, type=ballots.Envelope), ballots.Reply)
+    assert [said.outcome for said in reply.samples] == [Outcome.PASS, Outcome.UNKNOWN]
 
 
 FORGERIES: dict[str, Forge] = {
