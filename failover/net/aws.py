@@ -152,12 +152,17 @@ class AwsClients:
         )
         if service != "s3":
             return config
-        # Others that speak S3 know neither checksums in trailers nor, always, names of buckets as host names.
+        # Others that speak S3 know neither checksums in trailers nor, always, names of buckets as host names. Unless
+        # told so explicitly, botocore presigns for the global host name: it depends on one region, does not know the
+        # newer ones at all, and answers for a new bucket with a redirect to a host that the signature is not for.
         own = self.endpoint is not None
         return config.merge(
             Config(
                 signature_version="s3v4",
-                s3={"addressing_style": "path" if own else "auto"},
+                s3={
+                    "addressing_style": "path" if own else "virtual",
+                    "us_east_1_regional_endpoint": "regional",
+                },
                 request_checksum_calculation="when_required" if own else "when_supported",
                 response_checksum_validation="when_required" if own else "when_supported",
             )

@@ -170,6 +170,20 @@ def test_a_link_lasts_an_hour_at_most(bucket: Bucket, release: Packed, asked_s: 
         assert "a-secret-of-tests" not in url
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-east-1"])
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("gb-release", "gb-release.s3.{}.amazonaws.com/"), ("gb.example.org", "s3.{}.amazonaws.com/gb.example.org/")],
+)
+def test_links_of_aws_depend_on_no_other_region(region: str, name: str, place: str) -> None:
+    """The global host name does not know regions that opened after March 2019, nor at once where a new bucket is."""
+    bucket = Bucket(bucket=name, region=region, access_key="AKIATESTEDTESTED1234", secret_key="a-secret-of-tests")
+    link = bucket.link(UNKNOWN_DIGEST, 60.0)
+    assert link.startswith(f"https://{place.format(region)}failover/")
+    assert f"%2F{region}%2Fs3%2F" in link
+    bucket.close()
+
+
 def test_what_is_handed_over_is_private(bucket: Bucket, standin: Moto) -> None:
     url = bucket.hand_over("web-0", b"DB_URL=opensesame\n", 600.0)
     assert fetched(url) == b"DB_URL=opensesame\n"
