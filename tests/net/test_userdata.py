@@ -1,10 +1,14 @@
 """User-data: what is in it, what must not be, how long it may be; and the script that it carries."""
 
+import contextlib
 import io
 import re
 import shlex
 import tarfile
+import threading
+import time
 import types
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +63,7 @@ def files(text: str) -> dict[str, str]:
 
 def test_links_digest_and_keys_are_in_it_and_secrets_are_not() -> None:
     text = shipped()
-    node = YAML(typ="safe").load(files(text)["/etc/guestbook/node.json"])
+    node = YAML(typ="safe").load(files(text)["/etc/failover/guestbook/node.json"])
     assert node == {
         "service": "guestbook",
         "release": DIGEST,
@@ -222,7 +226,7 @@ def test_it_names_a_tree_as_the_controller_does(
     (root / "always" / "there").write_bytes(b"")
     (root / "link").symlink_to("always/there")
     (root / "folder").symlink_to("always")
-    grown(root, tree)
+    grown(root / "grown", tree)
     assert script.digest(str(root)) == tree_digest(root)
     there = root.with_name("there")
     script.unpack(io.BytesIO(pack(root).archive), str(there))
@@ -297,6 +301,36 @@ def test_it_gives_up_on_a_link_that_stays_dead(
         script.fetched("http://127.0.0.1:9/release?X-Amz-Signature=0123456789abcdef", str(tmp_path))
     assert "Connection refused" in str(caught.value)
     assert "Signature" not in str(caught.value) + capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+class Endless(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """A depot that is never done."""
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"x" * 1024)
+                time.sleep(0.01)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_it_gives_up_on_a_depot_that_is_never_done(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "PATIENCE_S", -1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(SystemExit, match="it takes too long"):
+                script.fetched(f"http://127.0.0.1:{server.server_port}/release", str(tmp_path))
+        finally:
+            server.shutdown()
+            thread.join()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 from tests.servers.tools import need
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-INCLUDED = "python3,nftables"
+INCLUDED = "python3,nftables,systemd"
 WASTE = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man")
 NOBODY = 65534
 TUNNEL = Path(__file__).with_name("tunnel.py")
@@ -52,7 +52,7 @@ def system() -> Path:
     if os.geteuid() != 0:
         pytest.skip("only root can enter another root")
     suite = _suite()
-    root = BUILD / f"clean-root-{suite}"
+    root = BUILD / f"clean-root-{suite}-{INCLUDED.replace(',', '-')}"
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "clean-root.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -126,9 +126,9 @@ def test_a_node_installs_and_serves_and_needs_no_link_after_a_reboot(clean: Room
         clean.must(*unit.before)
         with serving(clean, unit):
             eventually(lambda: healthy(clean))
-    modes = clean.must("stat", "-c", "%a %U", "/etc/guestbook/environment", "/etc/guestbook/node.json")
-    assert modes == "600 root\n600 root\n"
-    assert clean.must("ls", "-A", "/opt/guestbook") == f"{APP.digest.removeprefix('sha256:')}\n"
+    private = [f"/etc/failover/guestbook/{name}" for name in ("environment", "node.json")]
+    assert clean.must("stat", "-c", "%a %U", *private) == "600 root\n600 root\n"
+    assert clean.must("ls", "-A", "/opt/failover/guestbook") == f"{APP.digest.removeprefix('sha256:')}\n"
 
 
 def test_the_program_gets_its_secrets_exactly(clean: Room) -> None:
@@ -220,13 +220,13 @@ def test_a_wrong_archive_is_refused(clean: Room, tmp_path: Path, kind: str) -> N
     assert done.returncode == 1
     assert "refused" in done.stderr or "cannot be installed" in done.stderr
     assert "Traceback" not in done.stderr
-    assert clean.must("ls", "-A", "/opt/guestbook") == ""
-    assert clean.must("ls", "/etc/guestbook") == "node.json\n"
+    assert clean.must("ls", "-A", "/opt/failover/guestbook") == ""
+    assert clean.must("ls", "/etc/failover/guestbook") == "node.json\n"
 
 
 def test_a_byte_that_was_changed_on_the_node_is_mended_or_refused(clean: Room) -> None:
     unit = lay_out(user_data(spec()), clean.root)
-    page = clean.root / f"opt/guestbook/{APP.digest.removeprefix('sha256:')}/page.html"
+    page = clean.root / f"opt/failover/guestbook/{APP.digest.removeprefix('sha256:')}/page.html"
     with links(clean, APP.archive, {}):
         clean.must(*unit.before)
         page.write_text("owned")

@@ -88,4 +88,4 @@ def test_what_a_provider_is_sent_makes_a_node_that_serves(aws: Moto, context: Co
         eventually(lambda: ask(clean, "/healthz") == f"200 virginia {package.digest}\nok\n")
         assert ask(clean, "/remove", "POST", f"id=x&key={SECRET.replace(' ', '+')}").startswith("404")
     assert unit.environment(clean.root)["FAILOVER_ADDRESS"] == "::"
-    assert "Permission denied" in clean.run("cat", "/etc/guestbook/environment", user=NOBODY).stderr
+    assert "Permission denied" in clean.run("cat", "/etc/failover/guestbook/environment", user=NOBODY).stderr
