@@ -289,7 +289,8 @@ def serve(host: str, directory: Path) -> None:
         from tests.servers.pdns import API_KEY, Pdns
 
         with Pdns(directory) as pdns:
-            print(json.dumps({"api_port": pdns.api_port, "api_key": API_KEY}), flush=True)
+            place = {"api_port": pdns.api_port, "api_key": API_KEY, "pid": pdns.process.pid}
+            print(json.dumps(place), flush=True)
             sys.stdin.read()
         return
     from tests.servers.test_bind import KEY, _start, _stop
@@ -298,7 +299,8 @@ def serve(host: str, directory: Path) -> None:
     if started is None:
         sys.exit("BIND did not start: someone else took its port; try again")
     try:
-        print(json.dumps({"port": started.port, "key_name": KEY.name, "key_secret": KEY.secret}), flush=True)
+        place = {"port": started.port, "key_name": KEY.name, "key_secret": KEY.secret, "pid": started.process.pid}
+        print(json.dumps(place), flush=True)
         sys.stdin.read()
     finally:
         _stop(started.process)

@@ -1,6 +1,7 @@
 """Record sets in the words of dnspython, and back."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import dns.exception
 import dns.name
@@ -26,6 +27,7 @@ def to_name(text: str) -> dns.name.Name:
         raise Rejected("read name", text[:255], str(error)) from error
 
 
+@lru_cache(maxsize=256)
 def to_type(text: str) -> dns.rdatatype.RdataType:
     """Raises Rejected for an unknown type."""
     try:

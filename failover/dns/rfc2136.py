@@ -4,26 +4,25 @@ The prerequisites of an update and its changes are one transaction at the primar
 addresses exactly.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import dns.exception
-import dns.flags
-import dns.message
 import dns.name
 import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
 import dns.tsig
-import dns.update
 import tenacity
 
-from failover.core.hosting import UpdateSize, value_bytes
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
-from failover.dns.records import standing_at, to_name, to_rdatas, to_type
+from failover.dns.conversation import Conversation
+from failover.dns.found import Sets
+from failover.dns.packets import AA, ANSWER, CNAME, SOA, TC, Packet, wire_name
+from failover.dns.records import to_type
 from failover.dns.transaction import OPERATION, check_transaction
-from failover.dns.wire import Connection, Deadline, parse_server
+from failover.dns.transfer import NoTransfer, Pair, by_pair, copy_zone, serial_of
+from failover.dns.update import MESSAGE_ROOM, compose
+from failover.dns.wire import Deadline, parse_server
 from failover.errors import (
     AccessRefused,
     AdapterError,
@@ -42,9 +41,11 @@ _ALIAS = "TYPE65401"
 """PowerDNS's own type, by the number that it stores and transfers it with."""
 _READINGS_MAX = 5
 _ATTEMPTS_MAX = 3
-_MESSAGE_ROOM = 65535 - 512
-"""Of a message without its TSIG record (RFC 8945: names, and up to 64 bytes of a MAC)."""
-_BESIDE_NO_ALIAS = ("A", "AAAA", "CAA", "MX", "NS", "SRV", "TXT")
+TRANSFER_FROM = 200
+"""Fewer questions cost so little that a transfer, which many servers refuse, is not worth a line in their log."""
+_TRANSFER_BYTES = 1024
+"""For each pair asked for. A question with its answer costs about as much as this much of a zone."""
+_NEVER = 1 << 62
 _CONFLICTS = (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN)
 _REFUSALS = (dns.rcode.REFUSED, dns.rcode.NOTAUTH)
 _REJECTIONS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.NOTZONE)
@@ -54,8 +55,8 @@ class Rfc2136:
     """Speaks to the primary at `server` (`address:port`) by TCP only: no spoofed answers, no repeated updates.
 
     `servers` are the authoritative servers that the world asks, the primary itself when empty. `timeout_s` bounds
-    connecting, and each exchange of at most 20 messages; `deadline_s` bounds a whole call. Reads are tried again
-    within it; updates never are.
+    connecting, each exchange of at most 20 messages, and each message of a transfer; `deadline_s` bounds a whole call.
+    Reads are tried again within it; updates never are. For so many names as `transfer_from` a reading is a transfer.
     Raises ConfigError for an address that cannot be one.
     """
 
@@ -68,6 +69,7 @@ class Rfc2136:
         key: TsigKey | None = None,
         timeout_s: float = 3.0,
         deadline_s: float = 10.0,
+        transfer_from: int = TRANSFER_FROM,
     ) -> None:
         self.name = name
         self._server = parse_server(server)
@@ -75,101 +77,116 @@ class Rfc2136:
         self._key = None if key is None else dns.tsig.Key(key.name, key.secret, key.algorithm)
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
+        self._transfer_from = transfer_from
+        self._transfer_later: dict[str, int] = {}
+        """By zone: the same, after one that was refused or too long."""
 
     def traits(self) -> HostTraits:
         """The limit is one message of 64 KiB, some 1,000 sets; beyond it a change is several messages."""
-        return HostTraits(grade=1, servers=self._servers, ttl_s_max=2**31 - 1, message_bytes=_MESSAGE_ROOM)
+        return HostTraits(grade=1, servers=self._servers, ttl_s_max=2**31 - 1, message_bytes=MESSAGE_ROOM)
 
     # ------------------------------------------------------------------------------------------ reading
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         """As the port says. The sets are of one version of the zone.
 
-        It is read again until its serial is the same before and after, or until two readings in a row are the same:
-        in a busy zone the serial moves with other people's records.
+        Hundreds of names are read by one transfer of the zone, where the server gives one. Else they are asked for,
+        until the serial is the same before and after, or until two readings in a row are the same: in a busy zone the
+        serial moves with other people's records.
         Where a wildcard stands, a name below it seems to hold the wildcard's values. Raises NotFound when the server
         has no such zone.
         """
         deadline = Deadline(self._deadline_s)
+        pairs = tuple(dict.fromkeys(names))
+        found = self._transferred(zone, pairs, deadline)
+        if found is not None:
+            return found
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((Unreachable, TimedOut, Unreadable)),
             stop=tenacity.stop_after_attempt(_ATTEMPTS_MAX) | tenacity.stop_before_delay(self._deadline_s),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=1.0),
             reraise=True,
         )
-        return retrying(self._read_once, zone, tuple(dict.fromkeys(names)), deadline)
+        return retrying(self._asked, zone, pairs, deadline)
 
     def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
         """As the port says: PowerDNS's ALIAS, which its servers give away to those who ask for that type.
 
         Others answer that they have none, and so they do. An update puts addresses beside it, and these are answered.
         """
-        deadline = Deadline(self._deadline_s)
         asked = sorted({normal_name(name) for name in names})
-        queries = [self._query(number, name, _ALIAS) for number, name in enumerate(asked)]
-        with Connection(self._server, timeout_s=self._share_s(deadline), what=_READ) as connection:
-            self._serial(connection, zone, deadline)
-            answers = connection.ask(queries, deadline, timeout_s=self._timeout_s)
+        with self._conversation(Deadline(self._deadline_s), _READ) as conversation:
+            self._serial(conversation, zone)
+            answers = conversation.ask([(name, _ALIAS) for name in asked])
         for name, answer in zip(asked, answers, strict=True):
             self._check_answer(answer, f"{name} ALIAS")
-        targets = {name: target for name, answer in zip(asked, answers, strict=True) if (target := _alias(answer))}
+        targets = {
+            name: target for name, answer in zip(asked, answers, strict=True) if (target := _alias(name, answer))
+        }
         return tuple(MadeUp(name=n, kind="ALIAS", target=target, refused=False) for n, target in targets.items())
 
-    def _read_once(self, zone: str, names: Sequence[tuple[str, str]], deadline: Deadline) -> tuple[RRset, ...]:
-        with Connection(self._server, timeout_s=self._share_s(deadline), what=_READ) as connection:
-            serial = self._serial(connection, zone, deadline)
+    def _transferred(self, zone: str, pairs: Sequence[Pair], deadline: Deadline) -> tuple[RRset, ...] | None:
+        """None: ask for each. Half a transfer is not believed, and has at most half of the time."""
+        if len(pairs) < self._transfer_later.get(zone, self._transfer_from):
+            return None
+        try:
+            with self._conversation(Deadline(min(self._deadline_s / 2, deadline.left_s())), _READ) as conversation:
+                copy = copy_zone(conversation, zone, [n for n, _ in pairs], bytes_max=_TRANSFER_BYTES * len(pairs))
+                known, asked = copy.found(pairs)
+                if asked:
+                    known |= self._answers(conversation, asked)
+                    if self._serial(conversation, zone) != copy.serial:
+                        return None
+        except NoTransfer as error:
+            self._transfer_later[zone] = _NEVER if error.refused else 2 * len(pairs)
+            return None
+        except (TimedOut, Unreachable, Unreadable, TimeoutError):
+            return None
+        return by_pair(pairs, known)
+
+    def _asked(self, zone: str, pairs: Sequence[Pair], deadline: Deadline) -> tuple[RRset, ...]:
+        with self._conversation(deadline, _READ) as conversation:
+            serial = self._serial(conversation, zone)
             before: tuple[RRset, ...] | None = None
             for _ in range(_READINGS_MAX):
-                found = self._read_sets(connection, names, deadline)
-                serial_before, serial = serial, self._serial(connection, zone, deadline)
+                found = by_pair(pairs, self._answers(conversation, pairs))
+                serial_before, serial = serial, self._serial(conversation, zone)
                 if serial == serial_before or found == before:
                     return found
                 before = found
         raise Unreadable(_READ, zone, f"the records changed during each of {_READINGS_MAX} readings", "try again")
 
-    def _read_sets(
-        self, connection: Connection, names: Sequence[tuple[str, str]], deadline: Deadline
-    ) -> tuple[RRset, ...]:
-        queries = [self._query(number, name, type) for number, (name, type) in enumerate(names)]
-        answers = connection.ask(queries, deadline, timeout_s=self._timeout_s)
-        found: dict[tuple[str, str], RRset] = {}
-        for query, answer, (name, type) in zip(queries, answers, names, strict=True):
+    def _answers(self, conversation: Conversation, pairs: Sequence[Pair]) -> dict[Pair, RRset | None]:
+        found: dict[Pair, RRset | None] = {}
+        for (name, type), answer in zip(pairs, conversation.ask(pairs), strict=True):
             self._check_answer(answer, f"{name} {type}")
-            rrset = standing_at(query.question[0].name, type.upper(), answer.answer)
-            if rrset is not None:
-                found[rrset.key] = rrset
-        return tuple(found.values())
+            owner = wire_name(name)
+            sets, types = Sets({owner: name}), (to_type(type), CNAME)
+            for record in answer.records:
+                if record.section == ANSWER and record.owner == owner and record.type in types:
+                    sets.add(answer, record)
+            found[name, type] = sets.at(owner, types)
+        return found
 
-    def _serial(self, connection: Connection, zone: str, deadline: Deadline) -> int:
-        query = self._query(0, zone, "SOA")
-        (answer,) = connection.ask([query], deadline, timeout_s=self._timeout_s)
+    def _serial(self, conversation: Conversation, zone: str) -> int:
+        (answer,) = conversation.ask([(zone, "SOA")])
         self._check_answer(answer, zone)
-        for rrset in answer.answer:
-            if rrset.rdtype == dns.rdatatype.SOA and rrset.name == query.question[0].name:
-                return int(rrset[0].serial)
+        for record in answer.records:
+            if record.section == ANSWER and record.type == SOA and record.owner == wire_name(zone):
+                return serial_of(answer, record)
         raise NotFound(_READ, zone, f"{self.name} has no such zone", "create the zone at the host")
 
-    def _query(self, number: int, name: str, type: str) -> dns.message.Message:
-        query = dns.message.make_query(to_name(name), to_type(type), flags=0, id=number)
-        if self._key is not None:
-            query.use_tsig(self._key)
-        return query
-
-    def _check_answer(self, answer: dns.message.Message, object: str) -> None:
-        rcode = answer.rcode()
+    def _check_answer(self, answer: Packet, object: str) -> None:
+        rcode = answer.rcode
         if rcode in _REFUSALS:
-            raise AccessRefused(_READ, object, f"{self.name} answers {dns.rcode.to_text(rcode)}")
+            raise AccessRefused(_READ, object, f"{self.name} answers {_told(rcode)}")
         if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            raise Unreadable(_READ, object, f"{self.name} answers {dns.rcode.to_text(rcode)}")
-        if not answer.flags & dns.flags.AA or answer.flags & dns.flags.TC:
+            raise Unreadable(_READ, object, f"{self.name} answers {_told(rcode)}")
+        if not answer.flags & AA or answer.flags & TC:
             raise Unreadable(_READ, object, f"{self.name} does not answer whole and with authority")
 
-    def _share_s(self, deadline: Deadline) -> float:
-        """What one exchange may take. Raises TimedOut when nothing is left."""
-        try:
-            return min(self._timeout_s, deadline.left_s())
-        except TimeoutError as error:
-            raise TimedOut(_READ, self.name, f"not done within {self._deadline_s:g} s") from error
+    def _conversation(self, deadline: Deadline, what: str) -> Conversation:
+        return Conversation(self._server, self._key, timeout_s=self._timeout_s, deadline=deadline, what=what)
 
     # ------------------------------------------------------------------------------------------ changing
 
@@ -183,63 +200,16 @@ class Rfc2136:
         """
         check_transaction(zone, changes, expect, fence)
         require_limits(zone, changes, self.traits())
-        updates = self._compose(zone, changes, expect, fence)
-        deadline = Deadline(self._deadline_s)
-        with Connection(self._server, timeout_s=self._share_s(deadline), what=OPERATION) as connection:
+        updates = compose(zone, changes, expect, fence)
+        with self._conversation(Deadline(self._deadline_s), OPERATION) as conversation:
             for update in updates:
-                (answer,) = connection.ask([update], deadline, timeout_s=self._timeout_s)
-                problem = self._problem(answer.rcode(), zone)
+                (answer,) = conversation.exchange([update])
+                problem = self._problem(answer.rcode, zone)
                 if problem is not None:
                     raise problem
 
-    def _compose(
-        self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None
-    ) -> list[dns.update.UpdateMessage]:
-        """As few messages as the changes fit into."""
-        whole = self._fitting(zone, changes, expect, fence)
-        if whole is not None:
-            return [whole]
-        chunks = list(_chunks(zone, changes))
-        found = [self._fitting(zone, c, expect, fence, keep=c is not chunks[-1]) for c in chunks]
-        for chunk, update in zip(chunks, found, strict=True):
-            if update is None:
-                (name, *_) = [*(r.name for r in chunk.put), *(n for n, _ in chunk.remove)]
-                raise Rejected(OPERATION, zone, f"the sets of {name} do not fit into one message of 64 KiB")
-        return [update for update in found if update is not None]
-
-    def _fitting(
-        self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, *, keep: bool = False
-    ) -> dns.update.UpdateMessage | None:
-        """None: it is too long for one message."""
-        update = self._update(zone, changes, expect, fence, keep=keep)
-        try:
-            update.to_wire()
-        except dns.exception.TooBig:
-            return None
-        return update
-
-    def _update(
-        self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, *, keep: bool
-    ) -> dns.update.UpdateMessage:
-        """`keep`: the fence stays as it is expected."""
-        update = dns.update.UpdateMessage(to_name(zone), keyring=self._key)
-        _require_fence(update, expect, fence)
-        _require_room(update, changes)
-        # Removals first: an addition beside a CNAME that is still there would be passed over.
-        for name, type in changes.remove:
-            update.delete(to_name(name), to_type(type))
-        for rrset in changes.put:
-            update.replace(to_name(rrset.name), rrset.ttl_s, *to_rdatas(rrset))
-        if keep:
-            return update
-        if fence is not None:
-            update.replace(to_name(fence.name), fence.ttl_s, *to_rdatas(fence))
-        elif expect is not None:
-            update.delete(to_name(expect.name), to_type(expect.type))
-        return update
-
-    def _problem(self, rcode: dns.rcode.Rcode, zone: str) -> AdapterError | None:
-        said = f"{self.name} answers {dns.rcode.to_text(rcode)}"
+    def _problem(self, rcode: int, zone: str) -> AdapterError | None:
+        said = f"{self.name} answers {_told(rcode)}"
         if rcode == dns.rcode.NOERROR:
             return None
         if rcode in _CONFLICTS:
@@ -251,61 +221,17 @@ class Rfc2136:
         return Unreadable(OPERATION, zone, said)
 
 
-def _alias(answer: dns.message.Message) -> str:
+def _alias(name: str, answer: Packet) -> str:
     """Where the ALIAS asked for leads, "" where there is none. Its data is one name, as in a CNAME."""
-    question = answer.question[0]
-    found = answer.get_rrset(answer.answer, question.name, dns.rdataclass.IN, question.rdtype)
-    if found is None:
-        return ""
-    try:
-        target, _ = dns.name.from_wire(found[0].to_digestable(), 0)
-    except dns.exception.DNSException as error:
-        raise Unreadable(_READ, f"{question.name} ALIAS", "it holds no name") from error
-    return normal_name(target.to_text())
+    for record in answer.records:
+        if record.section == ANSWER and record.owner == wire_name(name) and record.type == to_type(_ALIAS):
+            try:
+                target, _ = dns.name.from_wire(answer.wire, record.at)
+            except dns.exception.DNSException as error:
+                raise Unreadable(_READ, f"{name} ALIAS", "it holds no name") from error
+            return normal_name(target.to_text())
+    return ""
 
 
-def _chunks(zone: str, changes: Changes) -> Iterable[Changes]:
-    """The changes in parts that fit into one message each. What stands at a name changes in one part."""
-    names: dict[str, tuple[list[RRset], list[tuple[str, str]]]] = {}
-    for rrset in changes.put:
-        names.setdefault(rrset.name, ([], []))[0].append(rrset)
-    for key in changes.remove:
-        names.setdefault(normal_name(key[0]), ([], []))[1].append(key)
-    size = UpdateSize(zone)
-    some: list[tuple[list[RRset], list[tuple[str, str]]]] = []
-    for name, (put, gone) in names.items():
-        sets = [(r.type, len(r.values), value_bytes(r)) for r in put]
-        size.add(name, sets, removed=len(gone))
-        if some and size.bytes > _MESSAGE_ROOM:
-            yield _joined(some)
-            size, some = UpdateSize(zone), []
-            size.add(name, sets, removed=len(gone))
-        some.append((put, gone))
-    yield _joined(some)
-
-
-def _joined(parts: Iterable[tuple[list[RRset], list[tuple[str, str]]]]) -> Changes:
-    found = list(parts)
-    return Changes(put=tuple(r for put, _ in found for r in put), remove=tuple(k for _, gone in found for k in gone))
-
-
-def _require_fence(update: dns.update.UpdateMessage, expect: RRset | None, fence: RRset | None) -> None:
-    """Exactly the expected set (RFC 2136, section 2.4.2), or none (section 2.4.3)."""
-    if expect is not None:
-        update.present(to_name(expect.name), *to_rdatas(expect))
-    elif fence is not None:
-        update.absent(to_name(fence.name), to_type(fence.type))
-
-
-def _require_room(update: dns.update.UpdateMessage, changes: Changes) -> None:
-    """No data may stand beside a CNAME, other than what this very update removes."""
-    leaving = {(normal_name(name), type.upper()) for name, type in changes.remove}
-    needed = dict.fromkeys(pair for rrset in changes.put for pair in _must_be_absent(rrset))
-    for name, type in needed:
-        if (name, type) not in leaving:
-            update.absent(to_name(name), to_type(type))
-
-
-def _must_be_absent(rrset: RRset) -> Iterable[tuple[str, str]]:
-    types = _BESIDE_NO_ALIAS if rrset.type == "CNAME" else ("CNAME",)
-    return ((rrset.name, type) for type in types)
+def _told(rcode: int) -> str:
+    return dns.rcode.to_text(dns.rcode.Rcode.make(rcode))

@@ -7,18 +7,19 @@ clock, which may step.
 import ipaddress
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 import dns.exception
 import dns.message
-import dns.tsig
 
-from failover.errors import AccessRefused, ConfigError, TimedOut, Unreachable, Unreadable
+from failover.errors import ConfigError, TimedOut, Unreachable, Unreadable
 
 PORT = 53
 _PIPELINE_MAX = 20
 """Questions under way on one connection: BIND works on 23 at a time."""
+_PART_BYTES = 64 * 1024
 
 
 def parse_server(text: str) -> tuple[str, int]:
@@ -131,6 +132,7 @@ class Connection:
     def __init__(self, server: tuple[str, int], *, timeout_s: float, what: str) -> None:
         self._what = what
         self._server = show_server(server)
+        self._came = bytearray()
         try:
             self._tcp = socket.create_connection(server, timeout=timeout_s)
             self._tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -143,59 +145,77 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._tcp.close()
 
     def ask(
         self, queries: Sequence[dns.message.Message], deadline: Deadline, *, timeout_s: float
     ) -> list[dns.message.Message]:
-        """The answers in the order of the questions, whose ids differ.
+        """The answers in the order of the questions, whose ids differ. Raises Unreadable as well."""
+        answers = self.exchange([query.to_wire() for query in queries], deadline, timeout_s=timeout_s)
+        return [self._read(query, wire) for query, wire in zip(queries, answers, strict=True)]
+
+    def exchange(self, wires: Sequence[bytes], deadline: Deadline, *, timeout_s: float) -> list[bytes]:
+        """One answer to each message, in their order; their ids (the first two bytes) differ.
 
         Sent a few at a time (RFC 7766, section 6.2); these may take `timeout_s`, all together until the deadline.
         """
-        answers: list[dns.message.Message] = []
-        try:
-            for start in range(0, len(queries), _PIPELINE_MAX):
+        answers: list[bytes] = []
+        with self._told():
+            for start in range(0, len(wires), _PIPELINE_MAX):
                 share = Deadline(min(timeout_s, deadline.left_s()))
-                answers += self._ask_some(queries[start : start + _PIPELINE_MAX], share)
+                answers += self._exchange_some(wires[start : start + _PIPELINE_MAX], share)
+        return answers
+
+    def send(self, wires: Sequence[bytes], deadline: Deadline) -> None:
+        """Each behind its length (RFC 1035, section 4.2.2)."""
+        with self._told():
+            self._tcp.settimeout(deadline.left_s())
+            self._tcp.sendall(b"".join(len(wire).to_bytes(2) + wire for wire in wires))
+
+    def receive(self, deadline: Deadline) -> bytes:
+        """The next message that comes."""
+        with self._told():
+            return self._receive(int.from_bytes(self._receive(2, deadline)), deadline)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except TimeoutError as error:
             raise TimedOut(self._what, self._server, "no answer in time") from error
         except OSError as error:
             raise TimedOut(self._what, self._server, f"the connection was lost: {_reason(error)}") from error
-        return answers
 
-    def _ask_some(self, queries: Sequence[dns.message.Message], deadline: Deadline) -> list[dns.message.Message]:
-        self._tcp.settimeout(deadline.left_s())
-        self._tcp.sendall(b"".join(query.to_wire(prepend_length=True) for query in queries))
-        waiting = {query.id: query for query in queries}
-        answers: dict[int, dns.message.Message] = {}
+    def _exchange_some(self, wires: Sequence[bytes], deadline: Deadline) -> list[bytes]:
+        self.send(wires, deadline)
+        waiting = {wire[:2] for wire in wires}
+        answers: dict[bytes, bytes] = {}
         while waiting:
-            wire = self._receive(int.from_bytes(self._receive(2, deadline), "big"), deadline)
-            query = waiting.pop(int.from_bytes(wire[:2], "big"), None)
-            if query is None:
+            wire = self.receive(deadline)
+            if wire[:2] not in waiting:
                 raise Unreadable(self._what, self._server, "an answer to a question that was not asked")
-            answers[query.id] = self._read(query, wire)
-        return [answers[query.id] for query in queries]
+            waiting.remove(wire[:2])
+            answers[wire[:2]] = wire
+        return [answers[wire[:2]] for wire in wires]
 
     def _receive(self, count: int, deadline: Deadline) -> bytes:
-        data = bytearray()
-        while len(data) < count:
+        """So many bytes. What comes with them is kept: a call of the system for each piece costs more than the rest."""
+        while len(self._came) < count:
             self._tcp.settimeout(deadline.left_s())
-            part = self._tcp.recv(count - len(data))
+            part = self._tcp.recv(_PART_BYTES)
             if not part:
                 raise ConnectionResetError("closed by the server")
-            data += part
-        return bytes(data)
+            self._came += part
+        data = bytes(self._came[:count])
+        del self._came[:count]
+        return data
 
     def _read(self, query: dns.message.Message, wire: bytes) -> dns.message.Message:
-        """The message, with its signature proven when the question was signed."""
         try:
-            answer = dns.message.from_wire(wire, keyring=query.keyring, request_mac=query.mac or b"")
-        except dns.tsig.PeerBadTime as error:
-            hint = "set the clocks of both sides"
-            raise AccessRefused(self._what, self._server, "the server's clock differs from ours", hint) from error
-        except dns.tsig.PeerError as error:
-            hint = "name, algorithm and secret of the key must be the same at the server"
-            raise AccessRefused(self._what, self._server, f"the key is refused: {error}", hint) from error
+            answer = dns.message.from_wire(wire)
         except (dns.exception.DNSException, ValueError) as error:
             raise Unreadable(self._what, self._server, f"{type(error).__name__}: {error}") from error
         if not query.is_response(answer):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import dns.message
 
-Script = Callable[[bytes], bytes | None]
-"""From the question's bytes to the answer's; None: silence by UDP, and a closed connection by TCP."""
+Script = Callable[[bytes], bytes | list[bytes | None] | None]
+"""From the question's bytes to the answer's; None: silence by UDP, and a closed connection by TCP. Several: by TCP."""
 
 
 class Scripted:
@@ -41,7 +41,7 @@ class Scripted:
                 if self._udp in ready:
                     wire, client = self._udp.recvfrom(65535)
                     answer = self._answer(wire)
-                    if answer is not None:
+                    if isinstance(answer, bytes):
                         self._udp.sendto(answer, client)
                 if self._tcp in ready:
                     with self._tcp.accept()[0] as connection, contextlib.suppress(OSError):
@@ -52,11 +52,12 @@ class Scripted:
         with connection.makefile("rb") as stream:
             while length := stream.read(2):
                 answer = self._answer(stream.read(int.from_bytes(length, "big")))
-                if answer is None:
-                    return
-                connection.sendall(len(answer).to_bytes(2, "big") + answer)
+                for each in answer if isinstance(answer, list) else [answer]:
+                    if each is None:
+                        return
+                    connection.sendall(len(each).to_bytes(2, "big") + each)
 
-    def _answer(self, wire: bytes) -> bytes | None:
+    def _answer(self, wire: bytes) -> bytes | list[bytes | None] | None:
         self.asked += 1
         return self._script(wire)
 

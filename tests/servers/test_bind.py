@@ -2,16 +2,22 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.update
 import pytest
 
 from failover.core.rrsets import Changes
 from failover.dns.authority import DnsAuthority
 from failover.dns.rfc2136 import Rfc2136
-from failover.errors import AccessRefused, AdapterError, Unreachable
+from failover.dns.wire import Connection, Deadline
+from failover.errors import AccessRefused, AdapterError, Unreachable, Unreadable
 from failover.net.tsig import TsigKey, write_key
 from failover.testing.dns import ZONE, DnsConformance, address_set, fence, put, wait_until
 from tests.servers.tools import free_port, need
@@ -111,6 +117,87 @@ class TestBind(DnsConformance):
     @pytest.fixture
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
+
+
+@pytest.mark.server("bind")
+class TestBindByTransfer(DnsConformance):
+    """Every reading is a transfer, as it is for hundreds of names."""
+
+    @pytest.fixture
+    def host(self, bind: Bind) -> Rfc2136:
+        return by_transfer(bind)
+
+
+def by_transfer(bind: Bind) -> Rfc2136:
+    place = f"127.0.0.1:{bind.port}"
+    return Rfc2136(name="bind", server=place, key=KEY, timeout_s=60.0, deadline_s=120.0, transfer_from=1)
+
+
+ODD = """\
+*.wild A 192.0.2.1
+a.wild A 192.0.2.2
+a.b.wild A 192.0.2.3
+*.b.wild TXT "below"
+alias.wild CNAME www
+*.names CNAME www
+www A 192.0.2.4
+www AAAA 2001:db8::4
+www TXT "one" "two"
+deep.empty.www A 192.0.2.5
+child NS ns.child
+ns.child A 192.0.2.6
+a.child A 192.0.2.7
+moved DNAME elsewhere.example.
+moved A 192.0.2.8
+a\\.b TXT "odd"
+mail MX 10 www
+"""
+LABELS = ("", "*.", "a.", "b.", "x.", "a.b.", "x.b.", "*.b.", "x.y.", "ns.", "deep.empty.", "empty.", "alias.")
+PARENTS = ("wild.", "names.", "www.", "moved.", "mail.", "absent.", "")
+
+
+@pytest.mark.server("bind")
+def test_a_transfer_shows_what_the_server_answers(bind: Bind, host: Rfc2136) -> None:
+    """At every name that wildcards, delegations, aliases and names without records may have a say in."""
+    for line in ODD.splitlines():
+        owner, type, data = line.split(" ", 2)
+        update = dns.update.UpdateMessage(ZONE, keyring=dns.tsig.Key(KEY.name, KEY.secret))
+        update.add(owner, 300, type, data)
+        assert dns.query.tcp(update, "127.0.0.1", port=bind.port, timeout=60).rcode() == dns.rcode.NOERROR
+    names = [*dict.fromkeys(f"{label}{parent}{ZONE}" for parent in PARENTS for label in LABELS), rf"a\.b.{ZONE}"]
+    pairs = [(name, type) for name in names for type in ("A", "TXT", "CNAME", "MX")]
+    told = [each.read(ZONE, pairs) for each in (host, by_transfer(bind))]
+    assert told[0] == told[1]
+    assert len(told[0]) > 40
+    for each in (host, by_transfer(bind)):  # below a delegation the server has no say
+        with pytest.raises(Unreadable):
+            each.read(ZONE, [(f"a.child.{ZONE}", "A")])
+
+
+@pytest.mark.server("bind")
+def test_ten_thousand_sets_are_read_in_one_and_changed_in_few_messages(bind: Bind, host: Rfc2136) -> None:
+    sets = tuple(address_set(f"n{n}.{ZONE}", f"192.0.2.{n % 250}") for n in range(10_000))
+    asked: list[int] = []
+    with counted(asked):
+        host.apply(ZONE, put(*sets), expect=None, fence=fence(1))
+        changed = sum(asked)
+        assert host.read(ZONE, [*(rrset.key for rrset in sets), fence(1).key]) == (*sets, fence(1))
+    assert sum(asked) - changed == 1
+    assert changed <= 10
+
+
+@contextmanager
+def counted(asked: list[int]) -> Iterator[None]:
+    """How many messages each sending holds."""
+    send = Connection.send
+
+    def counting(connection: Connection, wires: Sequence[bytes], deadline: Deadline) -> None:
+        asked.append(len(wires))
+        send(connection, wires, deadline)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "send", counting)
+        yield
 
 
 @pytest.mark.server("bind")
