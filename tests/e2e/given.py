@@ -17,10 +17,14 @@ ZONE = "shop.test"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    server: "_Server"
+
     def do_GET(self) -> None:
         body = b"ok"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if self.server.site:
+            self.send_header("X-Failover-Site", self.server.site)
         self.end_headers()
         self.wfile.write(body)
 
@@ -28,16 +32,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return
 
 
-class Web:
-    """One site's server, which can be closed and opened again at the same address."""
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    site = ""
 
-    def __init__(self, address: str, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self.address, self.port, self._tls = address, port, tls
-        self._server: http.server.ThreadingHTTPServer | None = None
+
+class Web:
+    """One site's server, which can be closed and opened again at the same address. `site`: what it calls itself."""
+
+    def __init__(self, address: str, port: int, tls: ssl.SSLContext | None = None, site: str = "") -> None:
+        self.address, self.port, self._tls, self.site = address, port, tls, site
+        self._server: _Server | None = None
 
     def open(self) -> None:
-        self._server = http.server.ThreadingHTTPServer((self.address, self.port), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server((self.address, self.port), _Handler)
+        self._server.site = self.site
         if self._tls is not None:
             self._server.socket = self._tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
