@@ -1,6 +1,7 @@
 """plan, apply, destroy."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -37,6 +38,8 @@ def plan(config: Path | None, output: Output) -> int:
     read = config_of(config)
     found = look_ahead(context_of(read, mirror=True, preview=True))
     world = known_world(read)
+    now = {h.host: h for h in found.dns.hosts}  # what the hosts can promise counts also before the first check
+    world = replace(world, state=replace(world.state, hosts={**world.state.hosts, **now}))
     budgets, held = budgets_of(read, world), shown(read.service, world)
     if output is Output.JSON:
         holds = [{"kind": word.lower(), "why": why} for word, why in held]

@@ -13,6 +13,7 @@ from failover.config.model import Config
 from failover.core.budget import Term, cadence_s, observed_cadence_s, quiet_ttl_s, sentence, terms, total_s
 from failover.core.cutover import CutoverPlan
 from failover.core.decide import candidates
+from failover.core.edge import moves_behind_edge
 from failover.core.health import HealthState
 from failover.core.holds import against_target, flapping, maintenance, shown
 from failover.core.hosting import longest_ttl_s
@@ -86,6 +87,7 @@ def _terms(config: Config, world: World, target: Site) -> tuple[Term, ...]:
         intervals_s=world.state.intervals_s,
         ttl_s=longest_ttl_s(quiet_ttl_s(service), readings),
         propagation_s=max([r.traits.converges_s for r in readings if r.traits is not None], default=0.0),
+        edge=moves_behind_edge(service, readings),
     )
 
 

@@ -23,8 +23,19 @@ def promise(service: Service, reading: HostReading) -> str:
     if reading.traits is not None:
         kept = [(t, held_ttl_s(t, reading.traits)) for t in ttls]
         remarks += [f"it keeps a TTL of {held} s, not {asked} s" for asked, held in kept if asked != held]
+    remarks += _edge_remarks(service, reading)
     said = "; ".join(remarks)
     return f"grade {reading.grade} ({said})" if said else f"grade {reading.grade}"
+
+
+def _edge_remarks(service: Service, reading: HostReading) -> list[str]:
+    edge = service.edges.get(reading.host)
+    if edge is None:
+        return []
+    (header,) = edge.check.headers
+    said = [f"{', '.join(sorted(edge.names))} behind its edge, where {header} names the site"]
+    bare = sorted(edge.names & {r.name for r in reading.rrsets if not r.proxied})
+    return said + ([f"{', '.join(bare)} is not proxied there now"] if bare else [])
 
 
 def host_document(service: Service, world: World, name: str) -> dict[str, object]:
@@ -51,6 +62,7 @@ def promise_document(service: Service, reading: HostReading) -> dict[str, object
         "converges_s": bound_s(reading, service),
         "servers": list(reading.traits.servers) if reading.traits else [],
         "ttl_s": held_ttl_s(service.ttl_s, reading.traits) if reading.traits else None,
+        "proxied": sorted({r.name for r in reading.rrsets if r.proxied}),
     }
 
 

@@ -24,6 +24,7 @@ from failover.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from failover.clouds.table import Cloud
+    from failover.core.survey import Delegation
     from failover.hooks.metrics import Endpoint
     from failover.hooks.ping import DeadMansSwitch, NoSwitch
     from failover.hooks.supervisor import Supervisor
@@ -63,6 +64,7 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         probe=_LazyProber(runtime, name, config.allow_addresses),
         authority=_LazyAuthority(service.call_s),
         resolver=_LazyResolver(config.roots, service.call_s),
+        delegation=partial(_delegation, config) if service.edges else None,
         accounts=accounts,
         compute=clouds,
         depots=clouds,
@@ -163,6 +165,14 @@ class _LazyResolver:
                 roots=self._roots, timeout_s=self._call_s / 3, deadline_s=self._call_s
             )
         return self._resolver.addresses(name)
+
+
+def _delegation(config: Config, zone: str) -> "Delegation":
+    """Whom the parent of a zone delegates it to. Raises AdapterError."""
+    from failover.dns.tree import Tree
+
+    call_s = config.service.call_s
+    return Tree(roots=config.roots, timeout_s=call_s / 3, deadline_s=call_s).delegation(zone)
 
 
 API_BASES = {

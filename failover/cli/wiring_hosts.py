@@ -96,6 +96,11 @@ def _api(order: HostOrder) -> dict[str, Any]:
     return {**said, **credentials, "servers": said["servers"] or (), "zones": order.config.service.zones}
 
 
+def _cloudflare(order: HostOrder) -> dict[str, Any]:
+    """How the edge is asked is the engine's business."""
+    return {name: said for name, said in _api(order).items() if name != "edge"}
+
+
 def _others(order: HostOrder) -> dict[str, Any]:
     """What another package's kind gets: the common words, and all that its entry says."""
     return order.options
@@ -107,7 +112,7 @@ WORDS: Mapping[str, Callable[[HostOrder], dict[str, Any]]] = {
     "route53": _route53,
     "powerdns": _powerdns,
     "octodns": _octodns,
-    "cloudflare": _api,
+    "cloudflare": _cloudflare,
     "digitalocean": _api,
     "linode": _api,
     "vultr": _api,

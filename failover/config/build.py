@@ -21,8 +21,11 @@ from failover.config.model import (
 from failover.config.references_dns import zone_of
 from failover.core.model import (
     Action,
+    Check,
+    CheckKind,
     Control,
     ControlKind,
+    Edge,
     NodeGroup,
     Policy,
     Reaction,
@@ -223,6 +226,7 @@ def _service(file: schema.File, base: Path) -> Service:
         resolvers=tuple(file.dns.resolvers),
         hosts=tuple(file.dns.hosts),
         host_grades={n: g for n, h in file.dns.hosts.items() if (g := hosts.USUAL_GRADES.get(h.kind)) is not None},
+        edges=_edges(file.dns, base),
         checks=tuple(checks.build(name, check, groups[0].name, base) for name, check in file.checks.items()),
         controls=tuple(_control(control) for control in file.controls),
         policy=_policy(file.policy),
@@ -236,6 +240,31 @@ def _service(file: schema.File, base: Path) -> Service:
         runner_provider=file.runner.provider,
         host_deadline_s=file.dns.lost_after,
         node_deadline_s=file.runner.node_timeout or _node_deadline_s(file),
+    )
+
+
+def _edges(dns: schema.Dns, base: Path) -> dict[str, Edge]:
+    found = {name: host for name, host in dns.hosts.items() if isinstance(host, hosts.CloudflareHost)}
+    return {name: _edge(host, host.edge, base) for name, host in found.items() if host.edge is not None}
+
+
+def _edge(host: hosts.CloudflareHost, edge: hosts.Edge, base: Path) -> Edge:
+    tls = edge.tls or checks.Tls()
+    return Edge(
+        names=frozenset(host.proxied),
+        check=Check(
+            name="edge",
+            kind=CheckKind(edge.url.scheme),
+            group="",
+            port=edge.url.port,
+            path=edge.url.path,
+            headers={edge.header: edge.expect},
+            verify_tls=tls.verify,
+            ca_file=str(base / tls.ca_file) if tls.ca_file else None,
+            tls_days_left_min=tls.days_left,
+            fresh=True,
+            timeout_s=edge.timeout,
+        ),
     )
 
 

@@ -8,9 +8,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from failover.config.checks import Tls
 from failover.config.findings import listed, suggestion
 from failover.config.providers import OTHER, AwsCredentials, Token
-from failover.config.shapes import Domain, DurationAboveZero, Filled, HostPort, Model, SecretReference, Url, Word, wrong
+from failover.config.shapes import (
+    Domain,
+    DurationAboveZero,
+    EdgeUrl,
+    Filled,
+    HeaderName,
+    HostPort,
+    Model,
+    RecordName,
+    SecretReference,
+    SiteHeader,
+    Url,
+    Word,
+    wrong,
+)
 
 API_KINDS = ("digitalocean", "linode", "vultr", "gandi")
 SHIPPED = ("local", "rfc2136", "route53", "powerdns", "cloudflare", *API_KINDS, "octodns")
@@ -127,6 +142,22 @@ class ApiHost(WithToken):
     kind: Literal["digitalocean", "linode", "vultr", "gandi"]
 
 
+class Edge(Model):
+    """The question that shows which site a host's own servers pass requests on to."""
+
+    url: EdgeUrl = Field(description="asked through the edge for each proxied name, which {name} stands for")
+    header: HeaderName = Field(default="X-Failover-Site", description="of the answer: it names the site")
+    expect: SiteHeader = Field(default="{site}", validate_default=True, description="what the header must say")
+    timeout: DurationAboveZero = Field(default="4s", validate_default=True)
+    tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Edge":
+        if self.tls is not None and self.url.scheme != "https":
+            raise wrong("tls", "has no meaning without https")
+        return self
+
+
 class CloudflareHost(WithToken):
     """Cloudflare."""
 
@@ -134,6 +165,17 @@ class CloudflareHost(WithToken):
     plan: Literal["free", "pro", "business", "enterprise"] = Field(
         default="free", description="of the zones: how many changes are one transaction, and how short a TTL may be"
     )
+    proxied: list[RecordName] = Field(default=[], description="records that stand behind Cloudflare's edge")
+    edge: Edge | None = Field(default=None, description="how it is seen which site the edge passes requests on to")
+
+    @model_validator(mode="after")
+    def _check(self) -> "CloudflareHost":
+        if self.proxied and self.edge is None:
+            why = "name servers answer Cloudflare's addresses, so a change is proven by a request through its edge"
+            raise wrong("proxied", f"needs `edge` beside it: {why}")
+        if self.edge is not None and not self.proxied:
+            raise wrong("edge", "has a meaning for `proxied` names only")
+        return self
 
 
 def _installed(kind: str) -> str:

@@ -126,12 +126,28 @@ def _check_hosts(book: Book) -> None:
             if normal_name(zone) not in zones:
                 message = f"there is no zone {quoted(zone)} in `zones`{suggestion(normal_name(zone), zones)}"
                 book.say(message, "dns", "hosts", host, "zone_ids", zone, key=True)
+        _check_proxied(book, host)
     aliased = next((site for site in book.names("sites") if book.targets(site)), None)
     for host in book.names("dns", "hosts") if aliased is not None else ():
         kind = book.text("dns", "hosts", host, "kind")
         if kind in WITHOUT_ALIAS:
             message = f"{kind} cannot turn addresses into an alias without a gap, and site {quoted(str(aliased))}"
             book.say(f"{message} has targets; give it addresses", "dns", "hosts", host, "kind")
+
+
+def _check_proxied(book: Book, host: str) -> None:
+    """Whether names can stand behind the host's edge: no other host may answer for them."""
+    records = [normal_name(record) for record in book.names("dns", "records")]
+    for at, name in enumerate(map(str, book.items("dns", "hosts", host, "proxied"))):
+        loc, record = ("dns", "hosts", host, "proxied", at), normal_name(name)
+        if record not in records:
+            book.say(f"there is no record {quoted(record)}{suggestion(record, records)}", *loc)
+        elif record.startswith("*."):
+            book.say("is a wildcard, for which nobody can be asked through the edge: list the names one by one", *loc)
+    others = [other for other in book.names("dns", "hosts") if other != host]
+    if book.items("dns", "hosts", host, "proxied") and others:
+        message = f"host {quoted(others[0])} would answer other addresses: names are proxied where"
+        book.say(f"{message} {host} is the only DNS host", "dns", "hosts", host, "proxied", key=True)
 
 
 def _places(book: Book, host: str) -> Iterator[tuple[str, str]]:

@@ -40,6 +40,12 @@ CheckUrl = Annotated[
     PlainValidator(units.check_url),
     WithJsonSchema({"type": "string", "examples": ["http://{address}:8080/healthz"]}),
 ]
+EdgeUrl = Annotated[
+    units.CheckUrl,
+    PlainValidator(units.edge_url),
+    WithJsonSchema({"type": "string", "examples": ["https://{name}/healthz"]}),
+]
+SiteHeader = Annotated[str, AfterValidator(units.site_header)]
 CheckTcp = Annotated[
     int, PlainValidator(units.check_tcp), WithJsonSchema({"type": "string", "examples": ["{address}:5432"]})
 ]

@@ -187,6 +187,23 @@ def check_url(value: object) -> CheckUrl:
     return CheckUrl(match[1], number, path if path.startswith("/") else "/" + path)
 
 
+def edge_url(value: object) -> CheckUrl:
+    """`https://{name}/path?query`."""
+    try:
+        if "{address}" not in text(value):
+            return check_url(text(value).replace("{name}", "{address}", 1))
+    except ValueError:
+        pass
+    raise ValueError("must look like https://{name}/healthz")
+
+
+def site_header(value: str) -> str:
+    """What a header must say so that it tells one site from another."""
+    if "{site}" not in header_value(value) or "{release}" in value:
+        raise ValueError("must hold {site}, and no other placeholder: it has to tell one site from another")
+    return value
+
+
 def check_tcp(value: object) -> int:
     """`{address}:5432` → port."""
     match = _CHECK_TCP.fullmatch(text(value))

@@ -95,18 +95,23 @@ def terms(
     intervals_s: Sequence[float] = (),
     ttl_s: int = 0,
     propagation_s: float = 0.0,
+    edge: bool = False,
 ) -> tuple[Term, ...]:
     """The worst case of a cutover to `target` after the account was closed, or after a site without one went down.
 
     `intervals_s`: between the newest rounds, where they are known (`State.intervals_s`). `ttl_s`: the longest that
     a DNS host holds, where that is known. `propagation_s`: the longest that a host takes until all of its servers
-    answer alike, where that is known.
+    answer alike, where that is known. `edge`: every name stands behind a host's own edge (`core.edge`): what resolvers
+    keep is right before and after.
     """
     rounds = _between_rounds(service, observed_cadence_s(intervals_s))
     cadence = total_s(rounds)
     probe = max((c.timeout_s for c in service.checks), default=service.call_s)
     fall = max((c.fall for c in service.checks), default=1)
     confirm, stands = _confirm(service, target)
+    slowest, ttl = "the slowest DNS host brings it to its own servers", float(ttl_s or quiet_ttl_s(service))
+    if edge:
+        slowest, ttl = "the DNS host's edge may pass requests on to the old site so long", 0.0
     scale = 0.0 if target.given or target.standby is Standby.HOT else service.node_deadline_s
     found = (
         *rounds,
@@ -122,10 +127,16 @@ def terms(
         Term(term="verify", seconds=probe, why="the target is probed once more"),
         Term(term="swap", seconds=service.call_s, why="every DNS host's API at the same time"),
         Term(term="confirm-dns", seconds=service.call_s, why="every authoritative server is asked"),
-        Term(term="propagation", seconds=propagation_s, why="the slowest DNS host brings it to its own servers"),
-        Term(term="ttl", seconds=float(ttl_s or quiet_ttl_s(service)), why="resolvers may keep the old answer so long"),
+        Term(term="confirm-edge", seconds=_edge_s(service), why="the API once more, then a request through its edge"),
+        Term(term="propagation", seconds=propagation_s, why=slowest),
+        Term(term="ttl", seconds=ttl, why="resolvers may keep the old answer so long"),
     )
     return tuple(t for t in found if t.seconds > 0)
+
+
+def _edge_s(service: Service) -> float:
+    """How long it takes to ask what stands behind edges."""
+    return max((service.call_s + edge.check.timeout_s for edge in service.edges.values()), default=0.0)
 
 
 def _confirm(service: Service, target: Site) -> tuple[float, str]:

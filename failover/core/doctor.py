@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from failover.core.budget import gap_s
 from failover.core.decide import candidates
+from failover.core.facts import ServerAnswer
 from failover.core.findings import Finding, Severity, fatal, fine, warning
 from failover.core.mirror import choose_size
 from failover.core.model import (
@@ -73,6 +74,10 @@ class DoctorFacts:
     """One round of every check at every address."""
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
     controls: tuple[ControlSample, ...] = ()
+    edges: Mapping[str, tuple[ServerAnswer, ...]] = field(default_factory=dict)
+    """By DNS host with an edge: whether what is published is served there now."""
+    edge_problems: tuple[str, ...] = ()
+    """What stands against names behind an edge."""
 
 
 def diagnose(service: Service, facts: DoctorFacts) -> tuple[Finding, ...]:
@@ -82,7 +87,7 @@ def diagnose(service: Service, facts: DoctorFacts) -> tuple[Finding, ...]:
         found += _host(service, host, facts)
     for site in service.sites:
         found += [replace(f, site=site.name) for f in _site(service, site, facts)]
-    return (*found, *_targets(service, facts))
+    return (*found, *_edges(service, facts), *_targets(service, facts))
 
 
 def would_fail(service: Service, facts: DoctorFacts, findings: Iterable[Finding]) -> bool:
@@ -187,6 +192,19 @@ def _host(service: Service, name: str, facts: DoctorFacts) -> list[Finding]:
             f"the best host has fencing grade {best_grade(facts.hosts)}, policy.min_grade is {service.policy.min_grade}"
         )
         found.append(fatal("dns", name, says, "a host of a better grade, or a steering name at one"))
+    return found
+
+
+def _edges(service: Service, facts: DoctorFacts) -> list[Finding]:
+    """A cutover would move these names all the same, but nothing would prove it: it would stay a debt."""
+    remedy = "docs/dns.md, under Proxied names"
+    found = [warning("edge", "proxied names", problem, remedy) for problem in facts.edge_problems]
+    for host, answers in facts.edges.items():
+        (header,) = service.edges[host].check.headers
+        late = "; ".join(f"{a.address}: {a.late}" for a in answers if a.late)
+        remedy = f"let every site name itself in {header}, and the edge pass the question on; else a cutover is a debt"
+        says = "the active site answers through it"
+        found.append(warning("edge", host, late, remedy) if late else fine("edge", host, says))
     return found
 
 

@@ -23,6 +23,7 @@ from failover.core.probing import CheckKind as CheckKind
 from failover.core.probing import Control as Control
 from failover.core.probing import ControlKind as ControlKind
 from failover.core.probing import ControlSample as ControlSample
+from failover.core.probing import Edge as Edge
 from failover.core.probing import Failure as Failure
 from failover.core.probing import Outcome as Outcome
 from failover.core.probing import Question as Question
@@ -154,6 +155,8 @@ class Service:
     """So many vantages at different providers must find a site down."""
     host_grades: Mapping[str, int] = field(default_factory=dict)
     """By DNS host the fencing grade that its kind has, where that is known without asking it."""
+    edges: Mapping[str, Edge] = field(default_factory=dict)
+    """By DNS host, where names of ours stand behind its own servers."""
 
     @property
     def round_s(self) -> float:

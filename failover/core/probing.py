@@ -58,10 +58,25 @@ class Check:
     verify_tls: bool = True
     ca_file: str | None = None
     tls_days_left_min: int = 0
+    fresh: bool = False
+    """An answer out of a cache on the way is none."""
     interval_s: float = 10.0
     timeout_s: float = 4.0
     fall: int = 3
     rise: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Servers of a DNS host that stand before names of ours: name servers answer their addresses, and they pass
+    requests on to what the records hold.
+
+    `check` is the question that shows, by a header of the answer, which site it was passed on to; its host is each of
+    the `names` in turn.
+    """
+
+    names: frozenset[str]
+    check: Check
 
 
 class ControlKind(StrEnum):

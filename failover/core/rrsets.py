@@ -6,7 +6,7 @@ The unit of DNS is the set (RFC 2181, section 5): a name and a type with one TTL
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EPOCH_TTL_S = 60
 
@@ -50,6 +50,9 @@ class RRset:
     type: str
     ttl_s: int
     values: frozenset[str]
+    proxied: bool = field(default=False, compare=False)
+    """Name servers answer the host's own edge in its place; the values are what stands behind it. As read, not a wish:
+    two sets are the same whatever stands before them."""
 
     def __post_init__(self) -> None:
         kind = self.type.upper()
@@ -64,7 +67,8 @@ class RRset:
         return (self.name, self.type)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.ttl_s} {self.type} {' '.join(sorted(self.values))}"
+        edge = " (proxied)" if self.proxied else ""
+        return f"{self.name} {self.ttl_s} {self.type} {' '.join(sorted(self.values))}{edge}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,22 @@ from libcloud.dns.drivers.cloudflare import CloudFlareDNSDriver
 
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
+from failover.dns.cloudflare_words import (
+    Record,
+    automatic,
+    body_of,
+    entry_of,
+    kept_names,
+    marked,
+    odd_of,
+    proxied_names,
+)
 from failover.dns.compare import require_limits
 from failover.dns.entries import (
     Create,
     Delete,
     Entry,
     Step,
-    Update,
     record_steps,
     require_fence,
     require_room,
@@ -31,7 +40,6 @@ from failover.dns.entries import (
     stands,
 )
 from failover.dns.libcloud_dialect import refuse_types, within
-from failover.dns.texts import quoted, unquoted
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.calls import PerThread
@@ -40,11 +48,10 @@ from failover.net.lists import Document, Page, T, items, part, whole
 from failover.ports import HostTraits
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
-TTL_AUTO, TTL_AUTO_S = 1, 300
-"""What stands for "automatic", and how long that is; proxied records have no other."""
+EDGE_S = 300.0
+"""Changes of proxied records "take place within five minutes or less" (Cloudflare's documents: Proxied DNS records)."""
 _PER_PAGE = {"zones": 50, "records": 1000}
 _READ = "read DNS"
-_PROXIABLE = ("A", "AAAA", "CNAME")
 
 Plan = Literal["free", "pro", "business", "enterprise"]
 
@@ -54,20 +61,6 @@ class _Zone(msgspec.Struct):
     name: str
     status: str
     name_servers: list[str]
-
-
-class _Settings(msgspec.Struct):
-    flatten_cname: bool | None = None
-
-
-class _Record(msgspec.Struct):
-    id: str
-    name: str
-    type: str
-    ttl: int
-    content: str | None = None
-    proxied: bool | None = None
-    settings: _Settings | None = None
 
 
 class _Info(msgspec.Struct):
@@ -95,8 +88,9 @@ class Cloudflare:
     """`ports.Dns`. May be used by several threads.
 
     `token` needs Zone Read and DNS Edit for the zones. `zones` are those whose name servers make up the traits,
-    `servers` (each `address:port`) takes their place. `deadline_s` bounds each call in all, `timeout_s` each wait for
-    the network. `endpoint`: another address of the API; `ca_file`: what to trust there.
+    `servers` (each `address:port`) takes their place. `proxied`: names whose first record is made to stand behind the
+    edge; of those that stand it is never changed. `deadline_s` bounds each call in all, `timeout_s` each wait for the
+    network. `endpoint`: another address of the API; `ca_file`: what to trust there.
     """
 
     def __init__(
@@ -107,6 +101,7 @@ class Cloudflare:
         plan: Plan = "free",
         zones: Sequence[str] = (),
         servers: Sequence[str] = (),
+        proxied: Sequence[str] = (),
         endpoint: str | None = None,
         ca_file: str | None = None,
         timeout_s: float = 3.0,
@@ -117,6 +112,7 @@ class Cloudflare:
         self._names = tuple(normal_name(zone) for zone in zones)
         self._by_zone: dict[str, tuple[str, ...]] = {}
         self._servers = tuple(servers)
+        self._proxied = frozenset(normal_name(name) for name in proxied)
         self._deadline_s = deadline_s
         self._zones: dict[str, _Zone] = {}
 
@@ -147,25 +143,30 @@ class Cloudflare:
     def _traits(self) -> HostTraits:
         limits = self._limits
         return HostTraits(
-            grade=2, servers=(), atomic_changes=limits.batch - 2, ttl_s_min=limits.ttl_s_min, converges_s=60.0
+            grade=2,
+            servers=(),
+            atomic_changes=limits.batch - 2,
+            ttl_s_min=limits.ttl_s_min,
+            converges_s=EDGE_S if self._proxied else 60.0,
         )
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         """See `ports.Dns`. Of a proxied name these are the addresses behind the proxy."""
         with self._asking(_READ, zone) as api:
             entries = self._entries(api, self._zone(api, zone))
-        return sets_of(entries, names)
+        return marked(sets_of(entries, names), proxied_names(entries))
 
     def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
         """See `ports.Dns`: proxied records, and CNAMEs that are flattened: that at the zone's own name always is.
 
-        A change takes their place, but for the first publication at a proxied name.
+        A change takes their place, but for the first publication at a proxied name. Names that are meant to be proxied
+        are left out.
         """
         wanted = {normal_name(name) for name in names}
         with self._asking("look for aliases", zone) as api:
             here = self._zone(api, zone)
-            records = [r for r in _listed(api, "records", _records(here), _Record) if normal_name(r.name) in wanted]
-        found = {odd for record in records if (odd := _odd(record, normal_name(zone))) is not None}
+            records = [r for r in _listed(api, "records", _records(here), Record) if normal_name(r.name) in wanted]
+        found = {odd for r in records if (odd := odd_of(r, normal_name(zone), self._proxied)) is not None}
         return tuple(sorted(found, key=lambda odd: (odd.name, odd.kind)))
 
     # ------------------------------------------------------------------------------------------ changing
@@ -173,8 +174,8 @@ class Cloudflare:
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         """See `ports.Dns`. One transaction of the plan's number of changes; more are several, the epoch in the last.
 
-        A proxied name is Rejected when it is to be published for the first time. One that somebody proxies later still
-        moves, behind the proxy.
+        A proxied name stays proxied. One that is not named so is Rejected when it is to be published the first time;
+        if somebody proxies it later, it still moves, behind the proxy.
         """
         check_transaction(zone, changes, expect, fence)
         traits = self._traits()
@@ -188,10 +189,11 @@ class Cloudflare:
             require_fence(zone, entries, place, (expect,))
             require_room(zone, entries, changes)
             if expect is None:
-                _refuse_proxied(zone, entries, changes)
-            batches = self._batches(zone, changes, entries, place, new)
+                self._refuse_proxied(zone, entries, changes)
+            hidden = kept_names(entries, self._proxied)
+            batches = self._batches(zone, automatic(changes, hidden), entries, place, new)
             for batch in batches:
-                self._send(api, here, batch, place, expect)
+                self._send(api, here, body_of(batch, hidden), place, expect)
             entries = self._entries(api, here)
         require_fence(zone, entries, place, (new,))
         if not stands(changes, entries):
@@ -214,9 +216,17 @@ class Cloudflare:
         batches[-1] += fence
         return batches
 
-    def _send(self, api: Api, zone: _Zone, batch: Sequence[Step], place: tuple[str, str], expect: RRset | None) -> None:
+    def _refuse_proxied(self, zone: str, entries: Iterable[Entry], changes: Changes) -> None:
+        names = {rrset.name for rrset in changes.put} - self._proxied
+        for name in sorted(names & proxied_names(entries)):
+            cause = f"{name} is proxied: name servers answer Cloudflare's addresses, so no change can be verified"
+            raise Rejected(OPERATION, zone, cause, 'set it to "DNS only" at Cloudflare, or name it in `proxied`')
+
+    def _send(
+        self, api: Api, zone: _Zone, body: dict[str, object], place: tuple[str, str], expect: RRset | None
+    ) -> None:
         """Never repeated. A refusal may mean that somebody was faster: then the next reading shows another epoch."""
-        ask = Ask(name="records.batch", method="POST", path=f"{_records(zone)}/batch", body=_body(batch))
+        ask = Ask(name="records.batch", method="POST", path=f"{_records(zone)}/batch", body=body)
         try:
             api.sent(ask)
         except (Rejected, NotFound, Conflict):
@@ -253,70 +263,12 @@ class Cloudflare:
         return self._zones[name]
 
     def _entries(self, api: Api, zone: _Zone) -> tuple[Entry, ...]:
-        found = _listed(api, "records", _records(zone), _Record)
-        return tuple(_entry(record) for record in found)
+        found = _listed(api, "records", _records(zone), Record)
+        return tuple(entry_of(record) for record in found)
 
 
 def _records(zone: _Zone) -> str:
     return f"/zones/{zone.id}/dns_records"
-
-
-def _odd(record: _Record, zone: str) -> MadeUp | None:
-    """What Cloudflare answers with addresses of its own, or with those that the target has."""
-    name, alias = normal_name(record.name), record.type == "CNAME"
-    target = normal_name(record.content or "") if alias else ""
-    if record.proxied:
-        return MadeUp(name=name, kind="proxied record", target=target, refused=False)
-    if alias and (name == zone or (record.settings is not None and record.settings.flatten_cname)):
-        return MadeUp(name=name, kind="flattened CNAME", target=target, refused=False)
-    return None
-
-
-def _refuse_proxied(zone: str, entries: Iterable[Entry], changes: Changes) -> None:
-    names = {rrset.name for rrset in changes.put}
-    for entry in entries:
-        if entry.proxied and entry.name in names:
-            cause = f"{entry.name} is proxied: name servers answer Cloudflare's addresses, so no change can be verified"
-            raise Rejected(OPERATION, zone, cause, 'set it to "DNS only" at Cloudflare')
-
-
-def _body(batch: Iterable[Step]) -> dict[str, object]:
-    deletes: list[object] = []
-    patches: list[object] = []
-    posts: list[object] = []
-    for step in batch:
-        match step:
-            case Delete(entry=entry):
-                deletes.append({"id": entry.id})
-            case Update(entry=entry):
-                record = _record(entry.name, entry.type, step.ttl_s, step.value)
-                patches.append({"id": entry.id, **record, **({"ttl": TTL_AUTO} if entry.proxied else {})})
-            case Create():
-                plain = {"proxied": False} if step.type in _PROXIABLE else {}
-                posts.append({**_record(step.name, step.type, step.ttl_s, step.value), **plain})
-    parts = {"deletes": deletes, "patches": patches, "posts": posts}
-    return {name: part for name, part in parts.items() if part}
-
-
-def _record(name: str, type: str, ttl_s: int, value: str) -> dict[str, object]:
-    content = quoted(value) if type == "TXT" else value
-    return {"name": name, "type": type, "ttl": ttl_s, "content": content}
-
-
-def _entry(record: _Record) -> Entry:
-    value = record.content or ""
-    if record.type == "CNAME":
-        value = normal_name(value)
-    elif record.type == "TXT":
-        value = unquoted(value)
-    return Entry(
-        id=record.id,
-        name=normal_name(record.name),
-        type=record.type,
-        ttl_s=TTL_AUTO_S if record.ttl == TTL_AUTO else record.ttl,
-        value=value,
-        proxied=bool(record.proxied),
-    )
 
 
 def _listed(api: Api, what: str, path: str, kind: type[T], **query: object) -> list[T]:

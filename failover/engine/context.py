@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from failover.core.model import NodeSpec, Release, Service
+from failover.core.survey import Delegation
 from failover.ports import (
     Account,
     Agent,
@@ -60,6 +61,8 @@ class Context:
     """The release of that digest with its command and environment; resolves secrets."""
     resolver: Resolver | None = None
     """Needed where a site has targets."""
+    delegation: Callable[[str], Delegation] | None = None
+    """Whom the parent of a zone delegates it to; raises AdapterError. Needed where names stand behind an edge."""
     user_data: UserData | None = None
     """None: no cloud here has nodes that need any."""
     notifiers: tuple[Notifier, ...] = ()

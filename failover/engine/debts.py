@@ -12,7 +12,7 @@ from failover.engine.context import Context
 from failover.engine.notify import note
 from failover.engine.planning import still_ours
 from failover.engine.publish import HostState, swap_everywhere
-from failover.engine.served import answers_of
+from failover.engine.served import prove
 
 
 def behind(context: Context, state: State, hosts: Mapping[str, HostReading]) -> list[str]:
@@ -44,7 +44,7 @@ def settle(context: Context, state: State, hosts: Mapping[str, HostReading], *, 
     results = swap_everywhere(context, plan, published.rrsets, patience_over=True) if able else ()
     taken = {r.host for r in results if r.state is HostState.DONE}
     now, epoch = context.runtime.now(), published.epoch
-    answers = answers_of(context, published, published.rrsets, [h for h in hosts if h in owing])
+    answers = prove(context, published, published.rrsets, [h for h in hosts if h in owing]).answers
     facts = served(accepted(state.facts, taken, epoch=epoch, now=now), answers, epoch=epoch, now=now)
     debts = {d.host: d for d in state.debts}
     why = {r.host: r.reason for r in results if r.host not in taken}

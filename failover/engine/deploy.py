@@ -10,6 +10,7 @@ from failover.core.rrsets import RRset
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import MIRROR, TICK, Context, Package, leased
+from failover.engine.edge import against
 from failover.engine.mirror import LEASE_WAIT_S, Mirror, Report, SiteResult, apply, destroy_all, survey
 from failover.engine.operate import Outcome
 from failover.engine.planning import standing
@@ -103,6 +104,7 @@ def _dns_plan(context: Context, state: State, *, nodes_change: bool) -> DnsPlan:
     wanted, waits = _wanted_now(context, state, site)
     readings = read_hosts(context, context.service.hosts, wanted)
     problems = tuple(f"{r.host}: {r.problem}" for r in readings.values() if r.problem is not None)
+    problems += against(context, readings)
     now, hosts = standing(context, readings), tuple(readings.values())
     found = dict.fromkeys(r for reading in readings.values() for r in reading.rrsets if r.type != "TXT")
     if first:

@@ -7,12 +7,15 @@ from typing import TypeVar
 
 from failover.core.budget import observe_s
 from failover.core.doctor import DoctorFacts, SiteFacts
+from failover.core.facts import ServerAnswer
 from failover.core.model import ControlSample, Outcome, Sample, Site
 from failover.core.world import State
 from failover.engine.context import Context
+from failover.engine.edge import against
 from failover.engine.observe import targets_of
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.publish import read_hosts
+from failover.engine.served import prove
 from failover.errors import FailoverError, StateMissing
 from failover.ports import Account, Call, Done
 
@@ -48,6 +51,7 @@ def examine(
         for s in sites
     }
     done = dict(zip(calls, context.runtime.together(list(calls.values())), strict=True))
+    hosts = read_hosts(context, context.service.hosts)
     return DoctorFacts(
         now=now,
         state=state,
@@ -55,9 +59,20 @@ def examine(
         chain_problem=chain_problem,
         sites={name: _facts(answer) for name, answer in done.items()},
         samples=_samples(context, state),
-        hosts=read_hosts(context, context.service.hosts),
+        hosts=hosts,
         controls=_controls(context),
+        edges=_edges(context, state) if state is not None else {},
+        edge_problems=against(context, hosts),
     )
+
+
+def _edges(context: Context, state: State) -> dict[str, tuple[ServerAnswer, ...]]:
+    """Whether the active site answers through the edges, while nothing moves."""
+    plan, edges = state.published, context.service.edges
+    if plan is None or state.open_plan is not None or not edges:
+        return {}
+    answers = prove(context, plan, plan.rrsets, tuple(edges)).answers
+    return {host: tuple(a for a in answers if a.host == host) for host in edges}
 
 
 def _state(context: Context) -> tuple[State | None, str | None]:

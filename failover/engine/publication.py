@@ -7,6 +7,7 @@ from failover.core.rrsets import RRset
 from failover.core.saga import Result
 from failover.core.world import State, World
 from failover.engine.context import TICK, Context, leased
+from failover.engine.edge import against
 from failover.engine.operate import LEASE_WAIT_S, Outcome, begin, stay
 from failover.engine.publish import read_hosts
 from failover.errors import Conflict, RefusedError
@@ -27,7 +28,8 @@ def wanted_sets(context: Context, state: State, site: str) -> tuple[RRset, ...]:
 def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:
     """Records that stand at our names before the first publication, and are not what we would publish.
 
-    Raises RefusedError unless every host can be read and none holds an epoch of ours.
+    Raises RefusedError unless every host can be read, none holds an epoch of ours, and names behind an edge can be
+    published so.
     """
     readings = read_hosts(context, context.service.hosts)
     bad = [f"{r.host}: {r.problem}" for r in readings.values() if r.problem is not None]
@@ -41,6 +43,9 @@ def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:
             raise RefusedError(
                 "publish", "", cause, "use that controller, or remove the TXT set if it is gone for good"
             )
+    barred = against(context, readings)
+    if barred:
+        raise RefusedError("publish", "", "; ".join(barred), "docs/dns.md, under Proxied names")
     wanted = set(wanted_sets(context, state, site))
     found = dict.fromkeys(r for reading in readings.values() for r in reading.rrsets if r.type != "TXT")
     return tuple(r for r in found if r not in wanted)

@@ -1,6 +1,10 @@
-"""Whether a plan is served: every authoritative server is asked by its own address, and the resolvers of the config."""
+"""Whether a plan is served: every authoritative server is asked by its own address, and the resolvers of the config.
 
-from collections.abc import Mapping, Sequence
+For names behind a host's own edge servers answer the edge's addresses. There the host's API is asked what it holds, the
+servers for the epoch, and the edge for the site itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,6 +12,7 @@ from failover.core.cutover import CutoverPlan, PlanKind, in_zone
 from failover.core.facts import ServerAnswer
 from failover.core.rrsets import RRset, epoch_set
 from failover.engine.context import Context
+from failover.engine.edge import FAMILIES, Hidden, hidden, through
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.publish import fence_of
 from failover.errors import AdapterError
@@ -19,14 +24,25 @@ RECALLED_MAX = 8
 """So many records are asked of each resolver: enough to see a change, too few to be a nuisance."""
 
 
-def answers_of(
-    context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: Sequence[str]
-) -> tuple[ServerAnswer, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was found out about a plan. `edges`: by name that stands behind an edge the edge's addresses."""
+
+    answers: tuple[ServerAnswer, ...]
+    edges: Mapping[str, frozenset[str]]
+
+
+def prove(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: Sequence[str]) -> Proof:
     """Ask every authoritative server of these hosts, in each address family that we have a way to, by UDP and by TCP,
-    for every record and the epoch of its zones. A host whose servers are not known is one answer under its own name."""
+    for every record and the epoch of its zones; and what stands behind an edge, through it. A host whose servers are
+    not known is one answer under its own name."""
+    behind = hidden(context, plan, rrsets, hosts)
+    found = [
+        ServerAnswer(host=host, server=host, address=f"the API of {host}", late=said.late)
+        for host, said in behind.items()
+    ]
     asked: list[tuple[_Server, bool]] = []
-    found: list[ServerAnswer] = []
-    for host, servers in _servers(context, wanted_of(context, plan, rrsets), hosts).items():
+    for host, servers in _servers(context, wanted_of(context, plan, rrsets), behind, hosts).items():
         if isinstance(servers, str):
             found.append(ServerAnswer(host=host, server=host, address=host, late=servers))
         else:
@@ -34,18 +50,25 @@ def answers_of(
     calls = [
         Call(
             what=f"ask {server.address} by {'TCP' if tcp else 'UDP'}",
-            do=partial(context.authority.ask_all, server.address, tuple(server.wanted), tcp=tcp),
+            do=partial(context.authority.ask_all, server.address, server.questions, tcp=tcp),
             deadline_s=context.service.call_s + MARGIN_S,
         )
         for server, tcp in asked
     ]
+    places: dict[str, dict[str, set[str]]] = {
+        host: {name: set() for name in said.names} for host, said in behind.items()
+    }
     for (server, tcp), done in zip(asked, context.runtime.together(calls), strict=True):
-        late, stale = _late(server.wanted, done)
+        late, stale = _late(server, done)
         by = " by TCP" if late and tcp else ""
         found.append(
             ServerAnswer(host=server.host, server=server.name, address=server.address, late=f"{late}{by}", stale=stale)
         )
-    return tuple(found)
+        for name, address in _edge_addresses(server, done):
+            places[server.host][name].add(address)
+    found += [answer for host, there in places.items() for answer in through(context, plan, host, there)]
+    edges = {name: frozenset(there) for found in places.values() for name, there in found.items()}
+    return Proof(answers=tuple(found), edges=edges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +79,36 @@ class _Server:
     name: str
     address: str
     wanted: Wanted
+    hidden: frozenset[str] = frozenset()
+    """Names of which it knows the edge's addresses only."""
+
+    @property
+    def questions(self) -> tuple[tuple[str, str], ...]:
+        return (*self.wanted, *((name, type) for name in sorted(self.hidden) for type in FAMILIES))
 
 
-def _late(wanted: Wanted, done: Done) -> tuple[str, bool]:
+def _late(server: _Server, done: Done) -> tuple[str, bool]:
     """What the server says instead of the plan ("" when it serves it), and whether that is an answer at all."""
     if not isinstance(done.value, tuple):
         return problem_of(done) or "no answer", False
-    for ((name, type), values), answer in zip(wanted.items(), done.value, strict=True):
+    answers = dict(zip(server.questions, done.value, strict=True))
+    for (name, type), values in server.wanted.items():
+        answer = answers[name, type]
         there = answer.values if isinstance(answer, RRset) else frozenset()
         if there != values or (values and answer.key != (name, type)):
             says = ", ".join(sorted(there)) or "nothing"
             return f"it answers {says} for {name} {type}", True
+    for name in sorted(server.hidden - {name for name, _ in _edge_addresses(server, done)}):
+        return f"it answers no address for {name}, which is proxied", False
     return "", False
+
+
+def _edge_addresses(server: _Server, done: Done) -> Iterator[tuple[str, str]]:
+    """What it answers for the names that are hidden from it."""
+    for (name, type), answer in zip(server.questions, done.value, strict=True) if isinstance(done.value, tuple) else ():
+        if name in server.hidden and isinstance(answer, RRset) and answer.key == (name, type):
+            for address in sorted(answer.values):
+                yield name, address
 
 
 def wanted_of(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset]) -> Mapping[str, Wanted]:
@@ -82,13 +123,13 @@ def wanted_of(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset]) -> M
 
 
 def _servers(
-    context: Context, wanted: Mapping[str, Wanted], hosts: Sequence[str]
+    context: Context, wanted: Mapping[str, Wanted], behind: Mapping[str, Hidden], hosts: Sequence[str]
 ) -> dict[str, tuple[_Server, ...] | str]:
     """By host its authoritative servers, or why they are not known."""
     calls = [
         Call(
             what=f"servers of {h}",
-            do=partial(_servers_of, context, wanted, h),
+            do=partial(_servers_of, context, wanted, h, behind[h].names if h in behind else frozenset()),
             deadline_s=context.service.call_s + MARGIN_S,
         )
         for h in hosts
@@ -100,7 +141,9 @@ def _servers(
     return found
 
 
-def _servers_of(context: Context, wanted: Mapping[str, Wanted], host: str) -> tuple[_Server, ...]:
+def _servers_of(
+    context: Context, wanted: Mapping[str, Wanted], host: str, hidden: frozenset[str]
+) -> tuple[_Server, ...]:
     """A server whose name cannot be resolved stays in the list by its name, and will not answer."""
     traits = context.hosts[host].traits()
     theirs: dict[str, dict[tuple[str, str], frozenset[str]]] = {}
@@ -113,14 +156,17 @@ def _servers_of(context: Context, wanted: Mapping[str, Wanted], host: str) -> tu
             addresses = context.authority.addresses(name)
         except AdapterError:
             addresses = (name,)
-        found += [_Server(host=host, name=name, address=address, wanted=sets) for address in addresses]
+        shown = {key: values for key, values in sets.items() if key[0] not in hidden}
+        behind = frozenset(key[0] for key in sets if key[0] in hidden)
+        found += [_Server(host=host, name=name, address=a, wanted=shown, hidden=behind) for a in addresses]
     return tuple(found)
 
 
-def unseen(context: Context, rrsets: Sequence[RRset]) -> dict[str, str]:
+def unseen(context: Context, rrsets: Sequence[RRset], edges: Mapping[str, frozenset[str]]) -> dict[str, str]:
     """By caching resolver what it answers instead of these sets; {} when all see them, or none is configured.
 
-    Records only: an epoch that a cache holds for a while misleads nobody.
+    Records only: an epoch that a cache holds for a while misleads nobody. Of a name behind an edge (`edges`) it must
+    know some address of the edge: which ones may change at any time.
     """
     asked = [(resolver, rrset) for resolver in context.service.resolvers for rrset in rrsets[:RECALLED_MAX]]
     calls = [
@@ -137,7 +183,7 @@ def unseen(context: Context, rrsets: Sequence[RRset]) -> dict[str, str]:
         there = answer.values if isinstance(answer, RRset) and answer.key == rrset.key else frozenset()
         if problem is not None:
             late.setdefault(resolver, problem)
-        elif there != rrset.values:
+        elif there != rrset.values and not (there & edges.get(rrset.name, frozenset())):
             says = ", ".join(sorted(answer.values)) if isinstance(answer, RRset) else "nothing"
             late.setdefault(resolver, f"it answers {says} for {rrset.name} {rrset.type}")
     return late

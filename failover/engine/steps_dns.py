@@ -1,6 +1,6 @@
 """The steps that change DNS and see it served: SWAP, the pivot, and CONFIRM. From here a plan only goes forward."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from failover.core.cutover import PlanKind, Step
@@ -11,7 +11,7 @@ from failover.core.saga import Value
 from failover.engine.context import Context
 from failover.engine.notify import note
 from failover.engine.publish import HostResult, HostState, swap_everywhere
-from failover.engine.served import answers_of, unseen
+from failover.engine.served import prove, unseen
 from failover.engine.stage import Ended, Stage, StepResult, ok, sets_of, waiting
 
 
@@ -63,7 +63,8 @@ def confirm(stage: Stage) -> StepResult:
     context, plan, sets = stage.context, stage.plan, sets_of(stage)
     done = stage.status.outputs.get(Step.SWAP, {}).get("done")
     hosts = [h for h in _configured(stage, plan.hosts) if isinstance(done, list) and h in done]
-    answers = answers_of(context, plan, sets, hosts)
+    proof = prove(context, plan, sets, hosts)
+    answers = proof.answers
     now = context.runtime.now()
     facts = served(stage.state.facts, answers, epoch=plan.epoch, now=now)
     late = {a.address: f"{a.address}: {a.late}" for a in answers if a.late}
@@ -71,8 +72,8 @@ def confirm(stage: Stage) -> StepResult:
     if late and not _overdue(stage):
         return replace(waiting(f"not yet served everywhere: {says}"), facts=facts)
     lost: dict[str, Value] = dict.fromkeys({a.host for a in answers if a.late}, says)
-    left_s = _cached_s(stage) - stage.waited_s
-    blind = unseen(context, sets) if context.service.resolvers else {}
+    left_s = _cached_s(stage, proof.edges) - stage.waited_s
+    blind = unseen(context, sets, proof.edges) if context.service.resolvers else {}
     if context.service.resolvers and not blind:
         facts = seen(facts, epoch=plan.epoch, now=now)
     resolvers = _resolvers(context, blind)
@@ -80,7 +81,7 @@ def confirm(stage: Stage) -> StepResult:
         why = f"served by every authoritative server{resolvers}; old answers leave the caches within {left_s:.0f} s"
         return replace(waiting(why), facts=facts)
     servers: dict[str, Value] = {f"{a.host} {a.address}": None for a in answers if not a.late}
-    others = answers_of(context, plan, sets, [h for h in _configured(stage, plan.hosts) if h not in hosts])
+    others = prove(context, plan, sets, [h for h in _configured(stage, plan.hosts) if h not in hosts]).answers
     stale: dict[str, list[Value]] = {}
     for answer in (*answers, *others):
         stale.setdefault(answer.host, []).extend([answer.server] if answer.stale else [])
@@ -93,16 +94,17 @@ def _lists(found: Mapping[str, list[Value]]) -> Value:
     return {name: list(dict.fromkeys(str(v) for v in values)) for name, values in found.items()}
 
 
-def _cached_s(stage: Stage) -> float:
+def _cached_s(stage: Stage, edges: Collection[str]) -> float:
     """How long what stood there before may still be remembered.
 
     Who is adopted goes on serving what caches still hold: a first publication has nobody to wait for. Nor has a plan
-    that only changes TTLs.
+    that only changes TTLs, nor names behind an edge, of which caches hold the edge's addresses before and after.
     """
     plan = stage.plan
     if plan.kind is PlanKind.PUBLISH or same_values(plan.before, sets_of(stage)):
         return 0.0
-    return longest_ttl_s(max((r.ttl_s for r in plan.before), default=0), stage.state.hosts.values())
+    before = [r.ttl_s for r in plan.before if r.name not in edges]
+    return longest_ttl_s(max(before), stage.state.hosts.values()) if before else 0.0
 
 
 def _resolvers(context: Context, blind: Mapping[str, str]) -> str:

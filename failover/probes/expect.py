@@ -14,6 +14,9 @@ WantedHeaders = Mapping[str, tuple[str, ...]]
 Search = Callable[[bytes], object]
 
 
+_FROM_CACHE = ("HIT", "STALE", "UPDATING", "REVALIDATED")
+"""Answers that Cloudflare's cache gives by itself (its documents: Cloudflare cache responses)."""
+
 # ---------------------------------------------------------------------------------------------- status, headers
 
 
@@ -45,6 +48,16 @@ def judge_header(name: str, found: Sequence[str], values: tuple[str, ...]) -> No
     expected = " or ".join(quoted(value) for value in values)
     is_now = f"is {quoted(', '.join(found))}" if found else "is missing"
     raise Trouble(Failure.HEADER, f"header {name} {is_now}, expected {expected}")
+
+
+def judge_fresh(fields: Callable[[str], Sequence[str]]) -> None:
+    """Refuses what a cache on the way says of itself that it kept: `Age` (RFC 9111, section 5.1), and in Cloudflare's
+    words `CF-Cache-Status`, which tells of some answers that have no age."""
+    told = {"Age": [age for age in fields("Age") if age.strip() not in ("", "0")]}
+    told["CF-Cache-Status"] = [word for word in fields("CF-Cache-Status") if word.strip().upper() in _FROM_CACHE]
+    for name, found in told.items():
+        if found:
+            raise Trouble(Failure.HEADER, f"a cache on the way answers ({name}: {quoted(found[0])}), not the site")
 
 
 # ---------------------------------------------------------------------------------------------- body

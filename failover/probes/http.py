@@ -10,7 +10,7 @@ import failover
 from failover.core.model import Check, CheckKind, Failure, Target
 from failover.probes.answer import Answer, Flood, Malformed
 from failover.probes.connection import Place, Stream, connect
-from failover.probes.expect import BodyWanted, judge_header, judge_status, wanted_headers
+from failover.probes.expect import BodyWanted, judge_fresh, judge_header, judge_status, wanted_headers
 from failover.probes.loop import Talk
 from failover.probes.trouble import Finding, Trouble, place, quoted
 
@@ -54,6 +54,8 @@ def _judge(stream: Stream, target: Target, request: bytes) -> Talk[str]:
     answer = Answer(body=bool(wanted))
     yield from exchange(stream, request, answer)
     judge_status(answer.status, check.statuses)
+    if check.fresh:
+        judge_fresh(answer.fields)
     for name, values in headers.items():
         judge_header(name, answer.fields(name), values)
     if wanted:

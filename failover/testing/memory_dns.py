@@ -6,7 +6,7 @@ a lag between what the API says and what its name servers answer.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
@@ -42,8 +42,8 @@ class MemoryDns:
 
     `faults` is asked before each operation: `read`, `apply`, and below grade 1 `write` for each set. What it returns is
     raised; a ReplyLost after the change. `lag_s` is how long its name servers still answer what was before.
-    `on_change` sees every version of a zone as it comes about. `odd` is what is made up there. All five may be set
-    anew at any time.
+    `on_change` sees every version of a zone as it comes about. `odd` is what is made up there. `behind`: by name that
+    stands behind the host's edge the edge's addresses, which its name servers answer. All may be set anew at any time.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class MemoryDns:
         self.faults = faults
         self.odd: tuple[MadeUp, ...] = ()
         """What a vendor's own kinds of records make up here, by hand."""
+        self.behind: Mapping[str, frozenset[str]] = {}
         self.on_change: Callable[[str, Records], None] | None = None
         self._traits = traits or HostTraits(grade=grade, servers=servers or (f"{name}:53",))
         self._clock = clock
@@ -79,7 +80,8 @@ class MemoryDns:
         with self._lock:
             records = self._versions(zone)[-1].records
         self._require_plain((name for name, _ in names), "read DNS")
-        return standing(records, names)
+        found = standing(records, names)
+        return tuple(replace(r, proxied=True) if r.name in self.behind and r.type != "TXT" else r for r in found)
 
     def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
         fault = self.faults("read")
@@ -117,7 +119,14 @@ class MemoryDns:
             now = self._clock()
             while len(versions) > 1 and versions[1].at_s + self.lag_s <= now:
                 del versions[0]
-            return versions[0].records
+            return self._shown(versions[0].records)
+
+    def _shown(self, records: Records) -> Records:
+        hidden = {key: r for key, r in records.items() if key[0] in self.behind and key[1] != "TXT"}
+        if not hidden:
+            return records
+        edge = [RRset(name=n, type="A", ttl_s=300, values=self.behind[n]) for n, _ in hidden if self.behind[n]]
+        return {key: r for key, r in (*records.items(), *((r.key, r) for r in edge)) if hidden.get(key) is not r}
 
     def zone_of(self, name: str) -> str | None:
         """The longest of its zones that holds the name."""

@@ -49,7 +49,9 @@ def test_hosts_that_take_a_token(config: Config) -> None:
         "endpoint": None,
         "ca_file": None,
     }
-    assert config.hosts["cf"] == HostConfig(name="cf", kind="cloudflare", options={**usual, "plan": "enterprise"})
+    assert config.hosts["cf"] == HostConfig(
+        name="cf", kind="cloudflare", options={**usual, "plan": "enterprise", "proxied": (), "edge": None}
+    )
     assert config.hosts["ocean"].options == {**usual, "endpoint": "https://api.example.net"}
     assert config.hosts["lin"].options == {**usual, "servers": ("203.0.113.53:53",)}
     assert config.hosts["vul"].options == {**usual, "ca_file": str(HOSTS.parent / "vul.pem")}

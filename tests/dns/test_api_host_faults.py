@@ -1,6 +1,7 @@
 """The same hosts on bad days: what cannot be read is never empty, and nothing is removed for it."""
 
 import copy
+import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -342,6 +343,49 @@ def test_cloudflare_a_name_that_is_proxied_later_still_moves(case: Case, standin
     host.apply(ZONE, put(address_set(WWW, "198.51.100.7", ttl_s=60)), expect=fence(1), fence=fence(2))
     left = [r for r in case.records(standin).values() if r["name"] == WWW and r["type"] == "A"]
     assert [(r["content"], r["proxied"]) for r in left] == [("198.51.100.7", True)]
+
+
+@pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)
+def test_cloudflare_names_behind_the_edge_stay_there(case: Case, standin: Any) -> None:
+    """Through more values, another type, another TTL and back; beside them a name that is not."""
+    made, app = case.host(standin, proxied=(WWW,)), f"app.{ZONE}"
+    assert made.traits().converges_s == 300.0
+    plain = address_set(app, "192.0.2.1", ttl_s=60)
+    made.apply(ZONE, put(BEFORE, plain), expect=None, fence=fence(1))
+    seen = {r.key: r.proxied for r in made.read(ZONE, [(WWW, "A"), (app, "A"), FENCE])}
+    assert seen == {(WWW, "A"): True, (app, "A"): False, FENCE: False}
+    assert made.made_up(ZONE, [WWW, app]) == (), "it is meant to be so"
+    more = address_set(WWW, "198.51.100.7", "198.51.100.8", "198.51.100.9", ttl_s=60)
+    alias = RRset(name=WWW, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"}))
+    for number, (wish, gone) in enumerate(((more, ()), (alias, (more.key,)), (BEFORE, (alias.key,))), start=2):
+        made.apply(ZONE, Changes(put=(wish,), remove=gone), expect=fence(number - 1), fence=fence(number))
+        records = [r for r in case.records(standin).values() if r["name"] == WWW and r["type"] != "TXT"]
+        assert {(r["type"], r["content"], r["proxied"], r["ttl"]) for r in records} == {
+            (wish.type, value, True, 1) for value in wish.values
+        }
+    made.close()
+
+
+@pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)
+def test_cloudflare_no_switch_is_ever_turned(case: Case, standin: Any) -> None:
+    """Who takes a name from behind the edge has reasons. No record is written for the sake of a TTL that cannot be."""
+    made = case.host(standin, proxied=(WWW,))
+    made.apply(ZONE, put(BEFORE), expect=None, fence=fence(1))
+    for record in case.records(standin).values():
+        if record["name"] == WWW:
+            record.update(proxied=False, ttl=60)
+    made.apply(ZONE, put(address_set(WWW, "192.0.2.7", "192.0.2.8", ttl_s=60)), expect=fence(1), fence=fence(2))
+    left = [r for r in case.records(standin).values() if r["name"] == WWW]
+    assert {(r["proxied"], r["ttl"]) for r in left} == {(False, 60)}
+    for record in left[:1]:
+        record.update(proxied=True, ttl=1)
+    (found,) = made.read(ZONE, [(WWW, "A")])
+    assert found.proxied, "with one of them proxied, all of the name are"
+    left[1].update(proxied=True, ttl=1)
+    made.apply(ZONE, put(address_set(WWW, "192.0.2.7", "192.0.2.8", ttl_s=90)), expect=fence(2), fence=fence(3))
+    sent = json.loads(next(c.body for c in reversed(standin.requests) if c.path.endswith("/batch")))
+    assert "patches" not in sent
+    made.close()
 
 
 @pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)

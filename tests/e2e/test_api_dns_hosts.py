@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -16,52 +15,14 @@ from tests.dns.host_cases import CLOUDFLARE, DIGITALOCEAN
 from tests.e2e.eyes import answer
 from tests.e2e.given import ZONE, Web, directory, free_port, webs
 from tests.e2e.play import Play
-from tests.standins.base import StandIn
+from tests.e2e.shown import FENCE, OURS, WWW, Shown, name_server
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.digitalocean import DigitalOcean
-from tests.standins.route53 import Route53
 from tests.standins.route53.nameserver import NameServer
-from tests.standins.route53.zones import RecordSet
 
-WWW, FENCE = f"www.{ZONE}", f"_failover.shop.{ZONE}"
 NEAR, FAR = "127.63.0.1", "127.63.0.2"
 TOKEN = "a-token-that-nobody-may-see"
-OURS = ("www", WWW, "_failover.shop", FENCE)
 pytestmark = pytest.mark.timeout(600)
-
-
-class Shown:
-    """What a stand-in holds, as name servers answer it: each record in the provider's own words is one of a set."""
-
-    def __init__(self, standin: StandIn) -> None:
-        self.standin = standin
-
-    def records(self) -> list[dict[str, Any]]:
-        if isinstance(self.standin, Cloudflare):
-            return [record for zone in self.standin.zones.values() for record in zone.records.values()]
-        assert isinstance(self.standin, DigitalOcean)
-        return [record for domain in self.standin.domains.values() for record in domain.records.values()]
-
-    def census(self) -> list[dict[str, Any]]:
-        return [dict(record) for record in self.records() if record["name"] not in OURS]
-
-    @property
-    def zones(self) -> dict[str, Any]:
-        """As far as the name server reads them."""
-        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for record in self.records():
-            name = record["name"] if record["name"].endswith(ZONE) else f"{record['name']}.{ZONE}"
-            found.setdefault((f"{name.removeprefix('@.')}.", record["type"]), []).append(record)
-        sets = {
-            (name, type, ""): RecordSet(name=name, type=type, ttl=several[0]["ttl"], values=_values(type, several))
-            for (name, type), several in found.items()
-        }
-        return {"one": SimpleNamespace(id="one", name=f"{ZONE}.", private=False, sets=sets)}
-
-
-def _values(type: str, records: list[dict[str, Any]]) -> tuple[str, ...]:
-    said = [str(record.get("content") or record.get("data")) for record in records]
-    return tuple(f'"{text}"' if type == "TXT" and not text.startswith('"') else text for text in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +42,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
-        cloudflare = stack.enter_context(Cloudflare(token=TOKEN))
+        cloudflare = stack.enter_context(Cloudflare(token=TOKEN, plan="enterprise"))
         ocean = stack.enter_context(DigitalOcean(token=TOKEN))
         CLOUDFLARE.zone(cloudflare, ZONE)
         DIGITALOCEAN.zone(ocean, ZONE)
@@ -92,7 +53,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         )
         ocean._record_made(ocean.domains[ZONE], {"type": "A", "name": "ftp", "data": "192.0.2.9", "ttl": 3600})
         servers = {
-            host: stack.enter_context(NameServer(cast("Route53", Shown(standin))))
+            host: stack.enter_context(name_server(Shown(standin)))
             for host, standin in (("cf", cloudflare), ("do", ocean))
         }
         play = directory(tmp_path / "play")
@@ -116,7 +77,7 @@ sites:
   far: {{provider: far, addresses: {{web: [{FAR}]}}}}
 dns:
   zones: [{ZONE}]
-  ttl: 60
+  ttl: 30
   lost_after: 3s
   hosts:
     do:
@@ -126,6 +87,7 @@ dns:
       credentials: {{token: {{file: token}}}}
     cf:
       kind: cloudflare
+      plan: enterprise
       endpoint: {stage.cloudflare.url}/client/v4
       servers: ['{stage.servers["cf"].place}']
       credentials: {{token: {{file: token}}}}
@@ -137,8 +99,10 @@ policy: {{unexplained_down: {{action: ask, confirm: 0s}}, min_grade: 2, cooldown
 """
 
 
-def test_publish_and_move_and_take_back(stage: Stage) -> None:
-    """The old address leaves the caches within a minute, for which nobody waits here: the names have moved before."""
+def test_publish_and_fail_back_and_destroy(stage: Stage) -> None:
+    """Home is the site that the config names first: when that becomes another one, `failback` goes there.
+
+    With a TTL of half a minute, the shortest that both have, for caches are waited for twice."""
     play, before = stage.play, stage.census()
     play.run("validate")
     play.run("plan", code=2)
@@ -146,25 +110,32 @@ def test_publish_and_move_and_take_back(stage: Stage) -> None:
     assert stage.served() == {"cf": {NEAR}, "do": {NEAR}}
     play.run("plan")
     play.check_until(lambda c: set(c["verdicts"].values()) == {"UP"})
+    play.edit({r"(?m)^(  near: .*\n)(  far: .*\n)": r"\2\1"})
     stage.ocean.fault("^(POST|PUT) ", "502", times=4)  # the worse host fails once: the next try brings it there
-    play.run("cutover", "far", "--yes", "--timeout", "8", code=(0, 1))
+    play.run("failback", "--yes", "--timeout", "1", code=(0, 1))
     play.check_until(lambda c: stage.served() == {"cf": {FAR}, "do": {FAR}}, pause_s=0.2)
     epochs = stage.served("TXT", FENCE)
     assert epochs["cf"] == epochs["do"]
     assert "epoch=2 site=far" in str(epochs["cf"])
+    play.run("continue", "--timeout", "60")
+    assert (play.status()["active_site"], play.status()["debts"]) == ("far", [])
+    stage.ocean.fault("^DELETE ", "502", times=1)
+    play.run("destroy", "--yes")
+    assert stage.served() == stage.served("TXT", FENCE) == {"cf": set(), "do": set()}
+    assert [r for s in (stage.cloudflare, stage.ocean) for r in Shown(s).records() if r["name"] in OURS] == []
     assert stage.census() == before
     assert not [said for said in play.said if TOKEN in said]
 
 
-def test_a_proxied_name_is_told_and_left_alone(stage: Stage) -> None:
+def test_a_proxied_name_beside_another_vendor_is_refused_before_anything_changes(stage: Stage) -> None:
+    """The plan says why, and what to do; the other host is not touched either."""
     play = stage.play
     (zone,) = stage.cloudflare.zones.values()
     proxied = {"name": WWW, "type": "A", "content": "192.0.2.7", "proxied": True}
     stage.cloudflare._transaction(zone, {"posts": [proxied]})
-    before = Shown(stage.cloudflare).records()
-    play.run("apply", "--yes", "--adopt")
-    assert Shown(stage.cloudflare).records() == before
-    assert stage.served() == {"cf": {"192.0.2.7"}, "do": {NEAR}}
-    (debt,) = play.status()["debts"]
-    assert debt["host"] == "cf"
-    assert "proxied" in play.run("status").out
+    before = [Shown(standin).records() for standin in (stage.cloudflare, stage.ocean)]
+    said = f'cf: {WWW} is proxied, but do would answer other addresses: set it to "DNS only" at cf'
+    assert said in play.ask("plan", code=1)["problems"]
+    refused = play.run("apply", "--yes", "--adopt", code=1)
+    assert said in refused.err
+    assert [Shown(standin).records() for standin in (stage.cloudflare, stage.ocean)] == before

@@ -40,6 +40,19 @@ class TestAnswers:
         assert "Connection: close" in lines
         assert not [line for line in lines if line.lower().startswith(("cookie", "authorization", "proxy"))]
 
+    @pytest.mark.parametrize("told", ["Age: 7", "CF-Cache-Status: HIT", "cf-cache-status: Revalidated"])
+    def test_what_a_cache_says_of_itself(self, prober: Prober, told: str) -> None:
+        answer = answers(page(headers=(told,)))
+        name, _, value = told.partition(": ")
+        failure, detail = found(prober, answer, fresh=True)
+        assert failure is Failure.HEADER
+        assert detail.lower() == f"a cache on the way answers ({name}: '{value}'), not the site".lower()
+        assert found(prober, answer)[0] is None, "checks of nodes do not mind"
+
+    @pytest.mark.parametrize("told", ["Age: 0", "CF-Cache-Status: DYNAMIC", "CF-Cache-Status: MISS"])
+    def test_what_comes_from_the_site(self, prober: Prober, told: str) -> None:
+        assert found(prober, answers(page(headers=(told,))), fresh=True)[0] is None
+
     def test_without_a_host_the_address_is_named(self, prober: Prober) -> None:
         with Server(answers(page())) as server:
             ask_server(prober, server)

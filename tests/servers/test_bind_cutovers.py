@@ -20,7 +20,7 @@ from failover.dns.rfc2136 import Rfc2136
 from failover.engine.context import Context
 from failover.engine.publish import HostState, fence_of, swap_everywhere
 from failover.engine.runtime import RealRuntime
-from failover.engine.served import answers_of
+from failover.engine.served import prove
 from failover.errors import Conflict
 from failover.testing.dns import ZONE
 from failover.testing.memory_store import MemoryDisk
@@ -156,7 +156,7 @@ def test_200_cutovers_of_ten_controllers_at_the_same_time(
     assert seen <= whole, "an answer that is no plan's complete set"
     refused_however_often(first, won)
     last = max(won, key=lambda w: w[0].epoch)[0]
-    assert [a.late for a in answers_of(first, last, last.rrsets, ["bind"])] == ["", ""]
+    assert [a.late for a in prove(first, last, last.rrsets, ["bind"]).answers] == ["", ""]
 
 
 def refused_however_often(context: Context, won: list[Won]) -> None:

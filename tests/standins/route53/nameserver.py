@@ -21,11 +21,15 @@ _OCTETS = 65535
 
 
 class NameServer:
-    """While it is `stuck` it answers what it knew before: a change that the API took and that does not arrive."""
+    """While it is `stuck` it answers what it knew before: a change that the API took and that does not arrive.
+
+    One that `resolves` passes for a resolver too, which remembers nothing.
+    """
 
     def __init__(self, standin: Route53) -> None:
         self._standin = standin
         self._held: dict[str, dict[tuple[str, str, str], RecordSet]] | None = None
+        self.resolves = False
         self.port = free_port()
         outer = self
 
@@ -93,6 +97,8 @@ class NameServer:
             reply.set_rcode(dns.rcode.REFUSED)
             return reply.to_wire()
         reply.flags |= dns.flags.AA
+        if self.resolves and query.flags & dns.flags.RD:
+            reply.flags |= dns.flags.RA
         sets = zone.sets if self._held is None else self._held.get(zone.id, {})
         name = kept(asked.name.to_text())
         here = [found for found in sets.values() if found.name == name]

@@ -1,0 +1,187 @@
+"""Names behind a host's own edge: proven by its API, by the epoch at its servers, by the site that answers there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from failover.core.model import Check, CheckKind, Edge, Failure, Outcome, Target
+from failover.core.rrsets import RRset
+from failover.core.saga import EventKind
+from failover.core.survey import Delegation
+from failover.engine.deploy import look_ahead
+from failover.engine.doctor import examine
+from failover.errors import Unreachable
+from failover.testing.memory_probe import Answer, MemoryProbe
+from failover.testing.sim_runtime import Trouble
+from failover.testing.sim_world import GIVEN, NAME, SITES, ZONE, guestbook
+from tests.engine.play import Play, play
+
+EDGE = "203.0.113.200"
+CHECK = Check(name="edge", kind=CheckKind.HTTPS, group="", port=443, headers={"X-Site": "{site}"}, fresh=True)
+LATE = f"edge {EDGE}:443: {NAME} is not answered by boreas: it says aurora"
+
+
+class EdgeOf:
+    """Passes on to what the host's API holds; while it is `stuck`, to what that held before."""
+
+    def __init__(self, found: Play) -> None:
+        self.found = found
+        self.held: frozenset[str] | None = None
+
+    def stuck(self) -> None:
+        self.held = self.found.addresses()
+
+    def answer(self, target: Target) -> Answer:
+        if target.address != EDGE:
+            return self.found.outside._answer(target)
+        passed_to = self.held or self.found.addresses()
+        (site,) = {name for name, addresses in GIVEN.items() if passed_to & set(addresses)}
+        if site == target.site:
+            return Outcome.PASS, None, "well"
+        return Outcome.FAIL, Failure.HEADER, f"it says {site}"
+
+
+def edged(
+    delegation: Callable[[str], Delegation] | None = None, resolvers: tuple[str, ...] = ()
+) -> tuple[Play, EdgeOf]:
+    """One DNS host, whose edge stands before our name; nothing is published yet."""
+    edges = {"one": Edge(names=frozenset({NAME}), check=CHECK)}
+    found = play(service=replace(guestbook(given=SITES), hosts=("one",), edges=edges, resolvers=resolvers))
+    found.outside.hosts["one"].behind = {NAME: frozenset({EDGE})}
+    edge = EdgeOf(found)
+    probe = MemoryProbe(now=found.clock.now, targets=edge.answer, controls=lambda _: True)
+    found.context = replace(found.context, probe=probe, delegation=delegation)
+    return found, edge
+
+
+def published(resolvers: tuple[str, ...] = ()) -> tuple[Play, EdgeOf]:
+    found, edge = edged(resolvers=resolvers)
+    done = found.apply()
+    assert done.problems == (), done.problems
+    found.ticks(4)
+    found.wait()
+    return found, edge
+
+
+def test_a_cutover_behind_the_edge_waits_for_no_cache() -> None:
+    found, _ = published(resolvers=("resolver:53",))
+    assert found.state.debts == ()
+    assert found.said("records-changed") == [], "what name servers answer is no drift"
+    started = found.clock.seconds()
+    assert found.cutover("boreas").committed
+    assert found.clock.seconds() - started < found.context.service.ttl_s
+    known = found.state.facts["one"]
+    assert known.served is not None
+    assert known.seen is not None
+    assert found.addresses() == set(GIVEN["boreas"])
+
+
+def test_an_edge_that_asks_the_old_site_is_waited_for_then_a_debt_then_settled() -> None:
+    found, edge = published()
+    edge.stuck()
+    assert found.cutover("boreas", wait_s=1.0).result == "waiting"
+    assert f"not yet served everywhere: {LATE}" in found.reasons("confirm")
+    found.until("boreas")
+    (debt,) = found.state.debts
+    assert (debt.host, debt.reason, debt.stale) == ("one", LATE, ()), "no name server is to be removed for it"
+    assert found.state.facts["one"].late == (LATE,)
+    found.ticks(3)
+    assert found.state.debts
+    edge.held = None
+    found.tick()
+    assert found.state.debts == ()
+    assert found.state.facts["one"].served is not None
+
+
+def test_an_api_that_cannot_be_read_or_holds_something_else_proves_nothing() -> None:
+    found, _ = published()
+    found.when("swap", EventKind.OK, lambda: setattr(found.outside.dns["one"], "error", _silent))
+    assert found.cutover("boreas", wait_s=1.0).result == "waiting"
+    assert "the API of one: read: nobody answers" in found.reasons("confirm")
+    found.outside.heal()
+    found.until("boreas")
+    assert found.state.debts == ()
+    found.when("swap", EventKind.OK, lambda: found.outside.edit("one", "192.0.2.77"))
+    assert found.cutover("cirrus", wait_s=1.0).result == "waiting"
+    assert "the API of one: it holds www.example.org 300 A 192.0.2.77 (proxied)" in found.reasons("confirm")
+
+
+def _silent(operation: str) -> Unreachable:
+    return Unreachable(operation, "", "nobody answers")
+
+
+def test_servers_that_know_no_address_and_an_edge_that_hangs() -> None:
+    found, _ = published()
+    found.outside.hosts["one"].behind = {NAME: frozenset()}
+    assert found.cutover("boreas", wait_s=1.0).result == "waiting"
+    assert f"one-a:53: it answers no address for {NAME}, which is proxied" in found.reasons("confirm")
+    found.outside.hosts["one"].behind = {NAME: frozenset({EDGE})}
+    found.trouble = lambda what: Trouble.LOST if what == "ask through the edge" else None
+    found.tick()
+    assert f"{NAME} is not answered by boreas: no answer in time" in found.reasons("confirm")
+
+
+def test_a_name_that_somebody_takes_from_behind_the_edge_is_verified_at_the_servers() -> None:
+    found, _ = published()
+    found.outside.hosts["one"].behind = {}
+    assert found.cutover("boreas").committed
+    assert found.state.facts["one"].served is not None
+    waits = found.reasons("confirm")
+    assert "old answers leave the caches within" in waits
+
+
+def test_resolvers_must_know_the_edge() -> None:
+    found, _ = published(resolvers=("resolver:53",))
+    somewhere = RRset(name=NAME, type="A", ttl_s=999, values=frozenset({"192.0.2.99"}))
+    found.outside.authority._cache["resolver:53", NAME, "A"] = (float("inf"), somewhere)
+    assert found.cutover("boreas").committed
+    (done,) = [e for e in found.events() if e.step == "confirm" and e.kind is EventKind.OK]
+    assert done.output["resolvers"] == {"resolver:53": f"it answers 192.0.2.99 for {NAME} A"}
+    assert found.state.facts["one"].seen is None
+
+
+def test_adopted_records_come_back_without_a_word_of_the_edge() -> None:
+    found, _ = edged()
+    found.outside.edit("one", "192.0.2.77")
+    assert found.apply(adopt=True).problems == ()
+    found.ticks(4)
+    assert not [r for r in found.destroy() if r.problem]
+    assert found.addresses() == {"192.0.2.77"}
+
+
+def test_no_other_vendor_may_answer_for_the_zone() -> None:
+    ours = {"one-a": ("one-a:53",), "ns.vanity.example": ("one-b:53",)}
+    for more, says in (
+        ({}, ""),
+        ({"ns1.other.net": ("192.0.2.53:53",)}, f"{ZONE} is delegated to ns1.other.net as well"),
+    ):
+        found, _ = edged(lambda zone, more=more: Delegation(zone=zone, name_servers={**ours, **more}))  # type: ignore[misc]
+        problems = look_ahead(found.context).dns.problems
+        done = found.apply()
+        assert bool(problems) == bool(done.problems) == bool(says)
+        if says:
+            assert says in problems[0]
+            assert says in done.problems[0]
+            assert found.addresses() == frozenset()
+
+
+def test_a_delegation_that_cannot_be_read_is_not_taken_for_ours() -> None:
+    def silent(zone: str) -> Delegation:
+        raise Unreachable("follow delegations", zone, "no route")
+
+    found, _ = edged(silent)
+    (problem,) = look_ahead(found.context).dns.problems
+    assert f"whether others answer for {ZONE} too" in problem
+    assert "set dns.roots" in problem
+    assert found.apply().problems
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_the_doctor_looks_through_the_edge(stuck: bool) -> None:
+    found, edge = published()
+    if stuck:
+        edge.held = frozenset(GIVEN["cirrus"])
+    facts = examine(found.context, found.context, clocks={})
+    late = [a.late for a in facts.edges["one"] if a.late]
+    assert late == ([f"{NAME} is not answered by aurora: it says cirrus"] if stuck else [])
