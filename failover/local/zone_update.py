@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import dns.name
+import dns.node
 import dns.rcode
 import dns.rdataclass
 import dns.rdataset
@@ -33,7 +34,7 @@ class UpdateRefused(Exception):
 
 
 def updated(version: ZoneVersion, message: dns.update.UpdateMessage) -> ZoneVersion:
-    """The version that follows; the same one when nothing was asked for. Raises UpdateRefused.
+    """The version that follows; the same one, with its serial, when nothing has changed. Raises UpdateRefused.
 
     The caller has checked that the message is for this zone and who sent it.
     """
@@ -46,8 +47,18 @@ def updated(version: ZoneVersion, message: dns.update.UpdateMessage) -> ZoneVers
     with zone.writer() as transaction:
         for change in message.update:
             _change(transaction, version.origin, change)
+        touched = {change.name for change in message.update}
+        if all(_contents(version.node(name)) == _contents(transaction.get_node(name)) for name in touched):
+            transaction.rollback()
+            return version
         _bump_serial(transaction, version)
     return ZoneVersion(zone)
+
+
+def _contents(node: dns.node.Node | None) -> set[tuple[object, ...]]:
+    """What stands at a name, TTLs among it, which dnspython leaves out when it compares."""
+    rdatasets = () if node is None else tuple(node)
+    return {(found.rdtype, found.covers, found.ttl, frozenset(found)) for found in rdatasets}
 
 
 # ---------------------------------------------------------------------------------------------- section 3.2

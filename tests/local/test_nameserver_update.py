@@ -123,20 +123,14 @@ def test_a_prerequisite_with_a_time_to_live_is_malformed(server: NameServer) -> 
     [
         (lambda m: m.add("new", 60, "A", "192.0.2.9"), "new", "A", {"192.0.2.9"}),
         (lambda m: m.add("www", 60, "A", "192.0.2.9"), "www", "A", {"192.0.2.1", "192.0.2.2", "192.0.2.9"}),
-        (lambda m: m.add("www", 60, "A", "192.0.2.1"), "www", "A", {"192.0.2.1", "192.0.2.2"}),
         (lambda m: m.replace("www", 60, "A", "192.0.2.9"), "www", "A", {"192.0.2.9"}),
         (lambda m: m.delete("www", "A"), "www", "A", set()),
         (lambda m: m.delete("www", "A"), "www", "TXT", {'"t"'}),
         (lambda m: m.delete("www", "A", "192.0.2.1"), "www", "A", {"192.0.2.2"}),
-        (lambda m: m.delete("www", "A", "192.0.2.77"), "www", "A", {"192.0.2.1", "192.0.2.2"}),
         (lambda m: m.delete("www"), "www", "TXT", set()),
-        (lambda m: m.delete("absent"), "www", "TXT", {'"t"'}),
-        (lambda m: m.add("www", 60, "CNAME", "x"), "www", "CNAME", set()),
-        (lambda m: m.add("alias", 60, "TXT", "x"), "alias", "TXT", set()),
         (lambda m: m.add("alias", 60, "CNAME", "x"), "alias", "CNAME", {f"x.{ZONE}."}),
         (lambda m: (m.delete("www"), m.add("www", 60, "CNAME", "x")), "www", "CNAME", {f"x.{ZONE}."}),
         (lambda m: (m.delete("alias"), m.add("alias", 60, "A", "192.0.2.9")), "alias", "A", {"192.0.2.9"}),
-        (lambda m: (m.add("new", 60, "A", "192.0.2.9"), m.delete("new", "A")), "new", "A", set()),
     ],
 )
 def test_every_form_of_change(server: NameServer, change: Change, name: str, type: str, wanted: set[str]) -> None:
@@ -144,6 +138,26 @@ def test_every_form_of_change(server: NameServer, change: Change, name: str, typ
     assert send(server, update(change)) == NOERROR
     assert values(server, name, type) == wanted
     assert dns.serial.Serial(serial(server)) > dns.serial.Serial(before)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "type", "wanted"),
+    [
+        (lambda m: m.add("www", 60, "A", "192.0.2.1"), "www", "A", {"192.0.2.1", "192.0.2.2"}),
+        (lambda m: m.delete("www", "A", "192.0.2.77"), "www", "A", {"192.0.2.1", "192.0.2.2"}),
+        (lambda m: m.delete("absent"), "www", "TXT", {'"t"'}),
+        (lambda m: m.add("www", 60, "CNAME", "x"), "www", "CNAME", set()),
+        (lambda m: m.add("alias", 60, "TXT", "x"), "alias", "TXT", set()),
+        (lambda m: (m.add("new", 60, "A", "192.0.2.9"), m.delete("new", "A")), "new", "A", set()),
+    ],
+)
+def test_what_changes_nothing_moves_no_serial(
+    server: NameServer, change: Change, name: str, type: str, wanted: set[str]
+) -> None:
+    before = serial(server)
+    assert send(server, update(change)) == NOERROR
+    assert values(server, name, type) == wanted
+    assert serial(server) == before
 
 
 def test_a_name_that_lost_its_last_set_is_gone(server: NameServer) -> None:
@@ -182,7 +196,7 @@ def test_the_serial_goes_only_forward(server: NameServer) -> None:
     assert send(server, update(soa(1000))) == NOERROR
     assert serial(server) == 1000
     assert send(server, update(soa(999))) == NOERROR
-    assert serial(server) == 1001
+    assert serial(server) == 1000
 
 
 def test_an_update_without_changes_changes_nothing(server: NameServer) -> None:
