@@ -88,6 +88,4 @@ def root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Keep a service online when its hosting provider closes the account."""
-    del version
-    if config is not None:
-        os.environ["FAILOVER_CONFIG"] = str(config)
+    del config, version  # each command takes the first by itself, the second has ended the program

@@ -1,11 +1,19 @@
 """The commands of `failover vantage`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from failover.cli.options import ConfigOption, OutputOption, VantageOption
+from failover.cli.options import (
+    LISTEN,
+    CertificateOption,
+    ConfigOption,
+    ListenOption,
+    OutputOption,
+    PlainOption,
+    PrivateKeyOption,
+    VantageOption,
+)
 from failover.cli.output import Output
 
 vantage = typer.Typer(
@@ -16,20 +24,18 @@ vantage = typer.Typer(
 @vantage.command(name="serve")
 def vantage_serve(
     vantage: VantageOption = None,
-    listen: Annotated[str, typer.Option("--listen", help="ADDRESS:PORT to answer at.")] = "127.0.0.1:8443",
-    certificate: Annotated[
-        Path | None, typer.Option("--certificate", help="PEM file for HTTPS, with its chain.")
-    ] = None,
-    private_key: Annotated[Path | None, typer.Option("--private-key", help="PEM file of its private key.")] = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Answer without HTTPS also beyond this machine: inside a tunnel.")
-    ] = False,
+    listen: ListenOption = LISTEN,
+    certificate: CertificateOption = None,
+    private_key: PrivateKeyOption = None,
+    plain: PlainOption = False,
     config: ConfigOption = None,
 ) -> int:
     """Look at the sites whenever the controller asks, and answer signed. Needs no credential of any provider."""
+    from failover.cli.vantages import ServeWish
     from failover.cli.vantages import serve as command
 
-    return command(config, vantage, listen, certificate, private_key, plain=plain)
+    wish = ServeWish(vantage=vantage, listen=listen, certificate=certificate, private_key=private_key, plain=plain)
+    return command(config, wish)
 
 
 @vantage.command(name="ask")

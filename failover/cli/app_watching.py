@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from failover.cli.options import ConfigOption, FormatOption, Log, OutputOption, TextfileOption, VantageOption
+from failover.cli.options import (
+    ConfigOption,
+    FormatOption,
+    Log,
+    MetricsOption,
+    OutputOption,
+    TextfileOption,
+    VantageOption,
+)
 from failover.cli.output import Output
 
 watching = typer.Typer()
@@ -39,9 +47,7 @@ def watch(
     vantage: VantageOption = None,
     every: Annotated[float | None, typer.Option("--every", help="Seconds between rounds (else runner.every).")] = None,
     log: Annotated[Log, typer.Option("--log", help="How to write to standard error.")] = Log.TEXT,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="[ADDRESS:]PORT", help="Serve metrics (loopback if no address).")
-    ] = None,
+    metrics: MetricsOption = None,
     textfile: TextfileOption = None,
 ) -> int:
     """Check again and again, until SIGTERM; SIGHUP reads the config anew."""

@@ -60,7 +60,7 @@ class Stopped(BaseException):
 
 
 def watch(config: Path | None, wish: WatchWish) -> int:
-    place = _place(wish.metrics) if wish.metrics is not None else None
+    place = metrics_place(wish.metrics) if wish.metrics is not None else None
     daemon = Daemon(config, wish)
     endpoint = None
     if place is not None:
@@ -73,7 +73,7 @@ def watch(config: Path | None, wish: WatchWish) -> int:
             endpoint.close()
 
 
-def _place(text: str) -> tuple[str, int]:
+def metrics_place(text: str) -> tuple[str, int]:
     """`9099`, `127.0.0.1:9099`, `[::1]:9099` → address and port. Raises UsageError."""
     address, colon, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65535 or (colon and not address):

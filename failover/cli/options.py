@@ -22,8 +22,19 @@ class Log(StrEnum):
     JSON = "json"
 
 
+def _config(context: typer.Context, value: Path | None) -> Path | None:
+    """`failover -c FILE COMMAND` and `failover COMMAND -c FILE` mean the same; the nearer one wins."""
+    if value is not None:
+        return value
+    named: Path | None = context.find_root().params.get("config")
+    return named
+
+
 ConfigOption = Annotated[
-    Path | None, typer.Option("-c", "--config", help="The config file (else FAILOVER_CONFIG, else ./failover.yaml).")
+    Path | None,
+    typer.Option(
+        "-c", "--config", callback=_config, help="The config file (else FAILOVER_CONFIG, else ./failover.yaml)."
+    ),
 ]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -32,6 +43,16 @@ WaitOption = Annotated[
 ]
 TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to stay with the plan.")]
 VantageOption = Annotated[str | None, typer.Option("--vantage", help="Name of this vantage (else FAILOVER_VANTAGE).")]
+LISTEN = "127.0.0.1:8443"
+ListenOption = Annotated[str, typer.Option("--listen", help="ADDRESS:PORT to answer at.")]
+CertificateOption = Annotated[Path | None, typer.Option("--certificate", help="PEM file for HTTPS, with its chain.")]
+PrivateKeyOption = Annotated[Path | None, typer.Option("--private-key", help="PEM file of its private key.")]
+PlainOption = Annotated[
+    bool, typer.Option("--plain", help="Answer without HTTPS also beyond this machine: inside a tunnel.")
+]
+MetricsOption = Annotated[
+    str | None, typer.Option("--metrics", metavar="[ADDRESS:]PORT", help="Serve metrics (loopback if no address).")
+]
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; shown everywhere.")]
 ForOption = Annotated[str | None, typer.Option("--for", help="For how long: 30m, 2h (else until it is taken back).")]
 ClearOption = Annotated[bool, typer.Option("--clear", help="Take it back.")]

@@ -5,7 +5,7 @@ import os
 import signal
 import ssl
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -24,32 +24,48 @@ DONE, FAILED = 0, 1
 PORT = 8443
 
 
-def serve(
-    config: Path | None,
-    vantage: str | None,
-    listen: str,
-    certificate: Path | None,
-    private_key: Path | None,
-    *,
-    plain: bool,
-) -> int:
-    """Until SIGTERM or SIGINT. SIGHUP reads a renewed certificate."""
-    found, address = config_of(config), _address(listen)
-    name = vantage or os.environ.get("FAILOVER_VANTAGE")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeWish:
+    """What the command line says of a vantage that answers. `vantage` None: as FAILOVER_VANTAGE says."""
+
+    vantage: str | None
+    listen: str
+    certificate: Path | None = None
+    private_key: Path | None = None
+    plain: bool = False
+
+
+def place_of(wish: ServeWish) -> tuple[str, tuple[str, int]]:
+    """Which vantage it is, and the address and port where it answers. Raises UsageError."""
+    name = wish.vantage or os.environ.get("FAILOVER_VANTAGE")
     if name is None:
         raise UsageError("serve", "vantage", "it needs a name", "give --vantage, or set FAILOVER_VANTAGE")
-    tls = _tls(certificate, private_key)
-    if tls is None and not plain and not ipaddress.ip_address(address[0]).is_loopback:
+    try:
+        address = listen_at(wish.listen, PORT)
+    except ValueError as error:
+        raise UsageError("serve at", wish.listen, f"not ADDRESS:PORT: {error}") from error
+    if (wish.certificate is None) != (wish.private_key is None):
+        raise UsageError("serve", "with HTTPS", "--certificate and --private-key go together")
+    if wish.certificate is None and not wish.plain and not ipaddress.ip_address(address[0]).is_loopback:
         hint = "give --certificate and --private-key, or --plain inside a tunnel"
-        raise UsageError("serve at", listen, "without HTTPS it answers on this machine only", hint)
+        raise UsageError("serve at", wish.listen, "without HTTPS it answers on this machine only", hint)
+    return name, address
+
+
+def serve(config: Path | None, wish: ServeWish) -> int:
+    """Until SIGTERM or SIGINT. SIGHUP reads a renewed certificate."""
+    found = config_of(config)
+    name, address = place_of(wish)
+    files = (wish.certificate, wish.private_key) if wish.certificate and wish.private_key else None
+    tls = tls_of(*files) if files else None
     server = serving(_with_controls(found), name, address, tls)
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGHUP and certificate is not None and private_key is not None and tls is not None:
-            _renew(tls, certificate, private_key)
-        elif number != signal.SIGHUP:
+        if number != signal.SIGHUP:
             stop.set()
+        elif tls is not None and files is not None:
+            _renew(tls, *files)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
@@ -68,24 +84,9 @@ def _with_controls(config: Config) -> Config:
     return replace(config, service=replace(config.service, controls=controls))
 
 
-def _address(listen: str) -> tuple[str, int]:
-    try:
-        return listen_at(listen, PORT)
-    except ValueError as error:
-        raise UsageError("serve at", listen, f"not ADDRESS:PORT: {error}") from error
-
-
 def _shown(address: object) -> str:
     host, port = (address[0], address[1]) if isinstance(address, tuple) else ("", 0)
     return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
-
-
-def _tls(certificate: Path | None, private_key: Path | None) -> ssl.SSLContext | None:
-    if (certificate is None) != (private_key is None):
-        raise UsageError("serve", "with HTTPS", "--certificate and --private-key go together")
-    if certificate is None or private_key is None:
-        return None
-    return tls_of(certificate, private_key)
 
 
 def _renew(tls: ssl.SSLContext, certificate: Path, private_key: Path) -> None:

@@ -53,16 +53,22 @@ def key_of(reference: SecretRef) -> str:
     return key
 
 
+def agent_of(config: Config, name: str) -> AgentConfig:
+    """What the config says of the vantage. Raises UsageError when it has none of that name that is asked."""
+    agent = config.agents.get(name)
+    if agent is None:
+        known = ", ".join(config.agents) or "none"
+        raise UsageError("serve as", name, f"the config has no vantage of that name with an `agent` (it has: {known})")
+    return agent
+
+
 def serving(config: Config, name: str, address: tuple[str, int], tls: "SSLContext | None") -> "AgentServer":
     """The agent of that name, listening. Raises UsageError, SecretError."""
     from failover.engine.runtime import RealRuntime
     from failover.probes.agent import AgentServer, VantageAgent
     from failover.probes.prober import Prober
 
-    agent = config.agents.get(name)
-    if agent is None:
-        known = ", ".join(config.agents) or "none"
-        raise UsageError("serve as", name, f"the config has no vantage of that name with an `agent` (it has: {known})")
+    agent = agent_of(config, name)
     probe = Prober(now=RealRuntime().now, vantage=name, allowed=config.allow_addresses)
     answering = VantageAgent(service=config.service, vantage=name, key=key_of(agent.key), probe=probe)
     try:

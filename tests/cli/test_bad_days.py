@@ -42,8 +42,7 @@ NEEDS_STATE = (
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A playground that was never applied, as the working directory."""
-    monkeypatch.setenv("FAILOVER_CONFIG", "x")  # so that it is put back, whatever a command sets it to
-    monkeypatch.delenv("FAILOVER_CONFIG")
+    monkeypatch.delenv("FAILOVER_CONFIG", raising=False)
     directory = tmp_path / "play"
     write_local(directory, force=False)
     monkeypatch.chdir(directory)
@@ -109,6 +108,8 @@ def test_which_config_counts(capsys: pytest.CaptureFixture[str], here: Path, mon
     assert "service other" in said(capsys, "validate")[1]
     assert "service guestbook" in said(capsys, "validate", "-c", "failover.yaml")[1]
     assert "service guestbook" in said(capsys, "-c", "failover.yaml", "validate")[1]
+    assert "service guestbook" in said(capsys, "-c", str(other), "validate", "-c", "failover.yaml")[1], "the nearer one"
+    assert "service other" in said(capsys, "validate")[1], "nothing is left of an option"
     monkeypatch.chdir("/")
     code, _, err = said(capsys, "-c", str(here / "failover.yaml"), "status")
     assert (code, str(here / ".failover" / "state.db") in err) == (1, True)

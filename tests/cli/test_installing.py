@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from failover.cli.installing import exec_words, when_and_command
+from failover.cli.installing_cron import when_and_command
+from failover.cli.installing_systemd import exec_words
 from failover.config.load import load
 from failover.errors import UsageError
 from tests.cli.states import published
@@ -94,6 +95,23 @@ def test_when_cron_looks(here: Path, every_s: float, rounds: int, when: str, mor
     found = when_and_command(replace(config, service=replace(config.service, every_s=every_s, rounds=rounds)))
     assert found["when"] == when
     assert str(found["command"]).partition("--quiet")[2] == more
+
+
+def test_where_metrics_go_is_written_down(here: Path) -> None:
+    """The file stands where the command was given, and the unit may write there."""
+    metrics = ("--textfile", "metrics/shop.prom")
+    assert "check --quiet --textfile" in ran(here, "install", "cron", "--dry-run", *SYSTEM, *metrics).stdout
+    shown = ran(here, "install", "systemd", "--dry-run", *SYSTEM, *metrics).stdout
+    folder = str(here / "metrics").replace('"', '\\"').replace("%", "%%")
+    (writes,) = [line for line in shown.splitlines() if line.startswith("ReadWritePaths=")]
+    assert f'"-{folder}"' in writes
+    (runs,) = [line for line in shown.splitlines() if line.startswith("ExecStart=")]
+    assert f'"check" "--quiet" "--textfile" "{folder.replace("$", "$$")}/shop.prom"' in runs
+    shown = ran(here, "install", "systemd", "--watch", "--dry-run", *SYSTEM, "--metrics", "9099").stdout
+    assert '"watch" "--log" "json" "--metrics" "9099"' in shown
+    for words in (["--metrics", "9099"], ["--watch", "--metrics", "everywhere"]):
+        done = ran(here, "install", "systemd", "--dry-run", *SYSTEM, *words)
+        assert (done.returncode, done.stdout, "--metrics" in done.stderr) == (64, "", True)
 
 
 @pytest.mark.parametrize("every_s", [90.0, 420.0, 5400.0, 90_000.0])

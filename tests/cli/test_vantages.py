@@ -13,6 +13,7 @@ import pytest
 
 from failover.config.units import listen_at
 from tests.cli.test_bad_days import FAILOVER
+from tests.cli.test_installing import verified
 from tests.probes.servers import Server, answers, free_port, hangs, page
 from tests.probes.test_agents import certificates
 
@@ -39,10 +40,20 @@ quorum:
 """
 
 
-def unit_words() -> list[str]:
-    unit = (ROOT / "templates" / "systemd" / "failover-vantage.service").read_text(encoding="utf-8")
-    (line,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
-    return shlex.split(line.removeprefix("ExecStart="))[1:]
+def installed(here: Path, *words: str) -> Path:
+    """The unit that `failover install vantage` writes."""
+    line = [*FAILOVER, "install", "vantage", "--system", "--root", "root", *words]
+    done = subprocess.run(line, cwd=here, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "enable --now failover-shop-vantage.service" in done.stderr
+    return here / "root/etc/systemd/system/failover-shop-vantage.service"
+
+
+def unit_words(unit: Path) -> list[str]:
+    """What it runs, from `-c` on."""
+    (line,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    words = shlex.split(line.removeprefix("ExecStart="))
+    return words[words.index("-c") :]
 
 
 def private(path: Path, text: str) -> None:
@@ -80,28 +91,40 @@ def asked(here: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return done
 
 
-def test_what_the_unit_and_the_page_start_may_listen() -> None:
+def test_what_the_page_starts_may_listen() -> None:
     page = (ROOT / "docs" / "vantages.md").read_text(encoding="utf-8")
-    lines = [shlex.join(unit_words()), *re.findall(r"failover vantage serve .*", page)]
+    lines = re.findall(r"failover (?:vantage serve|install vantage) .*", page)
     places = [listen_at(found, 1) for line in lines for found in re.findall(r"--listen (\S+)", line)]
     assert places == [("0.0.0.0", 8443)] * 2
 
 
+def test_the_unit_of_a_vantage_is_what_systemd_takes_for_good(tmp_path: Path) -> None:
+    (tmp_path / "failover.yaml").write_text(CONFIG.format(page=80, paris=8443, oregon=8444))
+    unit = installed(tmp_path, "--vantage", "oregon", "--listen", "0.0.0.0:8443", "--plain")
+    assert unit_words(unit)[2:] == ["vantage", "serve", "--vantage", "oregon", "--listen", "0.0.0.0:8443", "--plain"]
+    verified([unit])
+    wrong = (["--vantage", "tokyo"], ["--vantage", "paris", "--listen", "0.0.0.0:8443"], ["--listen", "here"])
+    for words in wrong:
+        line = [*FAILOVER, "install", "vantage", "--root", "root", *words]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (64, False), done.stderr
+    line = [*FAILOVER, "install", "vantage", "--system", "--root", "root", "--remove"]
+    assert subprocess.run(line, cwd=tmp_path, capture_output=True, timeout=PATIENCE_S, check=False).returncode == 0
+    assert not unit.exists()
+
+
 def test_agents_are_asked_by_name_and_what_is_wrong_with_one_is_told(tmp_path: Path) -> None:
-    """Paris is the one of the shipped unit, with HTTPS; Oregon takes the connection, and never answers."""
+    """Paris is run as its unit runs it, with HTTPS; Oregon takes the connection, and never answers."""
     certificate, key, _ = certificates(tmp_path)
     private(tmp_path / "vantage.key", "a key that both of them share")
     paris = free_port()
-    words = [
-        *unit_words(),
-        *("--vantage", "paris", "--listen", f"127.0.0.1:{paris}"),
-        *("--certificate", str(certificate), "--private-key", str(key)),
-    ]
+    words = ["--vantage", "paris", "--listen", f"127.0.0.1:{paris}"]
+    words += ["--certificate", str(certificate), "--private-key", str(key)]
     with ExitStack() as stack:
         site, oregon = stack.enter_context(Server(answers(page()))), stack.enter_context(Server(hangs))
         config = CONFIG.format(page=site.port, paris=paris, oregon=oregon.port)
         (tmp_path / "failover.yaml").write_text(config)
-        with running(tmp_path, words):
+        with running(tmp_path, unit_words(installed(tmp_path, *words))):
             done = asked(tmp_path, "paris", "-o", "json")
             assert done.returncode == 0, done.stdout + done.stderr
             (only,) = json.loads(done.stdout)["vantages"]
