@@ -130,7 +130,7 @@ def _launched(asking: Asking, spec: NodeSpec, means: Means, ended: int) -> Node:
                 raise
             full.append(subnet.zone)
     cause = f"no room for {means.size} in {', '.join(full)}"
-    raise QuotaExceeded(asking.what, asking.object, cause, "name other `sizes`, or try again later")
+    raise QuotaExceeded(asking.what, asking.object, cause, "ask for other `cpus` or `memory`, or try again later")
 
 
 def _launched_in(asking: Asking, spec: NodeSpec, means: Means, subnet: Subnet, ended: int) -> Node:

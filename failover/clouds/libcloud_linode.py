@@ -53,6 +53,8 @@ _STATES = {
     "deleting": None,
 }
 _ENABLED = "enabled"
+_CLOUD_INIT, _METADATA = "cloud-init", "Metadata"
+"""What an image and a region must be capable of, so that a Linode is given its user-data."""
 _WALL = {"ipv4": [ANYWHERE_V4], "ipv6": [ANYWHERE_V6]}
 
 T = TypeVar("T")
@@ -90,11 +92,15 @@ class _Availability(msgspec.Struct):
     available: bool
 
 
+class _Region(msgspec.Struct):
+    capabilities: list[str]
+
+
 class _Image(msgspec.Struct):
     id: str
     label: str
     created: str
-    is_public: bool
+    capabilities: list[str] = []
     deprecated: bool = False
 
 
@@ -231,18 +237,22 @@ class Linode:
     # ------------------------------------------------------------------------------------------ what can be had
 
     def offered(self, api: Api) -> tuple[Offered, ...]:
+        """The account's own images too, if they were made with cloud-init: others would be refused at creation."""
         images = _listed(api, "images.list", "/v4/images", _Image)
-        return tuple(
-            Offered(id=i.id, name=i.label, created=i.created) for i in images if i.is_public and not i.deprecated
-        )
+        usable = (image for image in images if _CLOUD_INIT in image.capabilities and not image.deprecated)
+        return tuple(Offered(id=i.id, name=i.label, created=i.created) for i in usable)
 
     def sizes(self, api: Api) -> tuple[Size, ...]:
         """Disks are in MB here. Prices differ by region."""
+        path = f"/v4/regions/{self.region}"
         try:
-            path = f"/v4/regions/{self.region}/availability"
-            told = api.get(Ask(name="regions.availability", path=path), list[_Availability])
+            region = api.get(Ask(name="regions.get", path=path), _Region)
+            told = api.get(Ask(name="regions.availability", path=f"{path}/availability"), list[_Availability])
         except NotFound as error:
             raise Rejected(api.operation, api.object, f"there is no region {self.region}") from error
+        if _METADATA not in region.capabilities:
+            cause = f"nodes in {self.region} cannot be given user-data"
+            raise Rejected(api.operation, api.object, cause, f"a region with the capability {_METADATA}")
         missing = {one.plan for one in told if not one.available}
         types = _listed(api, "types.list", "/v4/linode/types", _Type)
         return tuple(

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_linode import Linode as Dialect
 from failover.clouds.table import Cloud, factory
@@ -172,6 +174,22 @@ def test_a_region_that_does_not_exist_is_told(standin: LinodeStandIn) -> None:
     with pytest.raises(Rejected, match="no region atlantis"):
         cloud.sizes()
     cloud.close()
+
+
+def test_a_region_where_nodes_get_no_user_data_is_told(standin: LinodeStandIn) -> None:
+    cloud = made(Dialect(token=TOKEN, region="ap-west", endpoint=standin.url), None, "ap-west")
+    with pytest.raises(Rejected, match="nodes in ap-west cannot be given user-data"):
+        cloud.sizes()
+    cloud.close()
+
+
+def test_an_image_without_cloud_init_is_none(standin: LinodeStandIn, tmp_path: Path) -> None:
+    table = tmp_path / "images.toml"
+    table.write_text('[bare]\nlinode = { id = "linode/alpine3.19" }\n[mine]\nlinode = { id = "linode/debian13" }\n')
+    images = ImageTable.load(table)
+    cloud = factory("linode")(name="l", region=REGION, token=TOKEN, images=images, endpoint=standin.url)
+    assert "mine" in cloud.images()
+    assert "bare" not in cloud.images()
 
 
 def test_what_is_deprecated_is_no_image(cloud: LibcloudCloud) -> None:
