@@ -128,8 +128,12 @@ class Stage:
         """Ids of the nodes there are, but for those of somebody else."""
         return {m.id for m in self.standin.machines() if m.user_data}
 
-    def addresses(self) -> set[str]:
-        return {m.address for m in self.standin.machines() if m.user_data}
+    def addresses(self, *ids: str) -> set[str]:
+        """Of these nodes, or of all."""
+        return {m.address for m in self.standin.machines() if m.user_data and (not ids or m.id in ids)}
+
+    def images(self) -> set[str]:
+        return {m.image for m in self.standin.machines() if m.user_data}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import runpy
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,11 @@ class Hall:
         self.log: list[str] = []
         """`serves NAME` with a node's first good answer, `ends NAME` when it is switched off, in this order."""
         self.troubles: list[str] = []
+        self.held_at: int | None = None
+        """When the first machine came that waits for its switch, in the provider's ticks."""
+        self.ended: Callable[[str], object] = lambda _address: None
+        """Is called with the address of each node that was switched off."""
+        self._holding = False
 
     def __enter__(self) -> "Hall":
         self._thread.start()
@@ -63,6 +68,14 @@ class Hall:
         for id in list(self._running):
             self._end(id)
         assert not self.troubles, self.troubles
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Whoever is created meanwhile boots only afterwards."""
+        self.held_at, self._holding = None, True
+        yield
+        self._holding = False
+        self._seen.clear()
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
@@ -78,7 +91,9 @@ class Hall:
         for key in [k for k in self._running if k.startswith(f"{id(standin)} ") and k not in ours]:
             self._end(key)
         for key, machine in ours.items():
-            if key not in self._running:
+            if key not in self._running and self._holding:
+                self.held_at = standin.ticks if self.held_at is None else self.held_at
+            elif key not in self._running:
                 try:
                     with self._within():
                         self._boot(key, machine)
@@ -116,6 +131,7 @@ class Hall:
         if server is not None:
             with self._lock:
                 self.log.append(f"ends {server.server_address[0]}")
+            self.ended(str(server.server_address[0]))
             server.shutdown()
             server.server_close()
 

@@ -57,11 +57,15 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A node that is switched on, as the provider's hypervisor knows it: its public address, and what it is told."""
+    """A node that is switched on, as the provider's hypervisor knows it: its public address, and what it is told.
+
+    `image`: what it was made from, in the provider's own words.
+    """
 
     id: str
     address: str
     user_data: str
+    image: str = ""
 
 
 class Refused(Exception):

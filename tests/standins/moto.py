@@ -198,6 +198,7 @@ class Moto(StandIn):
         self._v4: dict[str, str] = {}
         self._v6: dict[str, str] = {}
         self._told: dict[str, str] = {}
+        self._images: dict[str, str] = {}
         self._ended: dict[str, int] = {}
         self._codes: list[tuple[str, str, int]] = []
         self._page_numbers: dict[str, int] = {}
@@ -252,7 +253,9 @@ class Moto(StandIn):
 
     def switched_on(self) -> Iterable[Machine]:
         running = [id for id, state in self._instances().items() if state == "running" and id in self._v4]
-        return [Machine(id=id, address=self._v4[id], user_data=self._told[id]) for id in running]
+        return [
+            Machine(id=id, address=self._v4[id], user_data=self._told[id], image=self._images[id]) for id in running
+        ]
 
     def forget(self, id: str) -> None:
         self.ec2("TerminateInstances", **{"InstanceId.1": id})
@@ -457,6 +460,7 @@ class Moto(StandIn):
             self._born[id] = self.ticks
             self._v4[id] = next(self.free_v4)
             self._told[id] = decoded_user_data(parameters)
+            self._images[id] = parameters["ImageId"]
             if "NetworkInterface.1.Ipv6AddressCount" in parameters:
                 self._v6[id] = next(self.free_v6)
             body = _ADDRESSES.sub(rf"<\1>{self._v4[id]}</\1>".encode(), reply.body)

@@ -25,7 +25,7 @@ class DigitalOcean(FirewallsPart, DomainsPart):
 
     def switched_on(self) -> Iterable[Machine]:
         there = (d for d in self.droplets.values() if d.deleted is None and not d.off)
-        return [Machine(id=str(d.id), address=d.v4, user_data=d.user_data) for d in there]
+        return [Machine(id=str(d.id), address=d.v4, user_data=d.user_data, image=str(d.image)) for d in there]
 
     def forget(self, id: str) -> None:
         self.droplets[int(id)].deleted = self.ticks - self.pace.gone

@@ -20,7 +20,9 @@ class Servers(Walls):
 
     def switched_on(self) -> Iterable[base.Machine]:
         there = (s for s in self.servers.values() if s.v4 and s.status in (None, "running", "starting"))
-        return [base.Machine(id=str(s.id), address=s.v4 or "", user_data=s.user_data) for s in there]
+        return [
+            base.Machine(id=str(s.id), address=s.v4 or "", user_data=s.user_data, image=s.image["name"]) for s in there
+        ]
 
     def forget(self, id: str) -> None:
         del self.servers[int(id)]

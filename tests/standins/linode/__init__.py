@@ -24,7 +24,9 @@ class LinodeStandIn(FirewallsPart, DomainsPart):
 
     def switched_on(self) -> Iterable[Machine]:
         there = (linode for linode in self._existing() if not linode.off)
-        return [Machine(id=str(on.id), address=on.v4, user_data=on.user_data.decode()) for on in there]
+        return [
+            Machine(id=str(on.id), address=on.v4, user_data=on.user_data.decode(), image=str(on.image)) for on in there
+        ]
 
     def forget(self, id: str) -> None:
         self.linodes[int(id)].deleted = self.ticks - self.pace.gone

@@ -61,7 +61,7 @@ class Compute(Shop):
         """Only those with a public address can be reached."""
         public = next(id for id, network in self.networks.items() if network["name"] == PUBLIC)
         return [
-            Machine(id=server.id, address=ip["ip_address"], user_data=server.user_data)
+            Machine(id=server.id, address=ip["ip_address"], user_data=server.user_data, image=server.image)
             for port in self.ports.values()
             for ip in port["fixed_ips"]
             if port["network_id"] == public and ":" not in ip["ip_address"]

@@ -25,7 +25,10 @@ class Vultr(FirewallsPart, DomainsPart):
 
     def switched_on(self) -> Iterable[Machine]:
         there = (i for i in self.instances.values() if i.deleted is None and not i.off)
-        return [Machine(id=i.id, address=i.v4, user_data=base64.b64decode(i.user_data).decode()) for i in there]
+        return [
+            Machine(id=i.id, address=i.v4, user_data=base64.b64decode(i.user_data).decode(), image=str(i.system))
+            for i in there
+        ]
 
     def forget(self, id: str) -> None:
         self.instances[id].deleted = self.ticks - self.pace.gone
