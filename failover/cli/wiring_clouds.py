@@ -171,7 +171,7 @@ def images_of(provider: ProviderConfig) -> "ImageTable":
 
 def _depot(order: Order, depot: DepotConfig) -> Any:
     """Each site has a folder of its own, so that two sites of one account do not take each other's releases away."""
-    from failover.clouds.bucket import DepotSettings
+    from failover.clouds.depot_settings import DepotSettings
 
     return DepotSettings(
         bucket=depot.bucket,

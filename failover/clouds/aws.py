@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network
 from failover.clouds.aws_nodes import Image, node_of
-from failover.clouds.bucket import Bucket, DepotSettings
+from failover.clouds.bucket import Bucket
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size

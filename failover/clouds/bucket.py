@@ -6,7 +6,6 @@ import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -27,18 +26,6 @@ _MARK = "failover-md5"
 _ARCHIVE = re.compile(r"sha256-([0-9a-f]{64})\.tar\.gz")
 _FIRST_BYTE = "bytes=0-0"
 _CHUNK = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepotSettings:
-    """Where a provider's depot is. Without `endpoint` it is at AWS; without keys the account's own are used."""
-
-    bucket: str
-    region: str | None = None
-    endpoint: str | None = None
-    access_key: str | None = None
-    secret_key: str | None = field(default=None, repr=False)
-    prefix: str = "failover"
 
 
 class Bucket:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud_depot import bucket
 from failover.errors import ConfigError

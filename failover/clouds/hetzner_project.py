@@ -14,7 +14,6 @@ from hcloud.locations import Location
 from hcloud.server_types import BoundServerType, ServerType
 from hcloud.servers import BoundServer, ServerCreatePublicNetwork
 
-from failover.clouds.bucket import Bucket
 from failover.clouds.hetzner_access import clear_firewalls, clear_keys, keys_of, open_ports, opened
 from failover.clouds.hetzner_nodes import carries, id_of, is_node, node_of, selector, size_of
 from failover.clouds.images import ImageTable
@@ -93,8 +92,8 @@ class Hetzner(WithDepot):
                 readings.append(service_reading(answer, region=self._region))
                 if answer.transport is not Transport.ANSWERED:
                     break  # the others are behind the same door
-        if isinstance(self._depot, Bucket):
-            readings.append(service_reading(self._depot.look(), region=self._region))
+        if self._depot is not None and (told := self._depot.look()) is not None:
+            readings.append(service_reading(told, region=self._region))
         return report_of(readings)
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:

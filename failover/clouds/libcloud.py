@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud_depot import NodeDepot, WithDepot, bucket
 from failover.clouds.libcloud_dialect import Dialect, Machine, Place, Wish, matching

@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from failover.clouds.bucket import Bucket, DepotSettings
+from failover.clouds.depot_settings import DepotSettings
+from failover.core.reading import Answer
 from failover.errors import Rejected
 from failover.ports import Depot
 
@@ -14,6 +15,10 @@ class NodeDepot(Depot, Protocol):
 
     def withdraw_all(self) -> None: ...
 
+    def look(self) -> Answer | None:
+        """What it says now, one attempt, as evidence about the account; None where it is no service of its own."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -21,6 +26,8 @@ def bucket(settings: DepotSettings | None, region: str, deadline_s: float, timeo
     """The bucket of these settings, in the site's region where they name none."""
     if settings is None:
         return None
+    from failover.clouds.bucket import Bucket  # loads AWS's library, which nobody needs without a bucket
+
     return Bucket(
         bucket=settings.bucket,
         region=settings.region or region,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Protocol
 
 from failover.core.firewall import Firewall
@@ -164,14 +165,17 @@ def seconds(text: str) -> float:
 
 def public(addresses: Iterable[str]) -> tuple[str, ...]:
     """The addresses that others can reach, IPv4 first; none of those that stand for "not yet"."""
-    found = []
-    for text in addresses:
-        if not text:
-            continue
-        address = ipaddress.ip_address(text.partition("/")[0])
-        if not (address.is_unspecified or address.is_link_local or any(address in net for net in _INSIDE)):
-            found.append(address)
-    return tuple(dict.fromkeys(str(address) for address in sorted(found, key=lambda a: a.version)))
+    found = [known for text in addresses if text and (known := _public(text)) is not None]
+    return tuple(dict.fromkeys(text for _, text in sorted(found, key=lambda known: known[0])))
+
+
+@lru_cache(maxsize=16384)
+def _public(text: str) -> tuple[int, str] | None:
+    """Version and plain form; None for one that others cannot reach. Every list of a command shows it again."""
+    address = ipaddress.ip_address(text.partition("/")[0])
+    if address.is_unspecified or address.is_link_local or any(address in net for net in _INSIDE):
+        return None
+    return address.version, str(address)
 
 
 _INSIDE = tuple(

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from libcloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (

@@ -3,7 +3,7 @@
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import takewhile
@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from libcloud.compute.drivers.linode import LinodeNodeDriver
 
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
@@ -125,6 +125,8 @@ class _Rules(msgspec.Struct):
 class _Entity(msgspec.Struct):
     id: int | None
     type: str
+    parent_entity: "_Entity | None" = None
+    """Of the type `linode_interface` it is the Linode."""
 
 
 class _Firewall(msgspec.Struct):
@@ -132,8 +134,8 @@ class _Firewall(msgspec.Struct):
     status: str
     tags: list[str]
     rules: _Rules
-    entities: list[_Entity] = []
-    """What it stands before, of the types `linode` and `nodebalancer` among others."""
+    entities: list[_Entity] | None = None
+    """What it stands before, of the types `linode` and `nodebalancer` among others; None: it does not say."""
 
 
 class _Notification(msgspec.Struct):
@@ -203,7 +205,7 @@ class Linode:
 
     def create(self, api: Api, wish: Wish) -> Machine:
         """The root password, which the API demands with an image, is known to nobody."""
-        firewalls = _firewalls(api, wish.place)
+        firewalls = _ours(_firewalls(api), wish.place)
         body: dict[str, object] = {
             "label": wish.spec.name,
             "region": self.region,
@@ -284,7 +286,8 @@ class Linode:
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:
         """A firewall that `create` gives to the place's Linodes; those that stand without any get it here."""
-        found = next(iter(_firewalls(api, place)), None)
+        walls = _firewalls(api)
+        found = next(iter(_ours(walls, place)), None)
         texts = [",".join(map(str, some)) for some in _some(sorted(set(ports)), _PORTS_MAX)]
         rules = {
             "inbound": [{"action": "ACCEPT", "protocol": "TCP", "ports": text, "addresses": _WALL} for text in texts],
@@ -296,37 +299,40 @@ class Linode:
             body = {"label": _label(place), "tags": tags_of(place.labels), "rules": rules}
             ask = Ask(name="firewalls.create", method="POST", path="/v4/networking/firewalls", body=body)
             found = api.once(ask, _Firewall)
+            walls = [*walls, found]
         else:
             path = f"/v4/networking/firewalls/{found.id}"
             if _accepted(found.rules) != wanted_openings(ports):
                 api.done(Ask(name="firewalls.rules", method="PUT", path=f"{path}/rules", body=rules))
             if found.status != _ENABLED:
                 api.done(Ask(name="firewalls.update", method="PUT", path=path, body={"status": _ENABLED}))
-        for machine in self._outside(api, place, found):
+        for machine in self._outside(api, place, walls):
             path = f"/v4/networking/firewalls/{found.id}/devices"
             device: dict[str, object] = {"id": int(machine.id), "type": "linode"}
             api.sent(Ask(name="firewalls.device", method="POST", path=path, body=device))
 
     def opened(self, api: Api, place: Place) -> Firewall:
-        found = next(iter(_firewalls(api, place)), None)
+        walls = _firewalls(api)
+        found = next(iter(_ours(walls, place)), None)
         openings: frozenset[Opening] = frozenset()
         if found is not None:
             openings = _accepted(found.rules) if found.status == _ENABLED else EVERYTHING
-        return Firewall(openings=openings, outside=tuple(m.name for m in self._outside(api, place, found)))
+        return Firewall(openings=openings, outside=tuple(m.name for m in self._outside(api, place, walls)))
 
-    def _outside(self, api: Api, place: Place, firewall: _Firewall | None) -> list[Machine]:
+    def _outside(self, api: Api, place: Place, walls: Sequence[_Firewall]) -> list[Machine]:
         """Each Linode is assigned by its id. One that has another firewall already keeps it: somebody chose that."""
-        entities = firewall.entities if firewall is not None else []
-        behind = {str(entity.id) for entity in entities if entity.type == "linode"}
+        behind = {id for wall in walls for id in _linodes(wall.entities or ())}
+        silent = any(wall.entities is None for wall in walls)
+        wanted = place.labels.items()
         return [
             machine
             for machine in self.machines(api)
-            if machine.id not in behind and machine.state is not None and place.labels.items() <= machine.labels.items()
-            if not _listed(api, "instances.firewalls", f"/v4/linode/instances/{machine.id}/firewalls", _Firewall)
+            if machine.id not in behind and machine.state is not None and wanted <= machine.labels.items()
+            if not (silent and _listed(api, "instances.firewalls", _walls_of(machine), _Firewall))
         ]
 
     def clear(self, api: Api, place: Place) -> None:
-        for found in _firewalls(api, place):
+        for found in _ours(_firewalls(api), place):
             gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v4/networking/firewalls/{found.id}"))
 
 
@@ -369,11 +375,26 @@ def _notice(content: bytes) -> tuple[str, str]:
     return (told.type, told.message or "") if told is not None else ("", "")
 
 
-def _firewalls(api: Api, place: Place) -> list[_Firewall]:
-    """Ours, by their tags: labels are too short to be told apart by. One, unless a reply was lost."""
+def _firewalls(api: Api) -> list[_Firewall]:
+    return _listed(api, "firewalls.list", "/v4/networking/firewalls", _Firewall)
+
+
+def _ours(walls: Sequence[_Firewall], place: Place) -> list[_Firewall]:
+    """By their tags: labels are too short to be told apart by. One, unless a reply was lost."""
     wanted = place.labels.items()
-    firewalls = _listed(api, "firewalls.list", "/v4/networking/firewalls", _Firewall)
-    return [f for f in firewalls if wanted <= labels_of(f.tags).items()]
+    return [wall for wall in walls if wanted <= labels_of(wall.tags).items()]
+
+
+def _walls_of(machine: Machine) -> str:
+    return f"/v4/linode/instances/{machine.id}/firewalls"
+
+
+def _linodes(entities: Iterable[_Entity]) -> Iterator[str]:
+    """The ids of the Linodes among them, by themselves or by their interfaces."""
+    for entity in entities:
+        found = entity if entity.type == "linode" else entity.parent_entity
+        if found is not None and found.type == "linode":
+            yield str(found.id)
 
 
 def _accepted(rules: _Rules) -> frozenset[Opening]:

@@ -9,7 +9,7 @@ from libcloud.common.openstack import OpenStackBaseConnection
 from libcloud.compute.drivers.openstack import OpenStackNodeDriver
 
 from failover.clouds import libcloud_openstack_answers as answers
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (

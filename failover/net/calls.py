@@ -47,21 +47,40 @@ class Deadline:
         time.sleep(seconds)
 
 
-def repeat(do: Callable[[], T], deadline: Deadline, *, attempts: int = ATTEMPTS) -> T:
+def repeat(
+    do: Callable[[], T],
+    deadline: Deadline,
+    *,
+    attempts: int = ATTEMPTS,
+    may_pass: Callable[[BaseException], bool] | None = None,
+) -> T:
     """Call `do`, again while it may do better and time is left. For reads and calls that are safe to repeat ONLY.
 
     Repeated: Throttled (after its `retry_after_s`), Unreachable, 500, 502 and 503. Not: TimedOut, whose time is used
     up, and everything that is an answer. Raises what the last attempt raised; a wait beyond the deadline is not begun.
+    `may_pass`: another judgement of what may do better.
     """
-    import tenacity  # slow to import
+    passing = may_pass or _may_pass
+    try:
+        return do()
+    except AdapterError as error:
+        first = [error]
+        if not passing(error):
+            raise
+    import tenacity  # slow to import, and hardly any call is repeated
+
+    def attempt() -> T:
+        if first:
+            raise first.pop()
+        return do()
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_pass),
+        retry=tenacity.retry_if_exception(passing),
         stop=lambda s: s.attempt_number >= attempts or s.upcoming_sleep >= deadline.left_s(),
         wait=_wait_s,
         reraise=True,
     )
-    return retrying(do)
+    return retrying(attempt)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPException, RemoteDisconnected
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -33,18 +33,12 @@ from failover.errors import (
     Unreachable,
     Unreadable,
 )
+from failover.net.calls import Deadline, repeat
 from failover.net.decode import decode
 from failover.net.secret import redact
 
-if TYPE_CHECKING:
-    import tenacity
-
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 MESSAGE_LENGTH_MAX = 300
-ATTEMPTS = 3
-"""How often a call that may be repeated is tried in all."""
-_WAIT_FIRST_S = 0.1
-_WAIT_MAX_S = 2.0
 _CHUNK = 64 * 1024
 _NO_CODES: Mapping[str, type[AdapterError]] = MappingProxyType({})
 _BY_STATUS: Mapping[int, type[AdapterError]] = {
@@ -181,17 +175,8 @@ class ApiClient:
     # ------------------------------------------------------------------------------------------ repeating
 
     def _repeat(self, attempt: Callable[[float], T], deadline_s: float | None = None) -> T:
-        import tenacity  # only needed here, and slow to import
-
-        within_s = self._deadline_s if deadline_s is None else deadline_s
-        until = time.monotonic() + within_s
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass),
-            stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(within_s),
-            wait=_wait_s,
-            reraise=True,
-        )
-        return retrying(lambda: attempt(max(0.001, until - time.monotonic())))
+        deadline = Deadline(self._deadline_s if deadline_s is None else deadline_s)
+        return repeat(lambda: attempt(max(0.001, deadline.left_s())), deadline, may_pass=_may_pass)
 
     # ------------------------------------------------------------------------------------------ one attempt
 
@@ -286,14 +271,6 @@ def _may_pass(error: BaseException) -> bool:
     """Whether the same call may do better a moment later. A timeout has used up its time already."""
     answer = answer_of(error)
     return isinstance(error, Unreachable | Throttled) or (answer is not None and answer.status in _TRANSIENT)
-
-
-def _wait_s(state: "tenacity.RetryCallState") -> float:
-    """Doubling from a tenth of a second, or as long as the API asks for."""
-    error = state.outcome.exception() if state.outcome else None
-    asked_s = error.retry_after_s if isinstance(error, Throttled) else None
-    doubling_s: float = min(_WAIT_MAX_S, _WAIT_FIRST_S * 2 ** (state.attempt_number - 1))
-    return doubling_s if asked_s is None else max(asked_s, doubling_s)
 
 
 def _seconds(header: str | None) -> float | None:

@@ -10,7 +10,7 @@ from failover.clouds.aws import Aws
 from failover.clouds.aws_account import other_region
 from failover.clouds.aws_network import in_turn
 from failover.clouds.aws_nodes import Subnet, client_token
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.core.firewall import Firewall, drift
 from failover.core.mirror import choose_size

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from failover.clouds.aws import Aws
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.second import Seconded
 from failover.core.evidence import Memory, corroborated, remember

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from failover.clouds.bucket import DepotSettings
+from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.hetzner import cloud as hetzner
 from failover.clouds.hetzner_project import Hetzner as HetznerCloud
 from failover.clouds.table import Cloud

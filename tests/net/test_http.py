@@ -23,7 +23,8 @@ from failover.errors import (
     Unreadable,
 )
 from failover.net import secret
-from failover.net.http import ATTEMPTS, ApiClient, answer_of
+from failover.net.calls import ATTEMPTS
+from failover.net.http import ApiClient, answer_of
 
 
 class Thing(msgspec.Struct):
