@@ -43,13 +43,13 @@ SUITES = {
     "Agent": "AgentConformance",
     "Store": "StoreConformance",
     "Lease": "LeaseConformance",
+    "Runtime": "RuntimeConformance",
 }
 WITHOUT_SUITE = {
     "Survey": "it tells what real name servers say: nothing but real ones can show that it is true",
     "Registry": "one question of a public service",
     "Notifier": "one call without an answer",
     "Hook": "one call without an answer",
-    "Runtime": "its two sides are compared by the engine's own tests",
 }
 SELF_EXPLAINING = {"traits", "orders", "close", "release", "send", "now", "sleep"}
 ADAPTERS = ("clouds", "dns", "probes", "stores", "hooks")

@@ -19,6 +19,7 @@ from failover.core.cutover import Step
 from failover.core.model import Policy, Reaction
 from failover.core.verdict import VerdictKind
 from failover.net.archive import tree_digest
+from tests.test_architecture import SUITES, protocols
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -118,6 +119,13 @@ def test_the_documented_policy_is_the_default() -> None:
 def test_every_suite_and_memory_adapter_exists() -> None:
     for module, name in re.findall(r"`testing\.(\w+)\.(\w+)`", page("docs/adapters.md")):
         assert hasattr(importlib.import_module(f"failover.testing.{module}"), name), name
+
+
+def test_every_port_and_suite_is_listed() -> None:
+    listed = set(
+        re.findall(r"`(?:testing\.\w+\.)?(\w+)`", " ".join(" ".join(r) for r in rows(page("docs/adapters.md"))))
+    )
+    assert protocols() | set(SUITES.values()) <= listed
 
 
 def test_a_release_can_be_checked_by_hand_as_the_decision_says(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
     accounts: dict[str, Account] = {**clouds}
     if not mirror:
         accounts = {site.name: account_of(config, site, clouds[site.name]) for site in managed}
-    name = vantage_of(service, vantage)
+    name, hook = vantage_of(service, vantage), _hook(config)
     return Context(
         service=service,
         store=store_of(config),
@@ -73,8 +73,8 @@ def context_of(config: Config, *, mirror: bool = False, preview: bool = False, v
         release=lambda digest: _release(_managed(config), digest),
         user_data=user_data,
         notifiers=tuple(_notifier(config, n) for n in config.notify),
-        hook=_hook(config),
-        hooks_s=config.hooks.timeout_s if _hook(config) is not None else 0.0,
+        hook=hook,
+        hooks_s=config.hooks.timeout_s if hook is not None else 0.0,
         vantage=name,
         agents=agents_of(config, runtime.now),
     )

@@ -1,7 +1,7 @@
-"""The shape of `failover.yaml`. With `shapes` and `providers` the one place with pydantic.
+"""The shape of `failover.yaml`, as pydantic models.
 
-What refers to something else is checked in `references`. Kinds of
-providers stand in `providers`, kinds of DNS hosts in `hosts`, checks in `checks`.
+Providers stand in `providers`, DNS hosts in `hosts`, checks in `checks`, announced times in `windows`.
+What refers to something else is checked in `references`.
 """
 
 from typing import Annotated, Any, Literal

@@ -120,7 +120,7 @@ def record_name(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """As below, and not link-local: those differ from wire to wire."""
+    """As `literal_address`, and not link-local: those differ from wire to wire."""
     found = literal_address(value)
     if ipaddress.ip_address(found).is_link_local:
         raise ValueError("no machine can be reached by this address")
