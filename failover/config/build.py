@@ -252,6 +252,7 @@ def _edge(host: hosts.CloudflareHost, edge: hosts.Edge, base: Path) -> Edge:
     tls = edge.tls or checks.Tls()
     return Edge(
         names=frozenset(host.proxied),
+        converges_s=hosts.EDGE_S,
         check=Check(
             name="edge",
             kind=CheckKind(edge.url.scheme),

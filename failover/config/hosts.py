@@ -142,6 +142,10 @@ class ApiHost(WithToken):
     kind: Literal["digitalocean", "linode", "vultr", "gandi"]
 
 
+EDGE_S = 300.0
+"""Changes of proxied records "take place within five minutes or less" (Cloudflare's documents: Proxied DNS records)."""
+
+
 class Edge(Model):
     """The question that shows which site a host's own servers pass requests on to."""
 

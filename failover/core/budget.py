@@ -109,6 +109,7 @@ def terms(
     probe = max((c.timeout_s for c in service.checks), default=service.call_s)
     fall = max((c.fall for c in service.checks), default=1)
     confirm, stands = _confirm(service, target)
+    propagation_s = max([propagation_s, *(e.converges_s for e in service.edges.values())])
     slowest, ttl = "the slowest DNS host brings it to its own servers", float(ttl_s or quiet_ttl_s(service))
     if edge:
         slowest, ttl = "the DNS host's edge may pass requests on to the old site so long", 0.0

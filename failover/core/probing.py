@@ -77,6 +77,8 @@ class Edge:
 
     names: frozenset[str]
     check: Check
+    converges_s: float = 0.0
+    """How long it may pass requests on to what the records held before."""
 
 
 class ControlKind(StrEnum):

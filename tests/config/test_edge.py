@@ -33,7 +33,9 @@ def test_the_question_that_goes_through_the_edge(tmp_path: Path) -> None:
         fresh=True,
         timeout_s=4.0,
     )
-    assert load(path).service.edges == {"one": Edge(names=frozenset({"www.example.org"}), check=check)}
+    assert load(path).service.edges == {
+        "one": Edge(names=frozenset({"www.example.org"}), check=check, converges_s=300.0)
+    }
     said = 'url: "http://{name}:8080", header: X-Region, expect: "eu-{site}", timeout: 2s'
     path.write_text(TEXT.replace('url: "https://{name}/healthz"', said))
     found = load(path).service.edges["one"].check

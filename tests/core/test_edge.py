@@ -99,6 +99,8 @@ def test_the_worst_case_counts_the_edge_in_place_of_the_ttl() -> None:
     assert found["propagation"].seconds == 300.0
     assert "edge" in found["propagation"].why
     assert found["confirm-edge"].seconds == LONE.call_s + CHECK.timeout_s
+    unasked = replace(LONE, edges={"cf": replace(EDGE, converges_s=300.0)})
+    assert {t.term: t.seconds for t in terms(unasked, SITES[1], edge=True)}["propagation"] == 300.0
     mixed = {t.term: t.seconds for t in terms(LONE, SITES[1], propagation_s=300.0)}
     assert (mixed["ttl"], mixed["confirm-edge"]) == (60.0, 9.0)
 
