@@ -29,6 +29,7 @@ from failover.core.model import (
 from failover.core.model import HostTraits as HostTraits
 from failover.core.notice import Notice as Notice
 from failover.core.notice import Urgency as Urgency
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import Event
 from failover.core.survey import Chain, Delegation, MadeUp, Registration, ServerFacts
@@ -55,6 +56,12 @@ class Account(Protocol):
         """Every node that carries our labels for this service and site, in any state, oldest first.
 
         The list is whole (all pages) or an AdapterError is raised; an empty tuple means that the provider said so.
+        """
+        ...
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """What this credential may write here, each act once, with the depot where it opens that; ALLOWED only by the
+        provider's own words. Found out without effect, whatever is answered; the wish for a node is never fulfilled.
         """
         ...
 
@@ -139,6 +146,10 @@ class Depot(Protocol):
         """
         ...
 
+    def may_put(self) -> Right | None:
+        """Whether this credential may store, found out without effect; None where nothing is ever stored."""
+        ...
+
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
         """Store a private object for one node; returns a URL that gives it out until it expires (one hour at most).
 
@@ -183,6 +194,12 @@ class Dns(Protocol):
         """
         ...
 
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """Whether this credential may change these sets, the fence among them: one Right for all, or one for each.
+        Found out without effect, whatever is answered: no set, no serial moves. ALLOWED only by the host's own words.
+        """
+        ...
+
 
 class Authority(Protocol):
     """What a name server really answers."""
@@ -190,8 +207,8 @@ class Authority(Protocol):
     def ask(self, server: str, name: str, type: str) -> RRset | None:
         """The set that `server` (`address:port`) answers with authority, or None where it says there is none.
 
-        Asks that server only, without recursion and without cache; UDP first, TCP when truncated.
-        SERVFAIL, REFUSED, a lame or unparseable answer raise Unreadable; no answer raises TimedOut or Unreachable.
+        Asks that server only, without recursion and cache; UDP first, TCP when truncated. SERVFAIL, REFUSED, a lame or
+        unparseable answer raise Unreadable; no answer raises TimedOut or Unreachable.
         """
         ...
 
@@ -208,9 +225,7 @@ class Authority(Protocol):
 
     def recall(self, resolver: str, name: str, type: str) -> RRset | None:
         """What a caching resolver (`address:port`) answers to anybody now, with recursion; an alias is not followed.
-
-        Raises as `ask` does.
-        """
+        Raises as `ask` does."""
         ...
 
 
@@ -233,10 +248,8 @@ class Survey(Protocol):
         ...
 
     def places(self, server: str) -> tuple[str, ...]:
-        """`ns1.example.net:53` → `address:port` of each of its addresses; an address stays itself.
-
-        Raises AdapterError, also NotFound for a name without an address.
-        """
+        """`ns1.example.net:53` → `address:port` of each of its addresses; an address stays itself. Raises AdapterError,
+        also NotFound for a name without an address."""
         ...
 
     def server(self, server: str, zone: str, names: Sequence[tuple[str, str]], *, now_utc_s: float) -> ServerFacts:

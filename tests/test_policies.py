@@ -6,16 +6,15 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 import botocore.session
 import pytest
 from botocore import xform_name
-from ruamel.yaml import YAML
 
 from failover.net.resources import resource
 from tests.clouds.test_aws import aws
+from tests.policies import POLICIES, granted, listed, policy, scopes
 from tests.servers.tools import need
 from tests.standins.moto import Moto, MotoProcess, moto_process
 from tests.standins.openapi import load
@@ -24,7 +23,6 @@ from tests.standins.wire import Call
 __all__ = ["moto_process"]
 
 ROOT = Path(__file__).resolve().parent.parent
-POLICIES = ROOT / "templates" / "policies"
 AWS_SOURCES = [
     *sorted((ROOT / "failover" / "clouds").glob("aws*.py")),
     ROOT / "failover" / "clouds" / "bucket.py",
@@ -35,24 +33,15 @@ SERVICES = {"quotas": "service-quotas"}
 """Our accessors that are named otherwise than botocore's services."""
 PREFIXES = {"servicequotas": "service-quotas"}
 """IAM's prefixes that are named otherwise than botocore's services."""
-ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "service-quotas:GetServiceQuota": "servicequotas:GetServiceQuota"}
+ACTIONS = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:UploadPart": "s3:PutObject",
+    "service-quotas:GetServiceQuota": "servicequotas:GetServiceQuota",
+}
 """Operations whose IAM action has another name."""
 SCOPED = ("digitalocean", "linode", "vultr", "hetzner", "openstack")
 POLICY_CHARS_MAX = 6144
 """Of a managed policy, without white space (IAM and STS quotas)."""
-
-
-def policy(role: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((POLICIES / "aws" / f"{role}.json").read_text(encoding="utf-8"))
-    return found
-
-
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def granted(role: str) -> set[str]:
-    return {action for statement in policy(role)["Statement"] for action in listed(statement["Action"])}
 
 
 def operations(service: str) -> list[str]:
@@ -183,12 +172,6 @@ def asked(call: Call) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- scopes, servers
-
-
-def scopes(provider: str) -> dict[str, list[str]]:
-    text = (POLICIES / f"{provider}.yaml").read_text(encoding="utf-8")
-    found: dict[str, list[str]] = YAML(typ="safe").load(text)
-    return found
 
 
 @pytest.mark.parametrize("provider", SCOPED)

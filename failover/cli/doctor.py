@@ -4,6 +4,7 @@ from pathlib import Path
 
 from failover.cli.output import Output, emit, emit_json, progress, table
 from failover.cli.wiring import clocks_of, config_of, context_of, seconds_of
+from failover.cli.wiring_rights import credentials_of
 from failover.core.doctor import diagnose, would_fail
 from failover.core.findings import Finding, Severity
 from failover.engine.doctor import examine
@@ -18,7 +19,9 @@ def doctor(config: Path | None, output: Output, *, verbose: bool) -> int:
         watch, mirror = context_of(found), context_of(found, mirror=True)
     except SecretError as error:
         return _unreadable_secret(error, output)
-    facts = examine(watch, mirror, clocks=clocks_of(found), seconds=seconds_of(found))
+    facts = examine(
+        watch, mirror, clocks=clocks_of(found), seconds=seconds_of(found), credentials=credentials_of(found)
+    )
     findings = diagnose(watch.service, facts)
     fails = would_fail(watch.service, facts, findings)
     if output is Output.JSON:

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network
-from failover.clouds.aws_nodes import Image, node_of
+from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network, aws_rights
+from failover.clouds.aws_nodes import Image, Subnet, launch, node_of
 from failover.clouds.bucket import Bucket
 from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota, Size
+from failover.core.rights import Right
 from failover.errors import NotFound, Rejected
 from failover.net.aws import Asking, AwsClients, AwsCredentials
 from failover.net.calls import Deadline
@@ -60,6 +61,8 @@ class Aws:
         self._node_cpus = node_cpus
         self._canary = role == "mirror" if canary is None else canary
         self._bucket = self._depot(depot, credentials, region, endpoint)
+        self._own_bucket = self._bucket if depot is not None and not depot.access_key else None
+        """The one that the account's own credentials open."""
         self._known: dict[tuple[str, str], Any] = {}
 
     def close(self) -> None:
@@ -86,6 +89,12 @@ class Aws:
         tags = {"tag:failover-service": service, "tag:failover-site": site}
         found = (node_of(instance, service, site) for instance in aws_instances.described(asking, tags))
         return tuple(node for node in found if node is not None)
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`. A refusal of such a try stands in CloudTrail, as any other does."""
+        asking = self._asking("ask rights", self.name)
+        found = aws_rights.rights(asking, spec, lambda group: self._launch(asking, spec, group))
+        return found if self._own_bucket is None else (*found, self._own_bucket.may_put())
 
     # ------------------------------------------------------------------------------------------ compute
 
@@ -157,6 +166,10 @@ class Aws:
         """See `ports.Depot`."""
         return self._at_depot("link release").link(digest, expires_s)
 
+    def may_put(self) -> Right | None:
+        """See `ports.Depot`."""
+        return None if self._bucket is None else self._bucket.may_put()
+
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
         """See `ports.Depot`. Under the node's name, so that `destroy` withdraws it."""
         return self._at_depot("hand over").hand_over(name, contents, expires_s)
@@ -185,6 +198,23 @@ class Aws:
 
     def _means(self, asking: Asking, spec: NodeSpec) -> aws_instances.Means:
         """All that a launch needs. Raises Rejected and NotFound before anything is made."""
+        image, size, turn = self._choice(asking, spec)
+        if self._bucket is not None and not self._bucket.has(spec.release):
+            raise NotFound(asking.what, asking.object, f"the release {spec.release} is not in the depot")
+        group = aws_network.group_for(asking, spec, turn[0].vpc)
+        return aws_instances.Means(image=image, size=size, subnets=turn, group=group)
+
+    def _launch(self, asking: Asking, spec: NodeSpec, group: str | None) -> dict[str, Any]:
+        """The parameters of a launch that is only tried. Without a group of ours it is the network's default one."""
+        image, size, turn = self._choice(asking, spec)
+        wish = launch(spec, image=image, size=size, subnet=turn[0], group=group or "", generation=0)
+        del wish["ClientToken"]  # the one of a launch that is meant
+        if group is None:
+            del wish["NetworkInterfaces"][0]["Groups"]
+        return wish
+
+    def _choice(self, asking: Asking, spec: NodeSpec) -> tuple[Image, str, tuple[Subnet, ...]]:
+        """Image, size and subnets of a launch. Raises Rejected and NotFound."""
         image = self._image(asking, spec.image)
         size = spec.size or self._smallest(spec)
         subnets = self._looked_up("subnets", "", lambda: aws_network.subnets(asking, self._subnet_ids))
@@ -193,10 +223,7 @@ class Aws:
         if not turn:
             cause = f"no subnet is in a zone that has {size}"
             raise Rejected(asking.what, asking.object, cause, f"zones with it: {', '.join(sorted(zones))}")
-        if self._bucket is not None and not self._bucket.has(spec.release):
-            raise NotFound(asking.what, asking.object, f"the release {spec.release} is not in the depot")
-        group = aws_network.group_for(asking, spec, turn[0].vpc)
-        return aws_instances.Means(image=image, size=size, subnets=turn, group=group)
+        return image, size, turn
 
     def _image(self, asking: Asking, name: str) -> Image:
         def find() -> Image:

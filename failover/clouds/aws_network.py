@@ -158,6 +158,11 @@ def _groups(asking: Asking, service: str, site: str, vpc: str | None = None) -> 
     return sorted(found, key=lambda group: str(group["GroupId"]))
 
 
+def group_of(asking: Asking, service: str, site: str) -> str | None:
+    """The id of the group that is there already."""
+    return next((str(group["GroupId"]) for group in _groups(asking, service, site)), None)
+
+
 def _found(asking: Asking, service: str, site: str, vpc: str) -> Mapping[str, Any] | None:
     return next(iter(_groups(asking, service, site, vpc)), None)
 

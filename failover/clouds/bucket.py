@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from failover.core.reading import Answer
+from failover.core.rights import Act, Right, right_of
 from failover.errors import NotFound, Rejected, Unreadable
 from failover.net.answers import answer_behind, from_parts
 from failover.net.archive import unpack
@@ -24,6 +25,7 @@ LINK_S_MAX = 3600.0
 _MARK = "failover-md5"
 """Metadata of our objects: the MD5 of the contents, which is also their ETag unless somebody has changed them."""
 _ARCHIVE = re.compile(r"sha256-([0-9a-f]{64})\.tar\.gz")
+_NO_UPLOAD = "failover-doctor-began-none"
 _FIRST_BYTE = "bytes=0-0"
 _CHUNK = 256 * 1024
 
@@ -128,6 +130,24 @@ class Bucket:
         what, prefix = "withdraw", f"{self._prefix}handover/"
         for item in self._objects(prefix, what):
             self._delete(item["Key"], what, f"{item['Key']} in {self.bucket}")
+
+    def may_put(self) -> Right:
+        """See `ports.Depot`. By a part of an upload that nobody began: S3 looks for the upload of whoever may put.
+
+        The right is that of PutObject. An S3 that knows no uploads by parts answers something else, which proves
+        nothing; a part without an upload can be stored by none.
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html (permissions; NoSuchUpload, 404)
+        """
+        operation, key = "s3.UploadPart", f"{self._prefix}doctor"
+        try:
+            self._clients.s3().upload_part(
+                Bucket=self.bucket, Key=key, PartNumber=1, UploadId=_NO_UPLOAD, Body=b"nothing"
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a client raises is an answer here
+            answer = self._clients.answer(error, operation)
+        else:
+            answer = from_parts(self._clients.provider, operation, status=200)
+        return right_of(Act.STORE, answer, ("NoSuchUpload",), needs="s3:PutObject", object=self.bucket)
 
     # ------------------------------------------------------------------------------------------ the account
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from hcloud.images import Image
 from hcloud.locations import Location
 from hcloud.server_types import BoundServerType, ServerType
-from hcloud.servers import BoundServer, ServerCreatePublicNetwork
+from hcloud.servers import BoundServer, Server, ServerCreatePublicNetwork
 
 from failover.clouds.hetzner_access import clear_firewalls, clear_keys, keys_of, open_ports, opened
 from failover.clouds.hetzner_nodes import carries, id_of, is_node, node_of, selector, size_of
@@ -22,6 +22,7 @@ from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota, Size
 from failover.core.reading import Transport, report_of, service_reading
+from failover.core.rights import NODES, Right, right_of
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.calls import PerThread
 from failover.net.hetzner import ENDPOINT, HetznerApi, code_of
@@ -29,6 +30,9 @@ from failover.net.hetzner import ENDPOINT, HetznerApi, code_of
 _BUSY = ("locked", "conflict")
 _HOST_NAME_MAX = 63
 """Codes that say: the request was not carried out, because something else is under way."""
+
+_ID_OF_NOTHING = 2**52 - 1
+"""Ids have 52 bits at most (API overview)."""
 
 T = TypeVar("T")
 
@@ -102,6 +106,17 @@ class Hetzner(WithDepot):
             found = self._listed(api, labels=selector(service, site))
             nodes = [node for server in found if (node := node_of(server, service, site)) is not None]
         return tuple(sorted(nodes, key=lambda node: (node.created_at_s, int(node.id))))
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`. By removing a server that cannot be: a token that reads may send GET alone.
+
+        Source: https://docs.hetzner.cloud/reference/cloud, errors (`token_readonly`, `not_found`)
+        """
+        del spec
+        with self._asking("ask rights", self.name) as api:
+            none = Server(id=_ID_OF_NOTHING)
+            answer = api.look("servers.delete", lambda: api.client.servers.delete(none))
+        return tuple(right_of(act, answer, ("not_found",), needs="a token that may read and write") for act in NODES)
 
     # ------------------------------------------------------------------------------------------ what can be had
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from failover.clouds.table import Cloud
 from failover.core.firewall import Firewall
 from failover.core.model import AccountReport, Node, NodeSpec, Quota, Reading, Size
+from failover.core.rights import Right
 from failover.errors import AccessRefused, ConfigError
 from failover.ports import Depot
 
@@ -55,6 +56,10 @@ class LateCloud:
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         """See `ports.Account`."""
         return self._of(self._reader, "list nodes").nodes(service, site)
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`. Those of the credential that looks."""
+        return self._of(self._reader, "ask rights").rights(spec)
 
     # ------------------------------------------------------------------------------------------ compute
 
@@ -115,6 +120,10 @@ class LateCloud:
     def link(self, digest: str, expires_s: float) -> str:
         """See `ports.Depot`."""
         return self._of(self._writing_depot, "link release").link(digest, expires_s)
+
+    def may_put(self) -> Right | None:
+        """See `ports.Depot`."""
+        return self._of(self._writing_depot, "ask rights").may_put()
 
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
         """See `ports.Depot`."""

@@ -26,6 +26,7 @@ from failover.core.firewall import Firewall
 from failover.core.mirror import choose_size
 from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, NodeState, Quota, Size
 from failover.core.reading import Transport, report_of, service_reading
+from failover.core.rights import Right
 from failover.errors import (
     AdapterError,
     Conflict,
@@ -106,6 +107,11 @@ class LibcloudCloud(WithDepot):
         with self._asking("list nodes", self.name) as api:
             machines = sorted(self._machines(api), key=_age)
         return tuple(node for machine in machines if (node := _ours(machine, service, site)) is not None)
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`. The depot has keys of its own."""
+        with self._asking("ask rights", self.name) as api:
+            return self._dialect.rights(api, spec)
 
     # ------------------------------------------------------------------------------------------ what can be had
 

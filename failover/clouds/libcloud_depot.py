@@ -4,6 +4,7 @@ from typing import Protocol
 
 from failover.clouds.depot_settings import DepotSettings
 from failover.core.reading import Answer
+from failover.core.rights import Right
 from failover.errors import Rejected
 from failover.ports import Depot
 
@@ -66,6 +67,10 @@ class WithDepot:
     def link(self, digest: str, expires_s: float) -> str:
         """See `ports.Depot`."""
         return self._at("link release").link(digest, expires_s)
+
+    def may_put(self) -> Right | None:
+        """See `ports.Depot`."""
+        return None if self._depot is None else self._depot.may_put()
 
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
         """See `ports.Depot`. Under the node's name, so that `destroy` withdraws it."""

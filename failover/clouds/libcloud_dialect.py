@@ -12,6 +12,7 @@ from typing import Protocol
 from failover.core.firewall import Firewall
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
+from failover.core.rights import Right
 from failover.errors import NotFound, Rejected
 from failover.net.libcloud import Api, Ask
 
@@ -128,6 +129,10 @@ class Dialect(Protocol):
 
         Three of them: so many must refuse us together before that says anything (`core.evidence`).
         """
+        ...
+
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`, without the depot."""
         ...
 
     def open(self, api: Api, place: Place, ports: Sequence[int]) -> None:

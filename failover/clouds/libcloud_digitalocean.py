@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from libcloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 
+from failover.clouds import libcloud_rights as rights
 from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
@@ -27,6 +28,7 @@ from failover.clouds.libcloud_dialect import (
 from failover.core.firewall import ANYWHERE_V4, ANYWHERE_V6, Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
+from failover.core.rights import Right
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask, Line, placed
@@ -238,6 +240,9 @@ class DigitalOcean:
         yield api.look(Ask(name="account.get", path="/v2/account"), _state)
         yield api.look(Ask(name="droplets.list", path="/v2/droplets", query={"per_page": 1}))
         yield api.look(Ask(name="firewalls.list", path="/v2/firewalls", query={"per_page": 1}))
+
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
+        return rights.digitalocean(api, spec)
 
     # ------------------------------------------------------------------------------------------ firewall
 

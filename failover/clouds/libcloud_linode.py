@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from libcloud.compute.drivers.linode import LinodeNodeDriver
 
+from failover.clouds import libcloud_rights as rights
 from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
@@ -31,6 +32,7 @@ from failover.clouds.libcloud_dialect import (
 from failover.core.firewall import ANYWHERE_V4, ANYWHERE_V6, EVERYTHING, Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
+from failover.core.rights import Right
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask, Line, placed
@@ -281,6 +283,11 @@ class Linode:
         )
         yield api.look(Ask(name="notifications.list", path="/v4/account/notifications"), _notice)
         yield api.look(Ask(name="profile.get", path="/v4/profile"))
+
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
+        wanted = Place(service=spec.service, site=spec.site).labels.items()
+        ours = (one.id for one in self.machines(api) if wanted <= one.labels.items())
+        return rights.linode(api, spec, frozenset(ours))
 
     # ------------------------------------------------------------------------------------------ firewall
 

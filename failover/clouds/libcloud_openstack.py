@@ -9,6 +9,7 @@ from libcloud.common.openstack import OpenStackBaseConnection
 from libcloud.compute.drivers.openstack import OpenStackNodeDriver
 
 from failover.clouds import libcloud_openstack_answers as answers
+from failover.clouds import libcloud_rights as rights
 from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
@@ -25,6 +26,7 @@ from failover.clouds.libcloud_openstack_answers import COMPUTE, IMAGE, NETWORK
 from failover.core.firewall import Firewall, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
+from failover.core.rights import Right
 from failover.errors import Rejected, Unreadable
 from failover.net.libcloud import Api, Ask, Line
 from failover.net.lists import READINGS
@@ -228,6 +230,9 @@ class OpenStack:
         yield api.look(Ask(name="compute.limits.get", path="/limits"))
         yield api.look(Ask(name="network.networks.list", path="/v2.0/networks", query={"limit": 1}, service=NETWORK))
         yield api.look(Ask(name="image.images.list", path="/v2/images", query={"limit": 1}, service=IMAGE))
+
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
+        return rights.openstack(api, spec, COMPUTE)
 
     # ------------------------------------------------------------------------------------------ firewall
 

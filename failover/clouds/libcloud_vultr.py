@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from libcloud.compute.drivers.vultr import VultrNodeDriver
 
+from failover.clouds import libcloud_rights as rights
 from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud, built
@@ -26,6 +27,7 @@ from failover.clouds.libcloud_dialect import (
 from failover.core.firewall import Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
+from failover.core.rights import Right
 from failover.errors import Rejected
 from failover.net.libcloud import Api, Ask, Line, placed
 from failover.net.lists import Document, Page, items, part, whole
@@ -207,6 +209,9 @@ class Vultr:
         yield api.look(Ask(name="account.get", path="/v2/account"))
         yield api.look(Ask(name="instances.list", path="/v2/instances", query={"per_page": 1}))
         yield api.look(Ask(name="keys.list", path="/v2/ssh-keys", query={"per_page": 1}))
+
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
+        return rights.vultr(api, spec)
 
     # ------------------------------------------------------------------------------------------ firewall
 

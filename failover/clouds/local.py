@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading, Size
+from failover.core.rights import NODES, Act, Right, allowed, lacking, refused
 from failover.errors import (
     AccessRefused,
     Conflict,
@@ -129,6 +130,22 @@ class LocalCloud:
             query["after"] = page.next
         raise Unreadable(operation, self.name, "the list of nodes has no end")
 
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`. By removing a node that cannot be: a token that only reads is refused before."""
+        del spec
+        operation = "ask rights"
+        try:
+            self._client(operation).delete("/v1/nodes/none-has-this-id", operation, self.name)
+        except NotFound as error:
+            if _says(error, "node_not_found"):
+                return tuple(allowed(act) for act in (*NODES, Act.STORE))
+            return lacking(NODES, str(error.cause))
+        except AccessRefused as error:
+            if _says(error, "forbidden"):
+                return tuple(refused(act, "it needs the token for mirroring") for act in (*NODES, Act.STORE))
+            raise
+        return lacking(NODES, "a node was removed that nobody named")
+
     # ------------------------------------------------------------------------------------------ compute
 
     def images(self) -> frozenset[str]:
@@ -227,6 +244,10 @@ class LocalCloud:
     def link(self, digest: str, expires_s: float) -> str:  # noqa: ARG002
         """See `ports.Depot`. Empty: the cloud itself puts the release on its nodes."""
         return ""
+
+    def may_put(self) -> Right | None:
+        """See `ports.Depot`. One token opens both: `rights` tells."""
+        return None
 
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:  # noqa: ARG002
         """See `ports.Depot`. Empty: nodes get their environment with the request that creates them."""

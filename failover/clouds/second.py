@@ -5,8 +5,9 @@ import threading
 import time
 from dataclasses import replace
 
-from failover.core.model import AccountReport, Node
+from failover.core.model import AccountReport, Node, NodeSpec
 from failover.core.reading import ServiceReading
+from failover.core.rights import Right
 from failover.errors import FailoverError
 from failover.ports import Account
 
@@ -42,3 +43,7 @@ class Seconded:
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         """See `ports.Account`."""
         return self._first.nodes(service, site)
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """See `ports.Account`. Those of the first."""
+        return self._first.rights(spec)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from failover.clouds.local import LocalCloud
-from failover.core.model import Node, Quota, Size
+from failover.core.model import Node, NodeSpec, Quota, Size
+from failover.core.rights import Right
 from failover.local.registry import Kind, place, read_record
 from failover.local.wish import IMAGES, SIZES
 from failover.net.decode import decode
@@ -26,6 +27,10 @@ class UnopenedCloud(LocalCloud):
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         del service, site
+        return ()
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        del spec
         return ()
 
     def images(self) -> frozenset[str]:

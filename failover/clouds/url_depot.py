@@ -6,6 +6,7 @@ from http import HTTPStatus
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
+from failover.core.rights import Right
 from failover.errors import Rejected, Throttled, TimedOut, Unreachable, Unreadable
 
 PLACEHOLDER = "{release}"
@@ -59,6 +60,10 @@ class UrlDepot:
     def link(self, digest: str, expires_s: float) -> str:  # noqa: ARG002
         """See `ports.Depot`. It does not expire."""
         return self._url.replace(PLACEHOLDER, digest.partition(":")[2])
+
+    def may_put(self) -> Right | None:
+        """See `ports.Depot`. Nothing is ever stored: only the user uploads."""
+        return None
 
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:  # noqa: ARG002
         """See `ports.Depot`. The link holds the contents itself, so they must not be secret."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from failover.core.budget import gap_s
 from failover.core.decide import candidates
+from failover.core.doctor_rights import MIRROR, host_rights, mirror_rights, watch_rights
 from failover.core.facts import ServerAnswer
 from failover.core.findings import Finding, Severity, fatal, fine, warning
 from failover.core.mirror import choose_size
@@ -29,6 +30,7 @@ from failover.core.model import (
     Size,
     Standby,
 )
+from failover.core.rights import Granted
 from failover.core.safety import best_grade
 from failover.core.world import State, World
 
@@ -58,6 +60,8 @@ class SiteFacts:
     """What the provider's clock showed at `asked_utc_s` of ours."""
     asked_utc_s: float = 0.0
     problems: Mapping[str, str] = field(default_factory=dict)
+    rights: Mapping[str, Granted] = field(default_factory=dict)
+    """By role (watch, mirror, second): what the credential may write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,8 @@ class DoctorFacts:
     samples: tuple[Sample, ...] = ()
     """One round of every check at every address."""
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
+    rights: Mapping[str, Granted] = field(default_factory=dict)
+    """By DNS host: what its credential may change."""
     controls: tuple[ControlSample, ...] = ()
     edges: Mapping[str, tuple[ServerAnswer, ...]] = field(default_factory=dict)
     """By DNS host with an edge: whether what is published is served there now."""
@@ -192,7 +198,7 @@ def _host(service: Service, name: str, facts: DoctorFacts) -> list[Finding]:
             f"the best host has fencing grade {best_grade(facts.hosts)}, policy.min_grade is {service.policy.min_grade}"
         )
         found.append(fatal("dns", name, says, "a host of a better grade, or a steering name at one"))
-    return found
+    return [*found, *host_rights(name, facts.rights.get(name))]
 
 
 def _edges(service: Service, facts: DoctorFacts) -> list[Finding]:
@@ -218,11 +224,12 @@ def _managed(service: Service, site: Site, facts: SiteFacts, *, active: bool) ->
         *_clock(site, facts),
         *_stock(service, site, facts),
         *_capacity(service, site, facts),
+        *mirror_rights(site, facts.rights.get(MIRROR)),
     ]
     if active or site.standby is Standby.HOT:
         found = [_weaker(f) for f in found]
     watch = [*_credential(site, "watch", facts.watch, facts.problems), *_second(site, facts)]
-    return [*(map(_weaker, watch) if active else watch), *found]
+    return [*(map(_weaker, watch) if active else watch), *watch_rights(site, facts.rights), *found]
 
 
 def _weaker(finding: Finding) -> Finding:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 from libcloud.dns.drivers.cloudflare import CloudFlareDNSDriver
 
+from failover.core.rights import Act, Right, right_of
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.cloudflare_words import (
@@ -52,6 +53,9 @@ EDGE_S = 300.0
 """Changes of proxied records "take place within five minutes or less" (Cloudflare's documents: Proxied DNS records)."""
 _PER_PAGE = {"zones": 50, "records": 1000}
 _READ = "read DNS"
+_ID_OF_NOTHING = "f" * 32
+_NO_RECORD = "81044"
+"""Its code for a record that does not exist."""
 
 Plan = Literal["free", "pro", "business", "enterprise"]
 
@@ -232,6 +236,17 @@ class Cloudflare:
         except (Rejected, NotFound, Conflict):
             require_fence(zone.name, self._entries(api, zone), place, (expect,))
             raise
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """See `ports.Dns`. By a batch that removes a record of an id that nothing has: it fails as a whole (81044).
+
+        The zone's own `permissions` are those of memberships, which its reference calls deprecated: not of a token.
+        """
+        del names
+        with self._asking("ask rights", zone) as api:
+            path = f"/zones/{self._zone(api, zone).id}/dns_records/batch"
+            ask = Ask(name="records.batch", method="POST", path=path, body={"deletes": [{"id": _ID_OF_NOTHING}]})
+            return (right_of(Act.CHANGE, api.tried(ask), (_NO_RECORD,), needs="DNS:Edit for the zone"),)
 
     # ------------------------------------------------------------------------------------------ asking
 

@@ -6,6 +6,7 @@ commands that talk to it.
 
 from collections.abc import Callable, Sequence
 
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset
 from failover.core.survey import MadeUp
 from failover.errors import AccessRefused, ConfigError
@@ -34,6 +35,10 @@ class LateHost:
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         """See `ports.Dns`."""
         self._built("change DNS").apply(zone, changes, expect=expect, fence=fence)
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """See `ports.Dns`."""
+        return self._built("ask rights").rights(zone, names)
 
     def _built(self, operation: str) -> Dns:
         try:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
@@ -102,6 +103,12 @@ class LibcloudDns:
         with self._asking("look for aliases", zone) as api:
             entries = self._dialect.entries(api, self._dialect.zone(api, normal_name(zone)))
         return made_up_of(entries, names)
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """See `ports.Dns`. None of these hosts can restrict to names: what holds for one holds for all."""
+        with self._asking("ask rights", zone) as api:
+            place = next((name for name, type in names if type == "TXT"), names[0][0])
+            return self._dialect.rights(api, self._dialect.zone(api, normal_name(zone)), normal_name(place))
 
     # ------------------------------------------------------------------------------------------ changing
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.entries import Create, Delete, Entry, Step, Update
 from failover.dns.transaction import OPERATION
@@ -65,6 +66,10 @@ class Dialect(Protocol):
 
     def send(self, api: Api, zone: Zone, step: Step) -> None:
         """One write. May raise NotFound for a record that is not there any more."""
+        ...
+
+    def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:
+        """See `ports.Dns`; `name` is one of ours in the zone."""
         ...
 
 

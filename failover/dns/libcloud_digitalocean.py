@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 from libcloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 
+from failover.core.rights import Act, Right, right_of, worst
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.entries import Entry, Step, record_steps
 from failover.dns.libcloud import factory
@@ -26,6 +27,9 @@ from failover.ports import HostTraits
 ENDPOINT = "https://api.digitalocean.com"
 _PER_PAGE = 200
 """The most that the API gives."""
+_ID_OF_NOTHING = 2**53 - 1
+_LET_IN = (400, 404, 422)
+"""What an endpoint says that was reached. Its document: the scope of an endpoint "is required to access it"."""
 _TEXT_BYTES_MAX = 500
 """The API counts 512 with the quotes that it adds (reported by users; not documented)."""
 TRAITS = HostTraits(
@@ -99,6 +103,17 @@ class DigitalOcean:
 
     def send(self, api: Api, zone: Zone, step: Step) -> None:
         send_record(api, _path(zone), step, "PUT", partial(_body, zone))
+
+    def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:  # noqa: ARG002
+        """By requests that cannot be carried out. Source: the OpenAPI document, `security` of each operation."""
+        one = f"{_path(zone)}/{_ID_OF_NOTHING}"
+        tries = {
+            "domain:create": Ask(name="records.create", method="POST", path=_path(zone), body={}),
+            "domain:update": Ask(name="records.update", method="PUT", path=one, body={}),
+            "domain:delete": Ask(name="records.delete", method="DELETE", path=one),
+        }
+        found = [right_of(Act.CHANGE, api.tried(ask), _LET_IN, needs=scope) for scope, ask in tries.items()]
+        return (worst(found),)
 
 
 host = factory(DigitalOcean)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from libcloud.dns.drivers.gandi_live import GandiLiveDNSDriver
 
+from failover.core.rights import Act, Right, right_of
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.entries import DeleteSet, Entry, Replace, ReplaceSet, Step, set_steps
 from failover.dns.libcloud import factory
@@ -86,6 +87,16 @@ class Gandi:
                 api.done(Ask(name="records.replace_set", method="PUT", path=path, body=_body(step.rrset)))
             case DeleteSet():
                 api.done(Ask(name="records.delete", method="DELETE", path=_path(zone, step.name, step.type)))
+
+    def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:
+        """By a set without values. The reference has 403 for a missing permission, and does not say what comes first:
+        a refusal of the form proves nothing.
+
+        Source: https://api.gandi.net/docs/livedns/ (400, 403)
+        """
+        ask = Ask(name="records.replace_set", method="PUT", path=_path(zone, name, "TXT"), body={"rrset_ttl": 0})
+        needs = "the permission to manage technical configurations"
+        return (right_of(Act.CHANGE, api.tried(ask), (), needs=needs),)
 
 
 host = factory(Gandi)

@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 from libcloud.dns.drivers.linode import LinodeDNSDriver
 
+from failover.core.rights import Act, Right, allowed, refused, unproven
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.entries import Entry, Step, record_steps
 from failover.dns.libcloud import factory
@@ -23,6 +24,7 @@ from failover.dns.libcloud_dialect import (
     within,
 )
 from failover.errors import NotFound
+from failover.net.granted import linode_token
 from failover.net.libcloud import Api, Ask, Line, placed
 from failover.net.lists import Document, Page, T, items, part, whole
 from failover.ports import HostTraits
@@ -96,6 +98,20 @@ class Linode:
 
     def send(self, api: Api, zone: Zone, step: Step) -> None:
         send_record(api, _path(zone), step, "PUT", partial(_body, zone))
+
+    def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:  # noqa: ARG002
+        """By the token's scopes, and the grants of a restricted user."""
+        token = linode_token(api)
+        if not token.writes("domains"):
+            says = f"it needs the scope domains:read_write, and has {', '.join(sorted(token.scopes))}"
+            return (refused(Act.CHANGE, says),)
+        if token.problem:
+            return (unproven(Act.CHANGE, token.problem),)
+        held = token.grants is None or any(
+            str(grant.id) == zone.id and grant.permissions == "read_write" for grant in token.grants.domain
+        )
+        says = f"its user is restricted, and may not write the domain {zone.name}"
+        return (allowed(Act.CHANGE) if held else refused(Act.CHANGE, says),)
 
 
 host = factory(Linode)

@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 from libcloud.dns.drivers.vultr import VultrDNSDriver
 
+from failover.core.rights import Act, Right, by_scope, lacking
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.dns.entries import Entry, Step, record_steps
 from failover.dns.libcloud import factory
@@ -20,6 +21,8 @@ from failover.dns.libcloud_dialect import (
     within,
 )
 from failover.dns.texts import quoted, unquoted
+from failover.errors import AccessRefused
+from failover.net.granted import vultr_permissions
 from failover.net.libcloud import Api, Ask, Line, placed
 from failover.net.lists import Document, Page, items, part, whole
 from failover.ports import HostTraits
@@ -94,6 +97,13 @@ class Vultr:
 
     def send(self, api: Api, zone: Zone, step: Step) -> None:
         send_record(api, _path(zone), step, "PATCH", partial(_body, zone))
+
+    def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:  # noqa: ARG002
+        """By the permissions of the key's user."""
+        try:
+            return (by_scope(Act.CHANGE, "dns", vultr_permissions(api)),)
+        except AccessRefused as error:
+            return lacking((Act.CHANGE,), f"its user may not read the account, which would tell ({error.cause})")
 
 
 host = factory(Vultr)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset
 from failover.core.survey import MadeUp
 from failover.dns.rfc2136 import Rfc2136
@@ -51,6 +52,12 @@ class LocalHost:
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         try:
             self._host().apply(zone, changes, expect=expect, fence=fence)
+        except Unreachable as error:
+            raise self._explained(error) from error
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        try:
+            return self._host().rights(zone, names)
         except Unreachable as error:
             raise self._explained(error) from error
 

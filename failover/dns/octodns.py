@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from failover import errors
+from failover.core.rights import Act, Right, lacking
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
@@ -85,6 +86,11 @@ class OctodnsHost:
             fence=Set.of(fence) if fence is not None else None,
         )
         self._ask(request, OPERATION)
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """As the port says. octoDNS's providers have no way to try a change, and none to ask for it."""
+        del zone, names
+        return lacking((Act.CHANGE,), "octoDNS has no way to ask for it")
 
     def _ask(self, request: Request, operation: str) -> Reply:
         answer = CHILDREN.ask(msgspec.json.encode(request), self._deadline_s, operation, self.name)

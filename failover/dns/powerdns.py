@@ -15,17 +15,19 @@ import dns.rdataclass
 import dns.rdatatype
 import msgspec
 
+from failover.core.rights import Act, Right, allowed, refused, unproven
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import Key, Records, confirm, removed, require, require_limits, standing, types_by_name
 from failover.dns.records import to_texts
 from failover.dns.transaction import OPERATION, check_transaction
-from failover.errors import AdapterError, Rejected, TimedOut, Unreadable
+from failover.errors import AccessRefused, AdapterError, Rejected, TimedOut, Unreadable
 from failover.net.calls import Deadline
-from failover.net.http import ApiClient
+from failover.net.http import ApiClient, answer_of
 from failover.ports import HostTraits
 
-_READ = "read DNS"
+_READ, _ASK = "read DNS", "ask rights"
+_UNPROCESSABLE = 422
 _PRIMARY = ("Native", "Master", "Primary", "Producer")
 _NOTIFYING = ("Master", "Primary", "Producer")
 _MADE_UP = {"A": ("ALIAS", "LUA"), "AAAA": ("ALIAS", "LUA"), "CNAME": ("ALIAS", "LUA"), "TXT": ("LUA",)}
@@ -148,6 +150,31 @@ class PowerDns:
         self._client.send("PATCH", self._path(zone), {"rrsets": rrsets}, OPERATION, zone, deadline_s=left_s)
         self._notify(zone, found, deadline)
         self._confirm(zone, changes, expect, fence, names, deadline)
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """As the port says, by a PATCH whose kind of change does not exist: 422, and nothing is done.
+
+        A key may do everything or nothing; but what stands before the API may let reading through alone. The removal
+        of what is not there, or a PATCH of nothing, would be no way: either moves the serial (tried with 4.7).
+        """
+        deadline = Deadline(self._deadline_s)
+        found = self._look(zone, deadline)
+        try:
+            _require_ours(found, zone, [(normal_name(name), type.upper()) for name, type in names])
+        except Rejected as error:
+            return (refused(Act.CHANGE, error.cause),)
+        none = {"name": _dotted(names[0][0]), "type": names[0][1], "changetype": "NONE", "records": []}
+        try:
+            left_s = deadline.bound_s(self._deadline_s, _ASK, zone)
+            self._client.send("PATCH", self._path(zone), {"rrsets": [none]}, _ASK, zone, deadline_s=left_s)
+        except (Rejected, AccessRefused) as error:
+            answer = answer_of(error)
+            if answer is not None and answer.status == _UNPROCESSABLE:
+                return (allowed(Act.CHANGE),)
+            if isinstance(error, AccessRefused):
+                return (refused(Act.CHANGE, error.cause),)
+            return (unproven(Act.CHANGE, error.cause),)
+        return (unproven(Act.CHANGE, "it took a change that does not exist"),)
 
     def _notify(self, zone: str, found: _Zone, deadline: Deadline) -> None:
         """PowerDNS itself tells secondaries within a minute. Whether they know is seen by asking them."""

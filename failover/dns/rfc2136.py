@@ -12,6 +12,7 @@ import dns.rcode
 import dns.tsig
 import tenacity
 
+from failover.core.rights import Act, Right, allowed, refused
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import require_limits
@@ -19,9 +20,10 @@ from failover.dns.conversation import Conversation
 from failover.dns.found import Sets
 from failover.dns.packets import AA, ANSWER, CNAME, SOA, TC, Packet, wire_name
 from failover.dns.records import to_type
+from failover.dns.rights import Key, narrowed, never_there
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.dns.transfer import NoTransfer, Pair, by_pair, copy_zone, serial_of
-from failover.dns.update import MESSAGE_ROOM, compose
+from failover.dns.update import MESSAGE_ROOM, compose, compose_removal
 from failover.dns.wire import Deadline, parse_server
 from failover.errors import (
     AccessRefused,
@@ -36,7 +38,9 @@ from failover.errors import (
 from failover.net.tsig import TsigKey
 from failover.ports import HostTraits
 
-_READ = "read DNS"
+_READ, _ASK = "read DNS", "ask rights"
+_TRIED_MAX = 100
+"""Sets in one update that is only tried."""
 _ALIAS = "TYPE65401"
 """PowerDNS's own type, by the number that it stores and transfers it with."""
 _READINGS_MAX = 5
@@ -207,6 +211,25 @@ class Rfc2136:
                 problem = self._problem(answer.rcode, zone)
                 if problem is not None:
                     raise problem
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """As the port says, by removing values that stand nowhere.
+
+        Whoever may update changes nothing by it (RFC 2136, section 3.4.2.4), and so no serial (section 3.6). An update
+        that fails by a prerequisite would prove less: servers may look at permissions after those (section 3.3).
+        """
+        with self._conversation(Deadline(self._deadline_s), _ASK) as conversation:
+            return narrowed(names, lambda some: self._right(zone, some, conversation))
+
+    def _right(self, zone: str, names: Sequence[Key], conversation: Conversation) -> Right:
+        for start in range(0, len(names), _TRIED_MAX):
+            some = names[start : start + _TRIED_MAX]
+            (answer,) = conversation.exchange([compose_removal(zone, [never_there(*key) for key in some])])
+            if answer.rcode in _REFUSALS:
+                return refused(Act.CHANGE, f"it answers {_told(answer.rcode)} to an update")
+            if answer.rcode != dns.rcode.NOERROR:
+                raise Unreadable(_ASK, zone, f"{self.name} answers {_told(answer.rcode)}")
+        return allowed(Act.CHANGE)
 
     def _problem(self, rcode: int, zone: str) -> AdapterError | None:
         said = f"{self.name} answers {_told(rcode)}"

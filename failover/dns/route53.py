@@ -12,13 +12,16 @@ from functools import partial
 from typing import Any
 
 from failover.core.reading import Transport
+from failover.core.rights import Act, Right, right_of
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import removed, require, require_limits, standing
+from failover.dns.rights import Key, narrowed
 from failover.dns.route53_sets import (
     RECORDS_MAX,
     Found,
     batch_of,
+    batch_that_fails,
     by_key,
     made_up_of,
     records_of,
@@ -29,7 +32,7 @@ from failover.dns.route53_sets import (
 from failover.dns.route53_text import plain_name, quoted_name
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Conflict, NotFound, Rejected, TimedOut, Unreadable
-from failover.net.answers import answer_behind
+from failover.net.answers import answer_behind, from_parts
 from failover.net.aws import PAGES_MAX, Asking, AwsClients, AwsCredentials
 from failover.net.calls import Deadline, repeat
 from failover.ports import HostTraits
@@ -275,6 +278,30 @@ class Route53:
             raise
         if "ChangeInfo" not in answer:
             raise TimedOut(OPERATION, zone, "an answer without ChangeInfo; it may be done all the same")
+
+    # ------------------------------------------------------------------------------------------ what may be done
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        """As the port says, by a batch that removes what stands nowhere: it fails as a whole, with InvalidChangeBatch.
+
+        Policies may name record names, types and actions (`templates/policies/aws/cut-over.json`): so these are ours.
+        Without permission the answer is AccessDenied, whatever the batch holds.
+        """
+        asking = self._asking("ask rights", zone)
+        id = self._zone(zone, asking).id
+        return narrowed(names, lambda some: self._right(id, some, asking))
+
+    def _right(self, id: str, names: Sequence[Key], asking: Asking) -> Right:
+        operation = "route53.ChangeResourceRecordSets"
+        changes: Any = {"Changes": batch_that_fails(names[: RECORDS_MAX // 2])}
+        asking.deadline.bound_s(1.0, asking.what, asking.object)
+        try:
+            self._clients.route53().change_resource_record_sets(HostedZoneId=id, ChangeBatch=changes)
+        except Exception as error:  # noqa: BLE001 - whatever a client raises is an answer here
+            answer = self._clients.answer(error, operation)
+        else:
+            answer = from_parts(self._clients.provider, operation, status=200)
+        return right_of(Act.CHANGE, answer, ("InvalidChangeBatch",), needs="route53:ChangeResourceRecordSets")
 
 
 _NEXT = ("NextRecordName", "NextRecordType", "NextRecordIdentifier")

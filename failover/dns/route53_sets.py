@@ -7,6 +7,7 @@ from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import Key, Records, removed
 from failover.dns.records import to_texts
+from failover.dns.rights import never_there
 from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
 from failover.dns.transaction import OPERATION
 from failover.errors import Rejected, Unreadable
@@ -97,6 +98,11 @@ def _raw(rrset: RRset) -> dict[str, Any]:
     values = [quoted_text(value) for value in sorted(rrset.values)] if rrset.type == "TXT" else to_texts(rrset)
     records = [{"Value": value} for value in values]
     return {"Name": quoted_name(rrset.name), "Type": rrset.type, "TTL": rrset.ttl_s, "ResourceRecords": records}
+
+
+def batch_that_fails(names: Iterable[Key]) -> list[Raw]:
+    """Removes sets with values that stand nowhere."""
+    return [{"Action": "DELETE", "ResourceRecordSet": _raw(never_there(*key))} for key in names]
 
 
 def require_one_batch(zone: str, batch: Sequence[Raw]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from failover.core.rights import Right
 from failover.core.rrsets import RRset
 from failover.core.survey import MadeUp
 from failover.dns.local import LocalHost
@@ -26,5 +27,9 @@ class UnopenedHost(LocalHost):
         return ()
 
     def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
+        del zone, names
+        return ()
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
         del zone, names
         return ()

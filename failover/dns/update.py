@@ -38,6 +38,13 @@ def compose(zone: str, changes: Changes, expect: RRset | None, fence: RRset | No
     return [_fitting(zone, c, expect, fence, keep=c is not chunks[-1]) for c in chunks]
 
 
+def compose_removal(zone: str, rrsets: Sequence[RRset]) -> bytes:
+    """One message: these values go, where they stand (section 2.5.4). Raises TooLong."""
+    writer = Writer(secrets.randbelow(_IDS), _UPDATE, room=MESSAGE_ROOM)
+    writer.question(normal_name(zone), SOA)
+    return writer.finish(1, 0, sum(_each(writer, rrset, 0, NONE) for rrset in rrsets), 0)
+
+
 def _fitting(zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, *, keep: bool) -> bytes:
     try:
         return _message(zone, changes, expect, fence, keep=keep)
@@ -95,10 +102,10 @@ def _remove(writer: Writer, name: str, type: str) -> int:
     return 1
 
 
-def _each(writer: Writer, rrset: RRset, ttl_s: int) -> int:
+def _each(writer: Writer, rrset: RRset, ttl_s: int, rdclass: int = IN) -> int:
     type = to_type(rrset.type)
     for data in _rdata(rrset):
-        writer.record(rrset.name, type, IN, ttl_s, data)
+        writer.record(rrset.name, type, rdclass, ttl_s, data)
     return len(rrset.values)
 
 

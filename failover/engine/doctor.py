@@ -1,6 +1,7 @@
 """Asks everything that `core.doctor` judges, in parallel and to deadlines. Changes nothing."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,6 +12,7 @@ from failover.core.facts import ServerAnswer
 from failover.core.model import ControlSample, Outcome, Sample, Site
 from failover.core.world import State
 from failover.engine.context import Context
+from failover.engine.doctor_rights import CUT_OVER, UNNAMED, Credentials, right_calls, rights_found
 from failover.engine.edge import against
 from failover.engine.observe import targets_of
 from failover.engine.outcome import MARGIN_S, problem_of
@@ -34,9 +36,10 @@ def examine(
     *,
     clocks: Mapping[str, Clock],
     seconds: Mapping[str, Account] = MappingProxyType({}),
+    credentials: Credentials = UNNAMED,
 ) -> DoctorFacts:
     """`context` asks with the credentials that watch, `mirror` with those that create, `seconds` (by site) with the
-    second ones where the config names any. Never raises for an answer.
+    second ones where the config names any. `credentials`: how findings call them. Never raises for an answer.
     """
     now = context.runtime.now()  # with the state: a provider that hangs must not make the last check look late
     state, state_problem = _state(context)
@@ -50,16 +53,23 @@ def examine(
         )
         for s in sites
     }
-    done = dict(zip(calls, context.runtime.together(list(calls.values())), strict=True))
+    tries = right_calls(context, mirror, seconds, state)
+    ends = context.runtime.together([*calls.values(), *tries.values()])
+    done = dict(zip(calls, ends[: len(calls)], strict=True))
+    rights = rights_found(credentials, dict(zip(tries, ends[len(calls) :], strict=True)))
     hosts = read_hosts(context, context.service.hosts)
     return DoctorFacts(
         now=now,
         state=state,
         state_problem=state_problem,
         chain_problem=chain_problem,
-        sites={name: _facts(answer) for name, answer in done.items()},
+        sites={
+            name: replace(_facts(answer), rights={role: r for (site, role), r in rights.items() if site == name})
+            for name, answer in done.items()
+        },
         samples=_samples(context, state),
         hosts=hosts,
+        rights={host: granted for (host, role), granted in rights.items() if role == CUT_OVER},
         controls=_controls(context),
         edges=_edges(context, state) if state is not None else {},
         edge_problems=against(context, hosts),

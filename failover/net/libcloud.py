@@ -228,6 +228,10 @@ class Api:
             return from_parts(self.provider, ask.name, message=f"not the API's own answer: {error}")
         return from_parts(self.provider, ask.name, status=200, code=code, message=message)
 
+    def tried(self, ask: Ask) -> Answer:
+        """What the provider answers to a request that cannot be carried out, one attempt. Never raises."""
+        return self.look(ask, lambda _: ("", ""))
+
     # ------------------------------------------------------------------------------------------ one request
 
     def _request(self, ask: Ask) -> None:

@@ -36,6 +36,7 @@ from failover.errors import (
 from failover.net.archive import Packed
 from failover.testing.cloud_firewalls import FirewallConformance
 from failover.testing.cloud_stage import SERVICE, SITE, Operator
+from failover.testing.rights import CloudRights
 
 __all__ = ["REASON", "SERVICE", "SITE", "CloudConformance", "Operator"]
 
@@ -44,7 +45,7 @@ REASON = "terms of service, section 7"
 RACERS = 6
 
 
-class CloudConformance(FirewallConformance):
+class CloudConformance(FirewallConformance, CloudRights):
     """Subclass it, and give the fixture `cloud`."""
 
     # ------------------------------------------------------------------------------------------ a new account

@@ -38,6 +38,7 @@ from failover.testing.dns_words import (
     seen,
     wait_until,
 )
+from failover.testing.rights import DnsRights
 
 __all__ = [
     "FENCE",
@@ -61,7 +62,7 @@ def _needs_cname(host: Dns) -> None:
         pytest.skip("this host holds no CNAME for us")
 
 
-class DnsConformance(MadeUpConformance):
+class DnsConformance(MadeUpConformance, DnsRights):
     """Subclass it, and give the fixture `host`."""
 
     @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from failover.core.firewall import Firewall, wanted_openings
 from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Reading, Size
+from failover.core.rights import NODES, Act, Right, allowed, refused
 from failover.errors import (
     AccessRefused,
     Conflict,
@@ -97,6 +98,8 @@ class MemoryCloud:
         self._made = 0
         self.open_ports: dict[tuple[str, str], frozenset[int]] = {}
         self.handed_over: dict[str, bytes] = {}
+        self.lacks: frozenset[Act] = frozenset()
+        """What the credential may not do, as `rights` and `may_put` tell it."""
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------ account
@@ -113,6 +116,13 @@ class MemoryCloud:
             for machine in self._machines.values():
                 _poll(machine)
             return tuple(m.node for m in self._machines.values() if _is_ours(m.labels, service, site))
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        with self._operation("rights", spec.name):
+            return tuple(self._right(act) for act in NODES)
+
+    def _right(self, act: Act) -> Right:
+        return refused(act, "the account's owner did not grant it") if act in self.lacks else allowed(act)
 
     # ------------------------------------------------------------------------------------------ compute
 
@@ -219,6 +229,10 @@ class MemoryCloud:
     def link(self, digest: str, expires_s: float) -> str:
         with self._operation("link", digest):
             return f"memory://{self.name}/{digest}?expires_s={expires_s:g}"
+
+    def may_put(self) -> Right | None:
+        with self._operation("may_put"):
+            return self._right(Act.STORE)
 
     def hand_over(self, name: str, contents: bytes, expires_s: float) -> str:
         with self._operation("hand_over", name):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from failover.core.rights import Act, Right, allowed, refused
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import Records, removed, require, require_limits, standing
@@ -65,6 +66,8 @@ class MemoryDns:
         """What a vendor's own kinds of records make up here, by hand."""
         self.behind: Mapping[str, frozenset[str]] = {}
         self.on_change: Callable[[str, Records], None] | None = None
+        self.lacks: frozenset[str] = frozenset()
+        """Names that the credential may not change, as `rights` tells it."""
         self._traits = traits or HostTraits(grade=grade, servers=servers or (f"{name}:53",))
         self._clock = clock
         self._zones = {normal_name(zone): [Version(at_s=float("-inf"), records={})] for zone in zones}
@@ -111,6 +114,18 @@ class MemoryDns:
             self._apply_singly(zone, changes, expect, fence)
         if fault is not None:
             raise fault
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        fault = self.faults("rights")
+        if fault is not None:
+            raise fault
+        self._versions(zone)
+        return tuple(
+            refused(Act.CHANGE, "the zone's owner did not grant it", f"{name} {type}")
+            if normal_name(name) in self.lacks
+            else allowed(Act.CHANGE, f"{name} {type}")
+            for name, type in names
+        )
 
     def visible(self, zone: str) -> Records:
         """What its name servers answer now. Raises NotFound."""

@@ -19,6 +19,7 @@ class Shelf:
         self.account = MemoryCloud()
         self.put, self.has, self.list = self.account.put, self.account.has, self.account.list
         self.remove, self.link, self.hand_over = self.account.remove, self.account.link, self.account.hand_over
+        self.may_put = self.account.may_put
         self.withdrawn: list[str] = []
 
     def withdraw(self, name: str) -> None:

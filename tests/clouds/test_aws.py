@@ -11,8 +11,10 @@ from failover.clouds.table import Cloud
 from failover.core.model import NodeState
 from failover.net.archive import Packed
 from failover.net.aws import AwsCredentials
+from failover.ports import Account
 from failover.testing.clouds import CloudConformance
 from failover.testing.clouds import Operator as Suite
+from tests.policies import granted
 from tests.standins.base import Operator, Pace
 from tests.standins.moto import REGION, Moto, MotoProcess, moto_process
 
@@ -53,6 +55,13 @@ class TestAws(CloudConformance):
     @pytest.fixture
     def cloud(self, standin: Moto) -> Iterator[Cloud]:
         cloud = aws(standin)
+        yield cloud
+        cloud.close()
+
+    @pytest.fixture
+    def reader(self, standin: Moto) -> Iterator[Account]:
+        key = standin.grant("AKIDWATCH", *granted("watch"))
+        cloud = aws(standin, role="watch", credentials=AwsCredentials(access_key=key, secret_key="watching"))
         yield cloud
         cloud.close()
 

@@ -15,6 +15,7 @@ from failover.core.model import Reading
 from failover.core.reading import AMBIGUOUS, EXPLICIT, Signal
 from failover.errors import AccessRefused, Unreachable
 from failover.net.archive import Packed
+from failover.ports import Account
 from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff
 from tests.standins.base import Pace
@@ -51,6 +52,13 @@ class TestHetzner(CloudConformance):
     @pytest.fixture
     def cloud(self, standin: Hetzner, shelf: Shelf) -> Iterator[Cloud]:
         cloud = cloud_at(standin, shelf)
+        yield cloud
+        cloud.close()
+
+    @pytest.fixture
+    def reader(self, standin: Hetzner) -> Iterator[Account]:
+        standin.token_readonly.add("reads-only")
+        cloud = cloud_at(standin, token="reads-only")
         yield cloud
         cloud.close()
 

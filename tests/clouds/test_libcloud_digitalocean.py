@@ -11,8 +11,10 @@ from failover.clouds.table import Cloud, factory
 from failover.core.firewall import drift
 from failover.core.model import Reading
 from failover.errors import Conflict, Rejected
+from failover.ports import Account
 from failover.testing.clouds import SERVICE, SITE, CloudConformance, Operator
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.digitalocean import DigitalOcean
 
@@ -37,6 +39,13 @@ class TestDigitalOcean(CloudConformance):
     @pytest.fixture
     def cloud(self, standin: DigitalOcean, shelf: Shelf) -> Iterator[Cloud]:
         cloud = cloud_at(standin, shelf)
+        yield cloud
+        cloud.close()
+
+    @pytest.fixture
+    def reader(self, standin: DigitalOcean) -> Iterator[Account]:
+        token = standin.grant("reads-only", *scopes("digitalocean")["watch"])
+        cloud = made(Dialect(token=token, region=REGION, endpoint=standin.url), None, REGION)
         yield cloud
         cloud.close()
 

@@ -14,8 +14,10 @@ from failover.core.firewall import drift
 from failover.core.model import NodeSpec, NodeState, Reading
 from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
+from failover.ports import Account
 from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.linode import LinodeStandIn
 from tests.standins.linode.firewalls import Firewall
@@ -41,6 +43,13 @@ class TestLinode(CloudConformance):
     @pytest.fixture
     def cloud(self, standin: LinodeStandIn, shelf: Shelf) -> Iterator[Cloud]:
         cloud = cloud_at(standin, shelf)
+        yield cloud
+        cloud.close()
+
+    @pytest.fixture
+    def reader(self, standin: LinodeStandIn) -> Iterator[Account]:
+        token = standin.grant("reads-only", *scopes("linode")["watch"])
+        cloud = made(Dialect(token=token, region=REGION, endpoint=standin.url), None, REGION)
         yield cloud
         cloud.close()
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 import pytest
 
 from failover.clouds.libcloud import LibcloudCloud
+from failover.clouds.libcloud_keystone import Tokens
 from failover.clouds.libcloud_openstack import OpenStack as Dialect
 from failover.clouds.table import Cloud, factory
 from failover.core.firewall import Firewall, drift
 from failover.core.model import NodeState, Reading
 from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
+from failover.ports import Account
 from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.openstack import OpenStack
 
@@ -48,6 +51,13 @@ class TestOpenStack(CloudConformance):
     @pytest.fixture
     def cloud(self, standin: OpenStack, shelf: Shelf) -> Iterator[Cloud]:
         cloud = cloud_at(standin, shelf)
+        yield cloud
+        cloud.close()
+
+    @pytest.fixture
+    def reader(self, standin: OpenStack) -> Iterator[Account]:
+        password = standin.grant("reads only", *scopes("openstack")["watch"])
+        cloud = made(replace(dialect_at(standin), password=password, tokens=Tokens()), None, REGION)
         yield cloud
         cloud.close()
 

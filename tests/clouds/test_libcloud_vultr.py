@@ -14,8 +14,10 @@ from failover.core.model import NodeState, Reading
 from failover.core.reading import Signal
 from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
+from failover.ports import Account
 from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
 from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.vultr import Vultr
 from tests.standins.vultr.catalog import PLANS
@@ -46,6 +48,13 @@ class TestVultr(CloudConformance):
     @pytest.fixture
     def cloud(self, standin: Vultr, shelf: Shelf) -> Iterator[Cloud]:
         cloud = cloud_at(standin, shelf)
+        yield cloud
+        cloud.close()
+
+    @pytest.fixture
+    def reader(self, standin: Vultr) -> Iterator[Account]:
+        token = standin.grant("reads-only", *scopes("vultr")["watch"])
+        cloud = made(Dialect(token=token, region=REGION, endpoint=standin.url), None, REGION)
         yield cloud
         cloud.close()
 

@@ -17,6 +17,7 @@ from failover.local.ledger import read_ledger
 from failover.local.process import send
 from failover.local.registry import running
 from failover.local.tokens import Role
+from failover.ports import Account
 from failover.testing.clouds import CloudConformance, Operator
 
 NAME = "aurora"
@@ -87,6 +88,10 @@ class TestLocalCloud(CloudConformance):
         control.create_cloud(root, NAME, nodes_max=self.nodes_max)
         control.start(root)
         return LocalCloud(root, NAME, "mirror", page_size=2)
+
+    @pytest.fixture
+    def reader(self, cloud: Cloud, root: Path) -> Account:
+        return LocalCloud(root, NAME, "watch")
 
     @pytest.fixture
     def operator(self, cloud: Cloud, root: Path) -> Operator:

@@ -6,8 +6,10 @@ import pytest
 
 from failover.clouds.table import Cloud
 from failover.core.model import Node, NodeState, Reading
+from failover.core.rights import Act
 from failover.errors import AccessRefused, AdapterError, TimedOut, Unreachable
 from failover.net.archive import Packed
+from failover.ports import Account
 from failover.testing.clouds import SERVICE, SITE, CloudConformance, Operator
 from failover.testing.memory_cloud import MemoryCloud, ReplyLost, no_faults
 
@@ -49,6 +51,12 @@ class TestMemoryCloud(CloudConformance):
     @pytest.fixture
     def cloud(self) -> Cloud:
         return MemoryCloud(nodes_max=self.nodes_max)
+
+    @pytest.fixture
+    def reader(self, cloud: Cloud) -> Account:
+        assert isinstance(cloud, MemoryCloud)
+        cloud.lacks = frozenset(Act)
+        return cloud
 
     @pytest.fixture
     def operator(self, cloud: Cloud) -> Operator:

@@ -5,9 +5,11 @@ import threading
 import pytest
 
 from failover.clouds.second import CREDENTIAL, Seconded
-from failover.core.model import AccountReport, Node
+from failover.core.model import AccountReport, Node, NodeSpec
 from failover.core.reading import Reading, ServiceReading, Signal, report_of
+from failover.core.rights import Right
 from failover.errors import SecretError
+from tests.clouds.libcloud_support import wish
 
 
 class Says:
@@ -24,6 +26,9 @@ class Says:
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         raise LookupError(f"{service} at {site}")
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        raise LookupError(f"rights for {spec.name}")
 
 
 def test_1_the_second_is_evidence_and_nothing_else() -> None:
@@ -54,3 +59,8 @@ def test_4_a_second_whose_secret_cannot_be_read_is_none() -> None:
 def test_3_nodes_are_the_first_ones() -> None:
     with pytest.raises(LookupError, match="guestbook at aurora"):
         Seconded(Says(Signal.OK), Says(Signal.OK), deadline_s=1).nodes("guestbook", "aurora")
+
+
+def test_4_rights_are_the_first_ones() -> None:
+    with pytest.raises(LookupError, match=f"rights for {wish().name}"):
+        Seconded(Says(Signal.OK), Says(Signal.OK), deadline_s=1).rights(wish())

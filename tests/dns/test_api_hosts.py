@@ -13,6 +13,9 @@ from failover.testing.dns import ZONE, DnsConformance, address_set, fence, put
 from tests.dns.host_cases import CASES, CLOUDFLARE, TOKEN, Case
 from tests.standins.base import StandIn
 
+READS = ("domain:read", "domains:read_only", "account:read_only", "Zone:Read", "DNS:Read")
+"""What may read records, in each provider's words."""
+
 
 @pytest.fixture(params=CASES, ids=str)
 def case(request: pytest.FixtureRequest) -> Case:
@@ -43,6 +46,14 @@ class TestApiHosts(DnsConformance):
     @pytest.fixture
     def odd(self, case: Case, standin: StandIn) -> Callable[[], MadeUp] | None:
         return partial(case.make_up, standin) if case.odd is not None else None
+
+    @pytest.fixture
+    def reader(self, case: Case, standin: StandIn) -> Iterator[Dns]:
+        if case.kind == "vultr":
+            pytest.skip("there is one permission for reading and writing")
+        made = case.host(standin, token=standin.grant("reads-only", *READS))
+        yield made
+        made.close()
 
 
 @pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)

@@ -12,7 +12,7 @@ from failover.dns.authority import DnsAuthority
 from failover.dns.local import LocalHost
 from failover.dns.rfc2136 import Rfc2136
 from failover.local.nameserver import NameServer
-from failover.testing.dns import ZONE, DnsConformance
+from failover.testing.dns import NAMES, ZONE, DnsConformance
 from failover.testing.memory_dns import MemoryAuthority, MemoryDns
 
 
@@ -20,6 +20,11 @@ class TestMemory(DnsConformance):
     @pytest.fixture(params=[1, 2, 3])
     def host(self, request: pytest.FixtureRequest) -> MemoryDns:
         return MemoryDns(grade=request.param, servers=("one:53", "two:53"))
+
+    @pytest.fixture
+    def reader(self, host: MemoryDns) -> MemoryDns:
+        host.lacks = frozenset(name for name, _ in NAMES)
+        return host
 
     @pytest.fixture
     def authority(self, host: MemoryDns) -> MemoryAuthority:
@@ -38,6 +43,10 @@ class TestRfc2136(DnsConformance):
     @pytest.fixture
     def host(self, north: Rfc2136) -> Rfc2136:
         return north
+
+    @pytest.fixture
+    def reader(self, server: NameServer) -> Rfc2136:
+        return Rfc2136(name="north", server=f"127.0.0.1:{server.port}", timeout_s=60.0, deadline_s=120.0)
 
     @pytest.fixture
     def authority(self) -> DnsAuthority:

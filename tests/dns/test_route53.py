@@ -79,6 +79,11 @@ class TestStrict(DnsConformance):
         return host_of(standin.url, servers=(server.place,))
 
     @pytest.fixture
+    def reader(self, standin: StandIn, host: Route53, server: NameServer) -> Route53:
+        key = AwsCredentials(access_key=standin.grant("AKIAREADS"), secret_key="reads-only")
+        return host_of(standin.url, servers=(server.place,), credentials=key)
+
+    @pytest.fixture
     def server(self, standin: StandIn) -> Iterator[NameServer]:
         with NameServer(standin) as running:
             yield running

@@ -66,7 +66,8 @@ def test_a_second_credential_is_asked_where_there_is_one() -> None:
 
 
 def _of_second(found: Play, facts: DoctorFacts) -> list[Finding]:
-    return [f for f in diagnose(found.context.service, facts) if f.subject == "boreas (second)"]
+    subject = ("account", "boreas (second)")
+    return [f for f in diagnose(found.context.service, facts) if (f.area, f.subject) == subject]
 
 
 def test_a_second_credential_that_hangs_is_a_warning_about_itself() -> None:

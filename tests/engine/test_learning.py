@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from failover.core.evidence import BODIES_MAX
-from failover.core.model import AccountReport, Node
+from failover.core.model import AccountReport, Node, NodeSpec
 from failover.core.reading import ServiceReading, Signal, report_of
+from failover.core.rights import Right
 from failover.core.saga import Event, EventKind
 from failover.engine.learning import STEP
 from failover.ports import Account
@@ -27,6 +28,9 @@ class Answers:
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         return self.account.nodes(service, site)
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        return self.account.rights(spec)
 
 
 def unknown(message: str, raw: str = BODY, code: str = "Frozen") -> ServiceReading:

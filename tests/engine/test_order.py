@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from failover.core.model import HostTraits
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, Epoch, RRset, epoch_set
 from failover.core.saga import EventKind
 from failover.core.survey import MadeUp
@@ -154,6 +155,9 @@ class ByApi:
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         self._host.apply(zone, changes, expect=expect, fence=fence)
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        return self._host.rights(zone, names)
 
 
 def never_seen(kind: str, **grades: int) -> Play:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset
 from failover.core.survey import MadeUp
 from failover.errors import AccessRefused, AdapterError, TimedOut, Unreadable
@@ -38,6 +39,9 @@ class Liar:
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
         self._host.apply(zone, changes, expect=expect, fence=fence)
+
+    def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
+        return self._host.rights(zone, names)
 
 
 def raising(error: AdapterError) -> Reading:

@@ -148,6 +148,8 @@ class StandIn(ABC):
         network_v6: str = "2001:db8::/64",
     ) -> None:
         self.tokens = {token}
+        self.scopes: dict[str, frozenset[str]] = {}
+        """By token what it may, in the provider's words; a token that is not named here may everything."""
         self.nodes_max = nodes_max
         self.page_max = page_max
         self.pace = pace
@@ -285,6 +287,16 @@ class StandIn(ABC):
     def set_wall(self, name: str, ports: Collection[int]) -> None:
         """Somebody changes that firewall by hand, or makes it: open at exactly these ports."""
         raise KeyError(name, ports)
+
+    def grant(self, token: str, *scopes: str) -> str:
+        """One more token, which may that and no more."""
+        self.tokens.add(token)
+        self.scopes[token] = frozenset(scopes)
+        return token
+
+    def scopes_of(self, call: Call) -> frozenset[str] | None:
+        """What the token of this request may; None: everything."""
+        return self.scopes.get(call.header("Authorization").partition(" ")[2])
 
     # ------------------------------------------------------------------------------------------ what a provider says
 

@@ -66,6 +66,12 @@ class Cloudflare(Nodeless):
     def unauthorized(self) -> Reply:
         return self.refusal(403, "Invalid access token", "9109")
 
+    def checked(self, call: Call) -> None:
+        """Permissions as tokens have them: `DNS:Read`, `DNS:Edit`, `Zone:Read`."""
+        held = self.scopes_of(call)
+        if held is not None and call.method != "GET" and "DNS:Edit" not in held:
+            raise Refused(403, "Authentication error", "10000")
+
     def missing(self, call: Call) -> Reply:
         return self.refusal(404, "No route for that URI", "7000")
 

@@ -57,6 +57,11 @@ class Gandi(Nodeless):
             401, "The server could not verify that you authorized to access the document you requested."
         )
 
+    def checked(self, call: Call) -> None:
+        """A personal access token that sees domains, and may not manage their records."""
+        if self.scopes_of(call) is not None and call.method != "GET":
+            raise Refused(403, "Access was denied to this resource.", "Forbidden")
+
     def _page(self, call: Call, items: Sequence[Any]) -> Reply:
         asked, page = call.asked("per_page", str(PER_PAGE)), self.page_of(call)
         if not asked.isdecimal() or int(asked) < 1:
@@ -167,6 +172,8 @@ class Gandi(Nodeless):
 
 
 def _checked(key: tuple[str, str], item: dict[str, Any]) -> dict[str, Any]:
+    if "rrset_values" not in item:
+        raise Refused(400, "rrset_values: required key not provided")
     type, values, ttl = key[1], item["rrset_values"], item.get("rrset_ttl", TTL_DEFAULT)
     if type not in TYPES or not values or len(set(values)) != len(values):
         raise Refused(400, f"{type} with {values} is no record set")

@@ -377,7 +377,8 @@ class Moto(StandIn):
         if service in ("ec2", "sts"):
             return f"{service}.{dict(parse_qsl(call.body.decode())).get('Action', '')}", ()
         if service == "s3":
-            return f"s3.{'List' if call.asked('list-type') else call.method.title()}", ()
+            what = "List" if call.asked("list-type") else "Part" if call.asked("uploadId") else call.method.title()
+            return f"s3.{what}", ()
         return f"{service}.{call.header('X-Amz-Target').rpartition('.')[2] or call.path.strip('/')}", ()
 
     def _handled(self, call: Call) -> Reply:
@@ -389,6 +390,8 @@ class Moto(StandIn):
             return self.unauthorized()
         if self.mood is Mood.CLOSED and (reply := self.closed(call)) is not None:
             return reply
+        if (reply := self._denied(call)) is not None:
+            return reply
         own: dict[str, Callable[[Call], Reply]] = {
             "account.getAccountInformation": self._account,
             "servicequotas.GetServiceQuota": self._quota,
@@ -399,6 +402,7 @@ class Moto(StandIn):
             "ec2.TerminateInstances": self._terminated,
             "ec2.DeleteSecurityGroup": self._ungrouped,
             "sts.AssumeRole": self._assumed,
+            "s3.Part": self._part,
         }
         name = self._route(call)[0]
         for planned in self._codes:
@@ -406,6 +410,27 @@ class Moto(StandIn):
                 self._codes.remove(planned)
                 return self.refusal(planned[2], f"as the test wants: {planned[1]}", planned[1])
         return self._forward(call) if self.silent or name not in own else own[name](call)
+
+    def _denied(self, call: Call) -> Reply | None:
+        """What an access key gets for an action that its policy does not allow; `scopes` holds IAM's actions.
+
+        S3 looks at permissions before it looks for an upload; EC2 before it says what a dry run would do.
+        """
+        found = _SCOPE.search(call.header("Authorization"))
+        held = self.scopes.get(found[1]) if found is not None else None
+        name = self._route(call)[0].replace(".", ":")
+        action = {
+            "s3:List": "s3:ListBucket",
+            "s3:Put": "s3:PutObject",
+            "s3:Part": "s3:PutObject",
+            "s3:Get": "s3:GetObject",
+        }.get(name, name)
+        if action == "account:getAccountInformation":
+            action = "account:GetAccountInformation"
+        if held is None or action in held:
+            return None
+        code = "UnauthorizedOperation" if self._service() == "ec2" else "AccessDenied"
+        return self.refusal(403, f"You are not authorized to perform this operation: {action}", code)
 
     def _static(self, call: Call) -> Reply:
         key = (_scope(call)[0], call.body)
@@ -429,6 +454,10 @@ class Moto(StandIn):
         if call.document.get("QuotaCode") != "L-1216C47A":
             return self.refusal(400, "The request failed because the quota does not exist.", "NoSuchResourceException")
         return Reply(document={"Quota": {"QuotaCode": "L-1216C47A", "Value": float(self.nodes_max * VCPUS)}})
+
+    def _part(self, call: Call) -> Reply:
+        """No upload was ever begun; moto itself breaks on one that it does not know."""
+        return self.refusal(404, "The specified upload does not exist.", "NoSuchUpload")
 
     def _assumed(self, call: Call) -> Reply:
         if self.denied_roles:

@@ -66,6 +66,8 @@ class Operation:
     body_names: frozenset[str]
     replies: Mapping[str, Draft202012Validator | None]
     """By status, and `default`. None: no body."""
+    scopes: frozenset[str]
+    """What a token must be allowed."""
 
 
 class Document:
@@ -83,6 +85,10 @@ class Document:
         for parameter in operation.parameters:
             self._allow_parameter(parameter, call, found)
         self._allow_body(operation, call)
+
+    def scopes(self, call: Call) -> frozenset[str]:
+        """What a token needs for the request. Raises NotAllowed where there is no such path."""
+        return self._find(call)[0].scopes
 
     def undeclared(self, call: Call) -> frozenset[str]:
         """Query parameters (`?name`) and properties of the body that the document does not speak of."""
@@ -164,6 +170,7 @@ class Document:
             body_required=bool(request.get("required")),
             body_names=frozenset(_names(body or {})),
             replies={status: self._reply(self._resolved(reply)) for status, reply in operation["responses"].items()},
+            scopes=frozenset(s for each in operation.get("security", ()) for some in each.values() for s in some),
         )
 
     def _parameter(self, given: Mapping[str, Any]) -> Parameter:

@@ -52,7 +52,11 @@ class AccountPart(StandIn):
         return self.refusal(401, "Unable to authenticate you.")
 
     def checked(self, call: Call) -> None:
+        """The scopes first: "each endpoint below specifies which scope is required to access it"."""
+        held = self.scopes_of(call)
         try:
+            if held is not None and (missing := self.document.scopes(call) - held):
+                raise Refused(403, f"You are missing the required permission {min(missing)}", "forbidden")
             self.document.allow(call)
         except NotAllowed as error:
             self.refusals.append(f"{call.method} {call.target}: {error.problem}")

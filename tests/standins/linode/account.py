@@ -37,6 +37,8 @@ class AccountPart(StandIn):
     def __init__(self, **options: Any) -> None:
         self.keys: dict[int, dict[str, Any]] = {}
         self.tags: set[str] = set()
+        self.grants: dict[str, Any] | None = None
+        """What the tokens' user was granted; None: it is not restricted."""
         self._next = 1000
         super().__init__(**options)
 
@@ -56,11 +58,27 @@ class AccountPart(StandIn):
         return replace(reply, headers={**reply.headers, **limits})
 
     def checked(self, call: Call) -> None:
+        self._allowed(call)
         if call.method in ("POST", "PUT"):
             if call.body and call.header("content-type").partition(";")[0] != "application/json":
                 raise Refused(400, "Content-Type must be application/json")
             if not isinstance(call.document, dict):
                 raise Refused(400, "Invalid JSON")
+
+    def _allowed(self, call: Call) -> None:
+        """Scopes by the document's `security`; the refusal's words are those that users report."""
+        held, kind = self.scopes_of(call), _kind(call.path)
+        if held is None or kind is None:
+            return
+        enough = {f"{kind}:read_write", *((f"{kind}:read_only",) if call.method == "GET" else ())}
+        if not enough & held:
+            raise Refused(401, "Your OAuth token is not authorized to use this endpoint.")
+
+    def conforming(self, call: Call, reply: Reply) -> Reply:
+        """Every answer tells what the token may (reference, "Response headers")."""
+        held = self.scopes_of(call)
+        told = "*" if held is None else " ".join(sorted(held))
+        return replace(reply, headers={**reply.headers, "X-OAuth-Scopes": told})
 
     def instant(self, tick: int) -> str:
         """In UTC, without saying so."""
@@ -151,12 +169,17 @@ class AccountPart(StandIn):
             "lish_auth_method": "keys_only",
             "authorized_keys": None,
             "two_factor_auth": True,
-            "restricted": False,
+            "restricted": self.grants is not None,
             "authentication_type": "password",
             "verified_phone_number": None,
             "referrals": {"code": "", "url": "", "total": 0, "completed": 0, "pending": 0, "credit": 0.0},
         }
         return self._reply(profile)
+
+    @route("GET", "/v4/profile/grants")
+    def get_grants(self, call: Call) -> Reply:
+        """Nothing for who is not restricted."""
+        return Reply(status=204) if self.grants is None else self._reply(self.grants)
 
     # ------------------------------------------------------------------------------------------ catalogue
 
@@ -237,6 +260,15 @@ class AccountPart(StandIn):
                 raise Refused(400, f"Tag '{tag}' must be between 3 and 50 characters", f"tags[{at}]")
         self.tags |= set(tags)
         return sorted(set(tags))
+
+
+def _kind(path: str) -> str | None:
+    """What a token must be allowed for the path; None: every token may."""
+    kinds = {"linode": "linodes", "networking": "firewall", "domains": "domains", "account": "account"}
+    part = path.split("/")[2]
+    if path.startswith("/v4/linode/types") or part not in kinds:
+        return None
+    return kinds[part]
 
 
 def check_keys(keys: Any, field: str) -> None:

@@ -214,7 +214,11 @@ class Compute(Shop):
 
     @route("POST", "/compute/v2.1/servers")
     def create_server(self, call: Call) -> Reply:
+        """The form first, then the policy, then what it names: nova's order."""
         wish = call.document["server"]
+        if not isinstance(wish.get("name"), str) or not 1 <= len(wish["name"]) <= 255:
+            raise Refused(400, "Invalid input for field/attribute name.")
+        self.permit(call, "os_compute_api:servers:create")
         flavor, image = self._wanted(call, wish)
         networks = self._networks_for(call, wish)
         groups = [self._group(group["name"]) for group in wish.get("security_groups") or [{"name": "default"}]]
@@ -234,8 +238,6 @@ class Compute(Shop):
         return Reply(status=202, document={"server": document}, headers=headers)
 
     def _wanted(self, call: Call, wish: Document) -> tuple[Document, str]:
-        if not isinstance(wish.get("name"), str) or not 1 <= len(wish["name"]) <= 255:
-            raise Refused(400, "Invalid input for field/attribute name.")
         flavor = next((f for f in self.flavors if f["id"] == str(wish.get("flavorRef")).rpartition("/")[2]), None)
         if flavor is None:
             raise Refused(400, f"Flavor {wish.get('flavorRef')} could not be found.")

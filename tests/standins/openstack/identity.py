@@ -33,6 +33,7 @@ class Token:
 
     expires_s: float
     project: bool
+    role: str = "member"
 
 
 class Identity(StandIn):
@@ -98,6 +99,11 @@ class Identity(StandIn):
             return True  # documents of versions, and the sign-in itself
         return self._valid(call.header("X-Auth-Token"))
 
+    def permit(self, call: Call, rule: str) -> None:
+        """The service's policy, by its defaults: `reader` may not write. Raises Refused."""
+        if self._issued[call.header("X-Auth-Token")].role == "reader":
+            raise Refused(403, f"Policy doesn't allow {rule} to be performed.")
+
     def _valid(self, token: str) -> bool:
         found = self._issued.get(token)
         return found is not None and time.time() < found.expires_s
@@ -156,7 +162,8 @@ class Identity(StandIn):
         if scoped and self.mood == "closed":
             raise Refused(401, NEEDED)
         token = f"gAAAAA{self.new_id()}"
-        self._issued[token] = Token(expires_s=time.time() + self.token_s, project=scoped)
+        role = next(iter(self.scopes.get(_password(identity), ("member",))))
+        self._issued[token] = Token(expires_s=time.time() + self.token_s, project=scoped, role=role)
         document = self._shown_token(token, identity["methods"])
         return Reply(status=201, document=document, headers={"X-Subject-Token": token})
 
@@ -212,7 +219,7 @@ class Identity(StandIn):
             shown |= {
                 "project": {"id": PROJECT_ID, "name": PROJECT, "domain": domain},
                 "is_domain": False,
-                "roles": [{"id": "9fe2ff9ee4384b1894a90878d3e92bab", "name": "member"}],
+                "roles": [{"id": "9fe2ff9ee4384b1894a90878d3e92bab", "name": found.role}],
                 "catalog": self._catalog(),
             }
         return {"token": shown}
@@ -261,6 +268,10 @@ class Identity(StandIn):
     def list_projects(self, call: Call) -> Reply:
         there = {"id": PROJECT_ID, "name": PROJECT, "domain_id": DOMAIN.lower(), "enabled": True, "is_domain": False}
         return Reply(document={"projects": [] if self.mood == "closed" else [there], "links": {}})
+
+
+def _password(identity: Document) -> str:
+    return str(identity.get("password", {}).get("user", {}).get("password", ""))
 
 
 def _utc(seconds: float) -> str:

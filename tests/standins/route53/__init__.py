@@ -113,6 +113,7 @@ class Route53(Nodeless):
     @route("POST", f"{API}/hostedzone/{{id}}/rrset/")
     def change_sets(self, call: Call, id: str) -> Reply:
         zone = self._zone(id)
+        self._permit(call, zone, _changes(call.body))
         if self.busy:
             self.busy -= 1
             message = "The request was rejected because Route 53 was still processing a prior request."
@@ -130,6 +131,15 @@ class Route53(Nodeless):
         if id not in self.zones:
             raise Invalid(f"No hosted zone found with ID: {id}", "NoSuchHostedZone")
         return self.zones[id]
+
+    def _permit(self, call: Call, zone: Zone, changes: list[Change]) -> None:
+        """`scopes` of an access key are the names that its policy lets it change, without the last dot. Permission
+        comes before everything else (Service Authorization Reference: condition keys of ChangeResourceRecordSets)."""
+        found = _SCOPE.match(call.header("Authorization"))
+        held = self.scopes.get(found[1]) if found is not None else None
+        if held is not None and not {change.set.name.rstrip(".") for change in changes} <= held:
+            what = f"route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/{zone.id}"
+            raise Invalid(f"User: arn:aws:iam::1:user/u is not authorized to perform: {what}", "AccessDenied")
 
     def _size(self, call: Call, most: int) -> int:
         asked = call.asked("maxitems", str(most))
@@ -153,7 +163,7 @@ class Route53(Nodeless):
         try:
             return super()._handled(call)
         except Invalid as invalid:
-            status = 404 if invalid.code.startswith("NoSuch") else 400
+            status = 404 if invalid.code.startswith("NoSuch") else 403 if invalid.code == "AccessDenied" else 400
             return self.refusal(status, invalid.message, invalid.code)
         except ET.ParseError as error:
             return self.refusal(400, f"1 validation error detected: {error}", "InvalidInput")

@@ -15,6 +15,13 @@ PUBLIC = ("/v2/regions", "/v2/plans", "/v2/os", "/v2/plans-metal", "/v2/applicat
 """Lists that can be read without a key."""
 
 
+ALL_PERMISSIONS = (
+    "abuse", "alerts", "billing", "dns", "firewall", "loadbalancer", "manage_users", "objstore", "provisioning",
+    "subscriptions", "subscriptions_view", "support", "upgrade",
+)  # fmt: skip
+"""Of the root user (the reference's list of `acls`)."""
+
+
 class AccountPart(StandIn):
     """What every part needs, and what hardly changes."""
 
@@ -42,6 +49,9 @@ class AccountPart(StandIn):
     def checked(self, call: Call) -> None:
         if self.allowed_addresses == set() and call.path not in PUBLIC:
             raise Refused(403, "Your IP (127.0.0.1) is not authorized to use this API key")
+        held, needed = self.scopes_of(call), _permission(call)
+        if held is not None and needed is not None and needed not in held:
+            raise Refused(403, "Unauthorized")
         if call.method in ("POST", "PATCH", "PUT") and not isinstance(call.document, dict):
             raise Refused(400, "Invalid JSON")
 
@@ -89,7 +99,7 @@ class AccountPart(StandIn):
         account = {
             "name": "An Owner",
             "email": "owner@example.org",
-            "acls": ["manage_users", "subscriptions_view", "subscriptions", "provisioning", "firewall"],
+            "acls": sorted(self.scopes_of(call) or ALL_PERMISSIONS),
             "balance": -100.55,
             "pending_charges": 57.03,
             "last_payment_date": "2025-10-10T01:56:20+00:00",
@@ -152,6 +162,20 @@ class AccountPart(StandIn):
     def delete_key(self, call: Call, id: str) -> Reply:
         del self.keys[self._one(self.keys, id, "ssh-key")["id"]]
         return Reply(status=204)
+
+
+def _permission(call: Call) -> str | None:
+    """What the user must be allowed: a reading of the permissions' names, for the reference has no table of them."""
+    part = call.path.split("/")[2]
+    if part == "domains":
+        return "dns"
+    if part == "firewalls":
+        return "firewall" if call.method != "GET" else None
+    if part != "instances":
+        return None
+    if call.method == "GET":
+        return "subscriptions_view"
+    return "provisioning" if (call.method, call.path) == ("POST", "/v2/instances") else "subscriptions"
 
 
 def _cursor(way: str, page: int) -> str:
