@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from failover.core.model import AccountReport, Node, NodeSpec, NodeState, Quota, Size
 from failover.core.reading import ServiceReading, Signal, report_of
+from failover.core.rights import Act, Right, allowed, refused
 from failover.errors import AdapterError, ConfigError, Conflict, NotFound, QuotaExceeded, Rejected, TimedOut
 from failover.net.archive import unpack
 from failover_rack.machine import Machine, Seen
@@ -81,6 +82,17 @@ class Rack:
         """See `ports.Account`."""
         ours = [seen for seen in self._look(self._until()) if _is_at(seen, service, site)]
         return tuple(map(_node, sorted(ours, key=_age)))
+
+    def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
+        """Whoever may write at `root` on every machine may do everything there; ports are nobody's business here."""
+        del spec
+        until = self._until()
+        writable = self._each(lambda machine: machine.writable(_left(until)))
+        locked = [address for address, may in zip(self._machines, writable, strict=True) if not may]
+        acts = (Act.CREATE, Act.DESTROY, Act.STORE)
+        if locked:
+            return tuple(refused(act, f"`root` cannot be written on {', '.join(locked)}") for act in acts)
+        return tuple(map(allowed, acts))
 
     # ------------------------------------------------------------------------------------------ what can be had
 
@@ -186,6 +198,9 @@ class Rack:
         """See `ports.Depot`."""
         until = self._until()
         self._each(lambda machine: machine.drop(digest, _left(until)))
+
+    def may_put(self) -> None:
+        """One user does both: `rights` tells."""
 
     def link(self, digest: str, expires_s: float) -> str:
         """Empty: the release lies on the machine already."""

@@ -105,6 +105,11 @@ _DROP = """
 cd "$1/depot" 2>/dev/null || exit 0
 rm -f "$2".*.tar.gz
 """
+_WRITABLE = """
+place=$1
+while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+if [ -d "$place" ] && [ -w "$place" ]; then echo yes; else echo no; fi
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +184,10 @@ class Machine:
     def drop(self, digest: str, timeout_s: float) -> None:
         """The archive is not there."""
         self._run("remove release at", _DROP, (_hex(digest),), timeout_s)
+
+    def writable(self, timeout_s: float) -> bool:
+        """Whether we may write at `root`, or where it would come into being. Makes nothing."""
+        return self._run("look for rights at", _WRITABLE, (), timeout_s).strip() == b"yes"
 
     def _run(self, what: str, script: str, words: Sequence[str], timeout_s: float, given: bytes = b"") -> bytes:
         text = f"set -- {shlex.join([self._placed(self.root), *words])}\n{script}"

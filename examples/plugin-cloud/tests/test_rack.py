@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from failover.core.model import Node, NodeSpec, Reading
+from failover.core.rights import May
 from failover.errors import ConfigError, TimedOut, Unreadable
 from failover.net.archive import Packed
 from failover.testing.clouds import SERVICE, SITE, CloudConformance, Operator
+from failover.testing.rights import wish
 from failover_rack.cloud import Rack, rack
 
 ADDRESSES = ("127.90.0.1", "127.90.0.2", "127.90.0.3", "127.90.0.4")
@@ -117,6 +119,14 @@ class TestRack(CloudConformance):
         return replace(wish, image=f"{system['ID']}-{system.get('VERSION_ID', '')}")
 
     # ------------------------------------------------------------------------------------------ the rack's own
+
+    def test_a_root_that_cannot_be_written_is_told_before_it_is_needed(self, cloud: Rack, tmp_path: Path) -> None:
+        (tmp_path / "racks").mkdir(exist_ok=True)
+        (tmp_path / "racks" / ADDRESSES[1]).write_text("a file, where a directory should come into being")
+        rights = cloud.rights(wish())
+        assert {right.may for right in rights} == {May.REFUSED}
+        assert {right.says for right in rights} == {f"`root` cannot be written on {ADDRESSES[1]}"}
+        (tmp_path / "racks" / ADDRESSES[1]).unlink()
 
     def test_one_machine_that_hangs_makes_the_list_unreadable_in_time(
         self, cloud: Rack, operator: MachineRoom, tmp_path: Path
