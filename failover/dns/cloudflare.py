@@ -27,7 +27,7 @@ from failover.dns.cloudflare_words import (
     odd_of,
     proxied_names,
 )
-from failover.dns.compare import require_limits
+from failover.dns.compare import require_limits, require_room
 from failover.dns.entries import (
     Create,
     Delete,
@@ -35,7 +35,6 @@ from failover.dns.entries import (
     Step,
     record_steps,
     require_fence,
-    require_room,
     retyped,
     sets_of,
     stands,
@@ -191,7 +190,7 @@ class Cloudflare:
             here = self._zone(api, zone)
             entries = self._entries(api, here)
             require_fence(zone, entries, place, (expect,))
-            require_room(zone, entries, changes)
+            require_room(zone, changes, (entry.key for entry in entries))
             if expect is None:
                 self._refuse_proxied(zone, entries, changes)
             hidden = kept_names(entries, self._proxied)

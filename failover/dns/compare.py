@@ -18,7 +18,7 @@ Records = Mapping[Key, RRset]
 def standing(records: Records, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
     """Of the (name, type) pairs asked for those that stand there: the set, or else the CNAME of that name."""
     found = (records.get((normal_name(n), t.upper())) or records.get((normal_name(n), "CNAME")) for n, t in names)
-    return tuple(dict.fromkeys(rrset for rrset in found if rrset is not None))
+    return tuple({rrset.key: rrset for rrset in found if rrset is not None}.values())
 
 
 def removed(changes: Changes) -> tuple[Key, ...]:
@@ -27,17 +27,33 @@ def removed(changes: Changes) -> tuple[Key, ...]:
 
 
 def require(zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, records: Records) -> None:
-    """Raises Conflict unless exactly the expected fence stands there, and every new set has room.
+    """Raises Conflict unless exactly the expected fence stands there, and every new set has room."""
+    require_fence(zone, expect, fence, records)
+    require_room(zone, changes, records)
 
-    The values of the fence count, not its TTL. No data may stand beside a CNAME (RFC 1034, section 3.6.2).
+
+def require_fence(zone: str, expect: RRset | None, fence: RRset | None, records: Records) -> None:
+    """The expected fence stands there, or none where none is expected. Its values count, not its TTL.
+
+    Raises Conflict.
     """
     for wanted in (expect, fence):
         found = None if wanted is None else records.get(wanted.key)
         values = None if found is None else found.values
         if wanted is not None and values != (None if expect is None else expect.values):
             raise Conflict(OPERATION, zone, f"the fence is {found}, not {expect}", "read again")
+
+
+def require_room(zone: str, changes: Changes, keys: Iterable[Key]) -> None:
+    """Nothing is put beside a CNAME, and no CNAME beside anything (RFC 1034, section 3.6.2). Raises Conflict.
+
+    `keys`: what stands there now.
+    """
     leaving = set(removed(changes))
-    left = types_by_name(key for key in records if key not in leaving)
+    staying = [key for key in keys if key not in leaving]
+    if "CNAME" not in {type for _, type in (*staying, *(rrset.key for rrset in changes.put))}:
+        return
+    left = types_by_name(staying)
     for rrset in changes.put:
         beside = left.get(rrset.name, set()) - {rrset.type}
         if beside and (rrset.type == "CNAME" or "CNAME" in beside):

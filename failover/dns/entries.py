@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
+from failover.dns.compare import removed
 from failover.dns.transaction import OPERATION
 from failover.errors import Conflict, Rejected, Unreadable
 
@@ -136,30 +137,16 @@ def require_fence(zone: str, entries: Iterable[Entry], place: tuple[str, str], a
         raise Conflict(OPERATION, zone, f"the fence is {told}; somebody else has changed it", "read again")
 
 
-def require_room(zone: str, entries: Iterable[Entry], changes: Changes) -> None:
-    """Nothing is put beside a CNAME, and no CNAME beside anything (RFC 1034, section 3.6.2). Raises Conflict."""
-    removed = _removed(changes)
-    left: dict[str, set[str]] = {}
-    for entry in entries:
-        if entry.key not in removed:
-            left.setdefault(entry.name, set()).add(entry.type)
-    for rrset in changes.put:
-        beside = left.get(rrset.name, set()) - {rrset.type}
-        if beside and (rrset.type == "CNAME" or "CNAME" in beside):
-            told = ", ".join(sorted(beside))
-            raise Conflict(OPERATION, zone, f"{rrset.name} {rrset.type} cannot stand beside {told}")
-
-
 def touched(changes: Changes) -> frozenset[str]:
     """The names at which something changes."""
-    return frozenset({*(rrset.name for rrset in changes.put), *(name for name, _ in _removed(changes))})
+    return frozenset({*(rrset.name for rrset in changes.put), *(name for name, _ in removed(changes))})
 
 
 def retyped(changes: Changes) -> frozenset[str]:
     """The names that change between a CNAME and data."""
-    removed = _removed(changes)
+    gone = removed(changes)
     put = {(rrset.name, rrset.type == "CNAME") for rrset in changes.put}
-    return frozenset(name for name, type in removed if (name, type != "CNAME") in put)
+    return frozenset(name for name, type in gone if (name, type != "CNAME") in put)
 
 
 def stands(changes: Changes, entries: Iterable[Entry]) -> bool:
@@ -168,7 +155,7 @@ def stands(changes: Changes, entries: Iterable[Entry]) -> bool:
     for entry in entries:
         found.setdefault(entry.key, set()).add(entry.value)
     put = all(found.get(rrset.key, set()) == set(rrset.values) for rrset in changes.put)
-    return put and not any(key in found for key in _removed(changes))
+    return put and not any(key in found for key in removed(changes))
 
 
 # ---------------------------------------------------------------------------------------------- writes
@@ -185,7 +172,7 @@ def record_steps(changes: Changes, entries: Iterable[Entry]) -> tuple[Step, ...]
         coming, going = _set_steps(rrset, by_key.get(rrset.key, []))
         first += coming
         last += going
-    for key in sorted(_removed(changes)):
+    for key in sorted(removed(changes)):
         last += [Delete(entry=entry) for entry in by_key.get(key, [])]
     return (*first, *last)
 
@@ -225,13 +212,9 @@ def set_steps(changes: Changes, entries: Iterable[Entry]) -> tuple[Step, ...]:
     puts_cname = {rrset.name for rrset in changes.put if rrset.type == "CNAME"}
     moved = {name for name in retyped(changes) if name in puts_cname or (name, "CNAME") in here}
     wanted = [rrset for rrset in changes.put if found.get(rrset.key) != rrset]
-    gone = [key for key in sorted(_removed(changes)) if key in here]
+    gone = [key for key in sorted(removed(changes)) if key in here]
     names = [n for n in sorted(moved) if any(r.name == n for r in wanted) or any(key[0] == n for key in gone)]
     steps: list[Step] = [Replace(name=n, sets=tuple(r for r in changes.put if r.name == n)) for n in names]
     steps += [ReplaceSet(rrset=rrset) for rrset in wanted if rrset.name not in names]
     steps += [DeleteSet(name=name, type=type) for name, type in gone if name not in names]
     return tuple(steps)
-
-
-def _removed(changes: Changes) -> set[tuple[str, str]]:
-    return {(normal_name(name), type.upper()) for name, type in changes.remove}

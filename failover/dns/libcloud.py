@@ -18,7 +18,7 @@ from dataclasses import replace
 from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
-from failover.dns.compare import require_limits
+from failover.dns.compare import require_limits, require_room
 from failover.dns.entries import (
     Delete,
     DeleteSet,
@@ -28,7 +28,6 @@ from failover.dns.entries import (
     made_up_of,
     require_fence,
     require_plain,
-    require_room,
     retyped,
     sets_of,
     stands,
@@ -130,7 +129,7 @@ class LibcloudDns:
             entries = self._dialect.entries(api, here)
             require_fence(zone, entries, place, (expect,))
             require_plain(entries, touched(changes), OPERATION)
-            require_room(zone, entries, changes)
+            require_room(zone, changes, (entry.key for entry in entries))
             entries = self._brought_about(api, here, entries, wanted, place, (expect,))
             last = Changes(put=(new,)) if new is not None else Changes(remove=(place,))
             entries = self._brought_about(api, here, entries, last, place, (expect, new))

@@ -150,13 +150,13 @@ class ApiClient:
 
     def send(
         self, method: str, path: str, document: object, operation: str, object: str = "", *, deadline_s: float
-    ) -> None:
-        """Change something by one request, never repeated; what the answer holds does not matter.
+    ) -> Mapping[str, str]:
+        """Change something by one request, never repeated. Returns the answer's headers; its body does not matter.
 
         Raises TimedOut whenever the API may have carried it out: when it did not answer, or something in between did.
         Any other error is a no, and then nothing has changed.
         """
-        data = json.dumps(document).encode()
+        data = msgspec.json.encode(document)
         try:
             status, headers, body = self._exchange(method, self._base + path, data, deadline_s)
         except (HTTPError, OSError) as error:
@@ -165,7 +165,7 @@ class ApiClient:
                 raise failure from error  # nothing was sent
             raise TimedOut(operation, object, f"{failure.cause}; it may be done all the same") from error
         if 200 <= status < 300:
-            return
+            return headers
         answer = _answer(status, headers, body)
         failure = self._error(answer, headers, operation, object)
         if status >= 500:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.core.rrsets import Changes, RRset
+from failover.dns.compare import require_room
 from failover.dns.entries import (
     Create,
     Delete,
@@ -18,7 +19,6 @@ from failover.dns.entries import (
     Update,
     record_steps,
     require_fence,
-    require_room,
     retyped,
     set_steps,
     sets_of,
@@ -90,14 +90,14 @@ def test_the_fence_is_one_of_those_allowed() -> None:
 def test_an_alias_stands_alone() -> None:
     alias = address_set("lb.example.net", type="CNAME")
     text = entry(2, "keep me", type="TXT")
-    require_room("example.test", [entry(1, "192.0.2.1")], Changes(put=(alias,), remove=(KEY,)))
+    require_room("example.test", Changes(put=(alias,), remove=(KEY,)), [entry(1, "192.0.2.1").key])
     for entries, changes in (
         ([entry(1, "192.0.2.1")], put(alias)),
         ([entry(1, "192.0.2.1"), text], Changes(put=(alias,), remove=(KEY,))),
         ([entry(1, "lb.example.net", type="CNAME")], put(address_set("192.0.2.1"))),
     ):
         with pytest.raises(Conflict):
-            require_room("example.test", entries, changes)
+            require_room("example.test", changes, [each.key for each in entries])
 
 
 def test_names_that_change_between_alias_and_data() -> None:

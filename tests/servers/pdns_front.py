@@ -36,7 +36,8 @@ class Front(Nodeless):
 
     def _handed_on(self, call: Call, request: urllib.request.Request) -> Reply:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            reply = Reply(status=answer.status, raw=answer.read())
+            told = {name: value for name, value in answer.getheaders() if name.startswith("X-Pdns")}
+            reply = Reply(status=answer.status, raw=answer.read(), headers=told)
         if call.method == "PATCH" and self.after_change is not None:
             then, self.after_change = self.after_change, None
             then()

@@ -210,6 +210,79 @@ def test_any_number_of_sets_is_one_patch(pdns: Pdns, front: Front) -> None:
     assert len(pdns.census()) == 1200 + 4
 
 
+def asked(front: Front) -> list[str]:
+    """Each request in short: `whole` is the zone, `glance` one set of it."""
+    reads = {True: "glance", False: "whole"}
+    return [reads["rrset_name" in call.target] if call.method == "GET" else call.method for call in front.requests]
+
+
+def moved(pdns: Pdns, front: Front, between: Callable[[], object] = lambda: None) -> None:
+    """What a cutover does: it reads, and something may happen, and it changes."""
+    host = pdns.by_api(endpoint=front.url)
+    assert host.read(ZONE, [(WWW, "A"), fence(1).key]) == (address_set(WWW, "192.0.2.1"), fence(1))
+    between()
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.2")), expect=fence(1), fence=fence(2))
+
+
+@pytest.mark.usefixtures("published")
+def test_the_whole_zone_is_read_once_and_then_only_looked_at(pdns: Pdns, front: Front) -> None:
+    moved(pdns, front)
+    assert asked(front) == ["whole", "glance", "PATCH", "glance"]
+    assert pdns.serves(WWW, "A") == {"192.0.2.2"}
+
+
+@pytest.mark.usefixtures("published")
+def test_what_changed_after_the_reading_is_read_again(pdns: Pdns, front: Front) -> None:
+    moved(pdns, front, lambda: pdns.patch({**DISABLED, "name": f"ftp.{ZONE}."}))
+    assert asked(front) == ["whole", "glance", "whole", "PATCH", "glance"]
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    "odd",
+    [DISABLED, {**DISABLED, "type": "ALIAS", "records": [{"content": "lb.example.net.", "disabled": False}]}],
+    ids=["a disabled record", "an alias"],
+)
+def test_what_came_after_the_reading_is_never_touched(pdns: Pdns, front: Front, odd: dict[str, Any]) -> None:
+    with pytest.raises(Rejected):
+        moved(pdns, front, lambda: pdns.patch(odd))
+    assert not front.count("PATCH")
+
+
+@pytest.mark.usefixtures("published")
+def test_a_rival_between_reading_and_change_wins(pdns: Pdns, front: Front) -> None:
+    with pytest.raises(Conflict, match="fence"):
+        moved(pdns, front, lambda: pdns.by_api().apply(ZONE, Changes(), expect=fence(1), fence=fence(3)))
+    assert not front.count("PATCH")
+
+
+@pytest.mark.usefixtures("published")
+def test_a_stranger_right_behind_us_has_the_whole_zone_read_again(pdns: Pdns, front: Front) -> None:
+    front.after_change = lambda: pdns.patch({**DISABLED, "name": f"ftp.{ZONE}."})
+    moved(pdns, front)
+    assert asked(front) == ["whole", "glance", "PATCH", "glance", "whole"]
+
+
+@pytest.mark.usefixtures("published")
+def test_a_stranger_who_takes_our_name_right_behind_us_is_seen(pdns: Pdns, front: Front) -> None:
+    front.after_change = lambda: pdns.patch({**DISABLED, "records": DISABLED["records"][:1]})
+    with pytest.raises(Conflict, match="meanwhile"):
+        moved(pdns, front)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_glance_that_shows_nothing_proves_nothing(pdns: Pdns, front: Front) -> None:
+    moved(pdns, front, lambda: front.fault("GET", "empty"))
+    assert asked(front) == ["whole", "glance", "whole", "PATCH", "glance"]
+
+
+@pytest.mark.usefixtures("published")
+def test_a_zone_that_counts_no_changes_is_read_whole_each_time(pdns: Pdns, front: Front) -> None:
+    pdns.ask("PUT", f"/zones/{ZONE}.", {"soa_edit_api": ""})
+    moved(pdns, front)
+    assert asked(front) == ["whole", "whole", "PATCH", "whole"]
+
+
 # ---------------------------------------------------------------------------------------------- bad days
 
 
