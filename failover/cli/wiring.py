@@ -18,6 +18,7 @@ from failover.core.model import Control, Instant, Release, Service, Site
 from failover.engine.context import Context, Package
 from failover.engine.runtime import RealRuntime
 from failover.errors import FailoverError, UsageError
+from failover.net.secret import digest_of
 from failover.ports import Account, Authority, Hook, Moment, Notifier, Probe, Resolver
 from failover.stores.lease import FileLease
 from failover.stores.sqlite import SqliteStore
@@ -232,7 +233,13 @@ def _package(config: Config) -> Package:
 
 def _release(release: ReleaseConfig, digest: str) -> Release:
     secrets = {name: reference.resolve() for name, reference in release.secrets.items()}
-    return Release(digest=digest, command=release.command, environment={**release.environment, **secrets})
+    environment = {**release.environment, **secrets}
+    return Release(
+        digest=digest,
+        command=release.command,
+        environment=environment,
+        environment_digest=digest_of(environment, digest),
+    )
 
 
 def _notifier(config: Config, notify: NotifyConfig) -> Notifier:

@@ -92,6 +92,10 @@ class Release:
     command: str
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Values may be secret: never rendered, never stored."""
+    environment_digest: str = ""
+    """Stands for the environment in names and labels, which anybody may read: another one for any other value, and so
+    slow to compute that guesses of a weak secret cannot be compared with it in numbers. Empty without an environment.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Secrets: references that are resolved late, and a redactor that keeps their values out of every output."""
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +15,8 @@ from failover.errors import SecretError
 COMMAND_TIMEOUT_S = 10.0
 SIZE_MAX = 64 * 1024
 """Bytes of one secret."""
+GUESS_COST = 2**14
+"""Of scrypt (RFC 7914), with blocks of 1 KiB: 16 MiB and some hundredths of a second for each try."""
 _REDACTED = "[redacted]"
 _SHORT = 4
 """Values below this many characters are not hidden: that would garble everything."""
@@ -124,3 +128,11 @@ def redact(text: str) -> str:
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, _REDACTED)
     return text
+
+
+def digest_of(values: Mapping[str, str], salt: str) -> str:
+    """What may be shown of values that may be secret, to tell a change: a guess cannot be compared with it cheaply."""
+    if not values:
+        return ""
+    text = json.dumps(sorted(values.items()))
+    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=GUESS_COST, r=8, p=1, dklen=16).hex()

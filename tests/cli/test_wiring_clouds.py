@@ -155,6 +155,23 @@ def test_a_changed_template_or_family_changes_the_wish(config: Config) -> None:
     assert all(a.boot_digest != b.boot_digest for a, b in zip(changed, other, strict=True))
 
 
+def test_a_rotated_secret_is_another_wish_whose_name_tells_nothing_of_it(tmp_path: Path) -> None:
+    write_local(tmp_path, force=False)
+    key = tmp_path / "secrets" / "guestbook-key"
+    wishes = []
+    for value in ("letmein", "changeme", "letmein"):
+        key.write_text(value)
+        context = context_of(load(tmp_path / "failover.yaml"), mirror=True)
+        release = context.release(DIGEST)
+        assert release.environment["GUESTBOOK_KEY"] == value
+        assert value not in repr(release)
+        group = context.service.groups[0]
+        wishes.append(node_spec(context.service, context.service.sites[0], group, 0, release, "small"))
+        plain = replace(release, environment_digest="")
+        assert node_spec(context.service, context.service.sites[0], group, 0, plain, "small").name != wishes[-1].name
+    assert wishes[0].name == wishes[2].name != wishes[1].name
+
+
 def test_a_playground_needs_no_user_data(tmp_path: Path) -> None:
     write_local(tmp_path / "play", False)
     config = load(tmp_path / "play" / "failover.yaml")

@@ -147,12 +147,17 @@ def test_the_same_wish_has_the_same_name_another_wish_another() -> None:
         node_spec(TWO, HOT, replace(WEB, ports=(80, 80)), 0, RELEASE, SIZE),
         node_spec(TWO, HOT, WEB, 0, NEW, SIZE),
         node_spec(TWO, HOT, WEB, 0, replace(RELEASE, command="other"), SIZE),
-        node_spec(TWO, HOT, WEB, 0, replace(RELEASE, environment={"MODE": "test"}), SIZE),
+        node_spec(TWO, HOT, WEB, 0, replace(RELEASE, environment_digest="another"), SIZE),
     ]
     assert len({wish().spec, *(o.spec for o in others)}) == 9
     assert len({wish().name, *(o.name for o in others), wish(1).name, wish(site=replace(HOT, name="x")).name}) == 11
     assert wish().name == f"guestbook-boreas-web-0-{wish().spec}"
     assert len(wish().spec) == 8
+
+
+def test_what_may_be_secret_is_not_in_the_name_but_by_its_own_digest() -> None:
+    other = replace(RELEASE, environment={"PASSWORD": "letmein"})
+    assert node_spec(TWO, HOT, WEB, 0, other, SIZE).spec == wish().spec
 
 
 def test_counts_do_not_change_the_wish() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from failover.errors import SecretError
 from failover.net import secret
-from failover.net.secret import SecretRef, read_private, redact, remember
+from failover.net.secret import GUESS_COST, SecretRef, digest_of, read_private, redact, remember
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +137,16 @@ def test_the_longest_value_is_hidden_first() -> None:
 def test_very_short_values_are_left() -> None:
     remember("on")
     assert redact("on and on") == "on and on"
+
+
+def test_a_digest_of_values_changes_with_them_and_is_none_that_is_cheap_to_try() -> None:
+    values = {"PASSWORD": "letmein", "MODE": "live"}
+    found = digest_of(values, "sha256:1")
+    assert digest_of(dict(reversed(values.items())), "sha256:1") == found
+    others = [digest_of({**values, "MODE": "test"}, "sha256:1"), digest_of(values, "sha256:2"), digest_of({}, "x")]
+    assert len({found, *others}) == 4
+    assert digest_of({}, "x") == ""
+    assert GUESS_COST * 1024 >= 16 * 1024 * 1024, "bytes of memory for each try"
 
 
 def test_importing_it_starts_nothing_heavy() -> None:
