@@ -171,7 +171,8 @@ class Dns(Protocol):
 
         Read from the source of truth (the API or the primary), never from a cache. Unreadable raises, never ().
         A CNAME that stands at a name asked for is returned as well. Raises Rejected for a name whose answers the host
-        makes up, where it can tell: no set can stand for them.
+        makes up, where it can tell: no set can stand for them. Where the host's own servers stand before a name, its
+        sets are `proxied` and hold what stands behind.
         """
         ...
 

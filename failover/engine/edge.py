@@ -57,7 +57,7 @@ def through(context: Context, plan: CutoverPlan, host: str, places: Mapping[str,
 
     What a withdrawal puts back is somebody else's, and need not say who it is: there nobody is asked.
     """
-    if plan.kind is PlanKind.WITHDRAW:
+    if plan.kind is PlanKind.WITHDRAW or not any(places.values()):
         return []
     asked = targets(context.service.edges[host], places, plan.target, context.runtime.token())
     port = context.service.edges[host].check.port

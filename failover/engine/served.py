@@ -37,28 +37,12 @@ def prove(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: S
     for every record and the epoch of its zones; and what stands behind an edge, through it. A host whose servers are
     not known is one answer under its own name."""
     behind = hidden(context, plan, rrsets, hosts)
-    found = [
-        ServerAnswer(host=host, server=host, address=f"the API of {host}", late=said.late)
-        for host, said in behind.items()
-    ]
-    asked: list[tuple[_Server, bool]] = []
-    for host, servers in _servers(context, wanted_of(context, plan, rrsets), behind, hosts).items():
-        if isinstance(servers, str):
-            found.append(ServerAnswer(host=host, server=host, address=host, late=servers))
-        else:
-            asked += [(server, tcp) for server in servers for tcp in (False, True)]
-    calls = [
-        Call(
-            what=f"ask {server.address} by {'TCP' if tcp else 'UDP'}",
-            do=partial(context.authority.ask_all, server.address, server.questions, tcp=tcp),
-            deadline_s=context.service.call_s + MARGIN_S,
-        )
-        for server, tcp in asked
-    ]
-    places: dict[str, dict[str, set[str]]] = {
-        host: {name: set() for name in said.names} for host, said in behind.items()
-    }
-    for (server, tcp), done in zip(asked, context.runtime.together(calls), strict=True):
+    servers = _servers(context, wanted_of(context, plan, rrsets), behind, hosts)
+    found = [ServerAnswer(host=h, server=h, address=f"the API of {h}", late=said.late) for h, said in behind.items()]
+    found += [ServerAnswer(host=h, server=h, address=h, late=why) for h, why in servers.items() if isinstance(why, str)]
+    places: dict[str, dict[str, set[str]]] = {h: {name: set() for name in said.names} for h, said in behind.items()}
+    known = [server for there in servers.values() if not isinstance(there, str) for server in there]
+    for server, tcp, done in _asked(context, known):
         late, stale = _late(server, done)
         by = " by TCP" if late and tcp else ""
         found.append(
@@ -67,8 +51,23 @@ def prove(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: S
         for name, address in _edge_addresses(server, done):
             places[server.host][name].add(address)
     found += [answer for host, there in places.items() for answer in through(context, plan, host, there)]
-    edges = {name: frozenset(there) for found in places.values() for name, there in found.items()}
+    edges = {name: frozenset(there) for at in places.values() for name, there in at.items()}
     return Proof(answers=tuple(found), edges=edges)
+
+
+def _asked(context: Context, servers: Sequence["_Server"]) -> Iterator[tuple["_Server", bool, Done]]:
+    """Each server by UDP and by TCP, all at the same time."""
+    ways = [(server, tcp) for server in servers for tcp in (False, True)]
+    calls = [
+        Call(
+            what=f"ask {server.address} by {'TCP' if tcp else 'UDP'}",
+            do=partial(context.authority.ask_all, server.address, server.questions, tcp=tcp),
+            deadline_s=context.service.call_s + MARGIN_S,
+        )
+        for server, tcp in ways
+    ]
+    for (server, tcp), done in zip(ways, context.runtime.together(calls), strict=True):
+        yield server, tcp, done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

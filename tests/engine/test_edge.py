@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from failover.core.model import Check, CheckKind, Edge, Failure, Outcome, Target
+from failover.core.model import Check, CheckKind, Edge, Failure, Outcome, Record, Service, Target
 from failover.core.rrsets import RRset
 from failover.core.saga import EventKind
 from failover.core.survey import Delegation
@@ -36,18 +36,21 @@ class EdgeOf:
         if target.address != EDGE:
             return self.found.outside._answer(target)
         passed_to = self.held or self.found.addresses()
-        (site,) = {name for name, addresses in GIVEN.items() if passed_to & set(addresses)}
+        (site,) = {self.found.site_of(address) for address in passed_to}
         if site == target.site:
             return Outcome.PASS, None, "well"
         return Outcome.FAIL, Failure.HEADER, f"it says {site}"
 
 
 def edged(
-    delegation: Callable[[str], Delegation] | None = None, resolvers: tuple[str, ...] = ()
+    delegation: Callable[[str], Delegation] | None = None,
+    resolvers: tuple[str, ...] = (),
+    service: Service | None = None,
 ) -> tuple[Play, EdgeOf]:
     """One DNS host, whose edge stands before our name; nothing is published yet."""
     edges = {"one": Edge(names=frozenset({NAME}), check=CHECK)}
-    found = play(service=replace(guestbook(given=SITES), hosts=("one",), edges=edges, resolvers=resolvers))
+    service = service or guestbook(given=SITES)
+    found = play(service=replace(service, hosts=("one",), edges=edges, resolvers=resolvers))
     found.outside.hosts["one"].behind = {NAME: frozenset({EDGE})}
     edge = EdgeOf(found)
     probe = MemoryProbe(now=found.clock.now, targets=edge.answer, controls=lambda _: True)
@@ -55,8 +58,8 @@ def edged(
     return found, edge
 
 
-def published(resolvers: tuple[str, ...] = ()) -> tuple[Play, EdgeOf]:
-    found, edge = edged(resolvers=resolvers)
+def published(resolvers: tuple[str, ...] = (), service: Service | None = None) -> tuple[Play, EdgeOf]:
+    found, edge = edged(resolvers=resolvers, service=service)
     done = found.apply()
     assert done.problems == (), done.problems
     found.ticks(4)
@@ -129,6 +132,31 @@ def test_a_name_that_somebody_takes_from_behind_the_edge_is_verified_at_the_serv
     assert found.state.facts["one"].served is not None
     waits = found.reasons("confirm")
     assert "old answers leave the caches within" in waits
+
+
+def test_a_load_balancer_behind_the_edge() -> None:
+    """Name servers answer addresses, and no CNAME."""
+    found, edge = published(service=guestbook(targets=SITES))
+    edge.stuck()
+    assert found.cutover("boreas", wait_s=1.0).result == "waiting"
+    assert LATE in found.reasons("confirm")
+    edge.held = None
+    found.until("boreas")
+    assert found.addresses() == {"lb.boreas.example"}
+    assert found.state.debts == ()
+
+
+def test_beside_a_name_that_is_not_proxied() -> None:
+    """That one is verified at the name servers, and the caches are waited for."""
+    bare, one = f"bare.{ZONE}", guestbook(given=SITES)
+    records = (*one.records, Record(name=bare, zone=ZONE, type="A", group="web"))
+    found, _ = published(service=replace(one, records=records))
+    found.outside.hosts["one"].lag_s = 5.0
+    assert found.cutover("boreas").committed
+    said = found.reasons("confirm")
+    assert f"one-a:53: it answers {', '.join(GIVEN['aurora'])} for {bare} A" in said
+    assert "old answers leave the caches within" in said
+    assert f"for {NAME}" not in said
 
 
 def test_resolvers_must_know_the_edge() -> None:
