@@ -3,21 +3,25 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from failover.config import units
 from failover.config.shapes import Filled, Label, Model, wrong
-from failover.core.windows import MONDAY_UTC_S, WEEK_S, Window
+from failover.core.windows import MONDAY_S, UTC_OFFSETS, WEEK_S, Offsets, Window
 
 DAY_MIN = 24 * 60
+DAY_S = 86400
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKLY_PATTERN = r"^((mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))? )?\d\d:\d\d-\d\d:\d\d$"
 _WEEKLY = re.compile(r"(?:([a-z]+)(?:-([a-z]+))? +)?(\d\d):(\d\d)-(\d\d):(\d\d)")
-_SHAPE = "write `sun 02:00-04:00`, `mon-fri 22:30-23:00`, or `02:00-02:30` for every day (UTC)"
+_SHAPE = "write `sun 02:00-04:00`, `mon-fri 22:30-23:00`, or `02:00-02:30` for every day"
 Weekly = tuple[tuple[int, int], ...]
-"""(minute of the week, counted from Monday 00:00 UTC; minutes that it lasts)."""
+"""(minute of the week, counted from Monday 00:00; minutes that it lasts)."""
+YEARS = range(2020, 2071)
+"""In which the changes of a zone's offset count; what holds at their end is taken to hold on."""
 
 
 def moment_utc_s(value: object) -> float:
@@ -58,6 +62,44 @@ def _minute(hours: str, minutes: str) -> int:
     return found
 
 
+def zone_name(value: str) -> str:
+    """`Europe/Berlin`: a name of the IANA time zone database, which this machine must have."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only for configs that name one
+
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is no time zone that this machine knows (package tzdata): write Europe/Berlin") from None
+    return value
+
+
+@cache
+def offsets_of(name: str) -> Offsets:
+    """What the zone's clocks show over the years, looked at day by day; each change is found to the second."""
+    from zoneinfo import ZoneInfo
+
+    found = ZoneInfo(name)
+
+    def offset_s(utc_s: int) -> float:
+        offset = datetime.fromtimestamp(utc_s, found).utcoffset()
+        return offset.total_seconds() if offset is not None else 0.0
+
+    first_s, end_s = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (YEARS.start, YEARS.stop))
+    changes = [(float("-inf"), offset_s(first_s))]
+    for day_s in range(first_s + DAY_S, end_s, DAY_S):
+        if offset_s(day_s) == changes[-1][1]:
+            continue
+        before_s, after_s = day_s - DAY_S, day_s
+        while after_s - before_s > 1:
+            middle_s = (before_s + after_s) // 2
+            if offset_s(middle_s) == changes[-1][1]:
+                before_s = middle_s
+            else:
+                after_s = middle_s
+        changes.append((float(after_s), offset_s(after_s)))
+    return tuple(changes)
+
+
 Moment = Annotated[
     float, PlainValidator(moment_utc_s), WithJsonSchema({"type": "string", "examples": ["2026-12-01T22:00Z"]})
 ]
@@ -82,13 +124,18 @@ class Maintenance(Model):
     site: Label | None = Field(default=None, description="default: the whole service")
     start: Moment | None = Field(default=None, alias="from")
     until: Moment | None = None
-    weekly: WeeklyTime | None = Field(default=None, description="in UTC; without a day: every day")
+    weekly: WeeklyTime | None = Field(default=None, description="without a day: every day")
+    zone: Annotated[str, AfterValidator(zone_name)] | None = Field(
+        default=None, description="whose local time `weekly` is, such as Europe/Berlin; default: UTC"
+    )
     reason: Annotated[Filled, AfterValidator(_one_line)]
 
     @model_validator(mode="after")
     def _check(self) -> "Maintenance":
         if self.weekly is not None and (self.start is not None or self.until is not None):
             raise wrong("weekly", "has no place beside `from` and `until`")
+        if self.weekly is None and self.zone is not None:
+            raise wrong("zone", "has a meaning for `weekly` only; `from` and `until` have their offset")
         if self.weekly is None and (self.start is None or self.until is None):
             raise ValueError("needs `from` and `until`, or `weekly`")
         if self.start is not None and self.until is not None and self.until <= self.start:
@@ -97,12 +144,13 @@ class Maintenance(Model):
 
     def windows(self) -> Iterator[Window]:
         if self.start is not None and self.until is not None:
-            yield Window(start_utc_s=self.start, length_s=self.until - self.start, site=self.site, reason=self.reason)
+            yield Window(start_s=self.start, length_s=self.until - self.start, site=self.site, reason=self.reason)
         for minute, minutes in self.weekly or ():
             yield Window(
-                start_utc_s=MONDAY_UTC_S + minute * 60.0,
+                start_s=MONDAY_S + minute * 60.0,
                 length_s=minutes * 60.0,
                 every_s=WEEK_S,
                 site=self.site,
                 reason=self.reason,
+                offsets=offsets_of(self.zone) if self.zone is not None else UTC_OFFSETS,
             )

@@ -1,29 +1,51 @@
-"""Maintenance windows: announced times in which nothing moves by itself and nobody is paged. All times are UTC."""
+"""Maintenance windows: announced times in which nothing moves by itself and nobody is paged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 WEEK_S = 7 * 86400.0
-MONDAY_UTC_S = 4 * 86400.0
-"""The first Monday after the epoch, 1970-01-05 00:00 UTC: weekly windows count from here."""
+MONDAY_S = 4 * 86400.0
+"""The first Monday after the epoch, 1970-01-05 00:00: weekly windows count from here."""
+Offsets = tuple[tuple[float, float], ...]
+"""What a zone's clocks show: (since UTC second, seconds east of UTC), in order; the first holds for all before too."""
+UTC_OFFSETS: Offsets = ((float("-inf"), 0.0),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """From `start_utc_s` for `length_s`; again every `every_s` where that is set. `site` None: the whole service."""
+    """From `start_s` for `length_s`; again every `every_s` where that is set. `site` None: the whole service.
 
-    start_utc_s: float
+    Start and end are what the clocks of a zone show (`offsets`), counted as if it were UTC. Of a time that is shown
+    twice the first counts; one that is skipped is taken by the offset before (RFC 5545, section 3.3.5).
+    """
+
+    start_s: float
     length_s: float
     every_s: float | None = None
     site: str | None = None
     reason: str = ""
+    offsets: Offsets = UTC_OFFSETS
 
     def left_s(self, utc_s: float) -> float:
         """Seconds until it ends, when it is open at that moment; else 0."""
-        since_s = utc_s - self.start_utc_s
-        if self.every_s is not None:
-            since_s %= self.every_s
-        return self.length_s - since_s if 0 <= since_s < self.length_s else 0.0
+        begun = [start_s for start_s in self._starts(utc_s) if self._utc_s(start_s) <= utc_s]
+        return max([0.0, *(self._utc_s(start_s + self.length_s) - utc_s for start_s in begun)])
+
+    def _starts(self, utc_s: float) -> tuple[float, ...]:
+        """Where it may have begun, as the clocks show it: where they are put back, the next time may be now already."""
+        if self.every_s is None:
+            return (self.start_s,)
+        shown_s = utc_s + [offset_s for since_s, offset_s in self.offsets if since_s <= utc_s][-1]
+        last_s = shown_s - (shown_s - self.start_s) % self.every_s
+        return (last_s, last_s + self.every_s)
+
+    def _utc_s(self, shown_s: float) -> float:
+        """When the clocks show this."""
+        ends_s = [since_s for since_s, _ in self.offsets[1:]] + [float("inf")]
+        at = next(n for n, (_, offset_s) in enumerate(self.offsets) if shown_s - offset_s < ends_s[n])
+        since_s, offset_s = self.offsets[at]
+        skipped = shown_s - offset_s < since_s
+        return shown_s - (self.offsets[at - 1][1] if skipped else offset_s)
 
 
 def open_window(windows: Iterable[Window], utc_s: float, site: str | None) -> tuple[Window, float] | None:

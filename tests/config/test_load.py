@@ -31,7 +31,7 @@ from failover.core.model import (
     Site,
     Standby,
 )
-from failover.core.windows import MONDAY_UTC_S, Window
+from failover.core.windows import MONDAY_S, Window
 from failover.errors import ConfigError
 from failover.net.secret import SecretRef
 from tests.config.conftest import MANAGED, MINIMAL
@@ -372,9 +372,9 @@ load(Path({str(EXAMPLE)!r})); print('difflib' in sys.modules)"""
 def test_maintenance_in_seconds(example: Config) -> None:
     """1 December 2026, 22:00 UTC; and three nights from Saturday on, over the end of the week."""
     once, *weekly = example.service.maintenance
-    assert once == Window(start_utc_s=1_796_162_400.0, length_s=14_400.0, reason="network works")
+    assert once == Window(start_s=1_796_162_400.0, length_s=14_400.0, reason="network works")
     nights = [5 * DAY_S, 6 * DAY_S, 0.0]
-    assert [w.start_utc_s - MONDAY_UTC_S for w in weekly] == [night + 23.5 * 3600 for night in nights]
+    assert [w.start_s - MONDAY_S for w in weekly] == [night + 23.5 * 3600 for night in nights]
     assert {(w.length_s, w.every_s, w.site, w.reason) for w in weekly} == {(3600.0, 7 * DAY_S, "fourth", "patches")}
 
 

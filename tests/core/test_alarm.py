@@ -24,7 +24,7 @@ from tests.core.builders import (
     world,
 )
 
-MAINTAINED = replace(SERVICE, maintenance=(Window(start_utc_s=NOW.utc_s - 1, length_s=60.0, reason="works"),))
+MAINTAINED = replace(SERVICE, maintenance=(Window(start_s=NOW.utc_s - 1, length_s=60.0, reason="works"),))
 ASKED = Proposal(id="p1", verdict="x", source=AURORA, target=BOREAS, at=ago(5), expires_after_s=60.0)
 DRAINED = Orders(forced={BOREAS: Forced(word=ForcedAs.DRAINED, since=ago(1), reason="disks")})
 

@@ -35,7 +35,7 @@ from tests.core.test_judge import BAD, START, kinds, rounds, samples, seen, watc
 CLOSED = verdict(VerdictKind.ACCOUNT_CLOSED)
 DOWN = verdict(VerdictKind.PROVIDER_DOWN)
 ACCEPT = replace(SERVICE, single_accept=True)
-ALL = Window(start_utc_s=NOW.utc_s - 60, length_s=3600.0, reason="network works")
+ALL = Window(start_s=NOW.utc_s - 60, length_s=3600.0, reason="network works")
 AT_AURORA, AT_BOREAS = replace(ALL, site=AURORA), replace(ALL, site=BOREAS, reason="")
 FLIPS = tuple(ago(100.0 * n) for n in range(7, 0, -1))
 

@@ -64,7 +64,7 @@ def test_in_maintenance_nothing_moves_and_nobody_is_paged_until_it_ends() -> Non
     found = published()
     found.outside.clouds["aurora"].warn("unpaid")
     ends_s = found.clock.now().utc_s + 3600.0
-    window = Window(start_utc_s=ends_s - 7200.0, length_s=7200.0, reason="network works")
+    window = Window(start_s=ends_s - 7200.0, length_s=7200.0, reason="network works")
     usual = found.context
     found.context = replace(usual, service=replace(usual.service, maintenance=(window,)))
     report = found.ticks(10)
