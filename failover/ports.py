@@ -8,7 +8,6 @@ The behaviour of each port is one conformance suite in `failover.testing`, which
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from failover.core.cutover import CutoverPlan
@@ -27,6 +26,7 @@ from failover.core.model import (
     Target,
 )
 from failover.core.model import HostTraits as HostTraits
+from failover.core.notice import Moment as Moment
 from failover.core.notice import Notice as Notice
 from failover.core.notice import Urgency as Urgency
 from failover.core.rights import Right
@@ -389,15 +389,6 @@ class Notifier(Protocol):
     """Tells somebody. Delivery is best effort: a failure is an AdapterError, and never stops a cutover."""
 
     def send(self, notice: Notice) -> None: ...
-
-
-class Moment(StrEnum):
-    """When a hook runs. The words are promises to the programs that get them."""
-
-    BEFORE = "before"
-    AFTER = "after"
-    ABORT = "abort"
-    """The plan unwinds, and before-hooks had run."""
 
 
 class Hook(Protocol):

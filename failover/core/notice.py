@@ -27,3 +27,12 @@ class Notice:
     epoch: int = 0
     active_site: str | None = None
     plan: str | None = None
+
+
+class Moment(StrEnum):
+    """When a hook runs. The words are promises to the programs that get them."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    ABORT = "abort"
+    """The plan unwinds, and before-hooks had run."""
