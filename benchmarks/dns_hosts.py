@@ -8,8 +8,10 @@ and (failover only) the epoch is compared before and set with it, and looked at 
     process    `--sets` sets, from the start of a process to its end; octoDNS is `octodns-sync --doit` with a YAML file
     library    `--some` sets in a process that runs already, everything imported; each side builds its own wanted sets
 
-Both sides take turns, so that whatever else the machine does hits both alike. `calls` are the requests to the server,
-counted in the library rows; memory is the largest resident size of the process.
+Both sides take turns, so that whatever else the machine does hits both alike. `cpu` is what the side itself spends on
+a move, in the process rows from its start to its end; `server` is what the name server spends meanwhile, whoever asks.
+`calls` are the requests to the server (those of octodns-sync are not counted), `peak` is the largest resident size of
+the process.
 """
 
 import argparse
@@ -97,13 +99,13 @@ class Ours:
         from failover.dns.wire import Connection
 
         _count_http(self)
-        ask = Connection._ask_some
+        send = Connection.send
 
-        def counted(connection: Any, queries: Any, deadline: Any) -> Any:
-            self.calls += len(queries)
-            return ask(connection, queries, deadline)
+        def counted(connection: Any, wires: Any, deadline: Any) -> None:
+            self.calls += len(wires)
+            send(connection, wires, deadline)
 
-        Connection._ask_some = counted  # type: ignore[method-assign]  # counted, not changed
+        Connection.send = counted  # type: ignore[method-assign]  # counted, not changed
 
 
 class Octodns:
@@ -178,16 +180,23 @@ SIDES = {"failover": Ours, "octodns": Octodns}
 
 
 def child(side: str, host: str, place: dict[str, Any], sets: int, rounds: Sequence[int]) -> None:
-    """Moves all sets once per round; prints the seconds of each move, and the calls of the last one."""
+    """Moves all sets once per round; prints what each move took, and the calls of the last one."""
     worker = SIDES[side](host, place)
     found = []
     for round in rounds:
-        if round == rounds[-1] and len(rounds) > 1:
+        if round == rounds[-1]:
             worker.count()
-        start_s = time.perf_counter()
+        start = time.perf_counter(), time.process_time(), server_cpu_s(place)
         worker.move(worker.wanted(sets, round), round)
-        found.append(time.perf_counter() - start_s)
-    print(json.dumps({"seconds": found, "calls": worker.calls}))
+        end = time.perf_counter(), time.process_time(), server_cpu_s(place)
+        found.append([after - before for before, after in zip(start, end, strict=True)])
+    print(json.dumps({"moves": found, "calls": worker.calls}))
+
+
+def server_cpu_s(place: dict[str, Any]) -> float:
+    """What the name server has spent so far (proc(5): the 14th and 15th field; its grain is 10 ms)."""
+    fields = Path(f"/proc/{place['pid']}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ---------------------------------------------------------------------------------------------- measuring
@@ -197,6 +206,7 @@ def child(side: str, host: str, place: dict[str, Any], sets: int, rounds: Sequen
 class Measured:
     seconds: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
+    server_s: list[float] = field(default_factory=list)
     peak_mib: float = 0.0
     calls: int | None = None
 
@@ -257,11 +267,15 @@ def measure_processes(directory: Path, host: str, place: dict[str, Any], sets: i
             words = own_words(side, host, place, sets, [round])
             if side == "octodns":
                 words = sync_words(directory, host, place, sets, round)
-            seconds, cpu_s, peak_mib, _ = run(words, directory)
+            before = server_cpu_s(place)
+            seconds, cpu_s, peak_mib, said = run(words, directory)
             if number > 0:  # the first round creates what stands there, and warms up
                 found[side].seconds.append(seconds)
                 found[side].cpu_s.append(cpu_s)
+                found[side].server_s.append(server_cpu_s(place) - before)
                 found[side].peak_mib = max(found[side].peak_mib, peak_mib)
+                if side == "failover":
+                    found[side].calls = json.loads(said.splitlines()[-1])["calls"]
     return found
 
 
@@ -271,10 +285,12 @@ def measure_library(directory: Path, host: str, place: dict[str, Any], sets: int
         for at, side in enumerate(SIDES):
             first = 3 * (2 * number + at)
             words = own_words(side, host, place, sets, range(first, first + 3))
-            _, cpu_s, peak_mib, said = run(words, directory)
+            _, _, peak_mib, said = run(words, directory)
             told = json.loads(said.splitlines()[-1])  # octoDNS warns before
-            found[side].seconds += told["seconds"][1:]
-            found[side].cpu_s.append(cpu_s)
+            for seconds, cpu_s, server_s in told["moves"][1:]:
+                found[side].seconds.append(seconds)
+                found[side].cpu_s.append(cpu_s)
+                found[side].server_s.append(server_s)
             found[side].peak_mib = max(found[side].peak_mib, peak_mib)
             found[side].calls = told["calls"]
     return found
@@ -329,7 +345,8 @@ def rows_of(kind: str, host: str, sets: int, found: dict[str, Measured]) -> list
             "sets": sets,
             "side": side,
             "median_s": round(statistics.median(measured.seconds), 3),
-            "cpu_s": round(statistics.median(measured.cpu_s), 2),
+            "cpu_s": round(statistics.median(measured.cpu_s), 3),
+            "server_s": round(statistics.fmean(measured.server_s), 3),
             "peak_mib": round(measured.peak_mib, 1),
             "calls": measured.calls,
         }
@@ -343,11 +360,12 @@ def rows_of(kind: str, host: str, sets: int, found: dict[str, Measured]) -> list
 def show(rows: Sequence[dict[str, object]]) -> None:
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} processors, load {load:.1f}, Python {sys.version.split()[0]}\n")
-    print(f"{'kind':<8} {'host':<9} {'sets':>6} {'side':<9} {'median':>9} {'cpu':>8} {'peak':>10} {'calls':>6}")
+    head = f"{'kind':<8} {'host':<9} {'sets':>6} {'side':<9} {'median':>9}"
+    print(f"{head} {'cpu':>9} {'server':>9} {'peak':>10} {'calls':>6}")
     for row in rows:
         calls = "" if row["calls"] is None else row["calls"]
         line = f"{row['kind']:<8} {row['host']:<9} {row['sets']:>6} {row['side']:<9} {row['median_s']:>7.3f} s"
-        line += f" {row['cpu_s']:>6.2f} s {row['peak_mib']:>6.1f} MiB {calls:>6}"
+        line += f" {row['cpu_s']:>7.3f} s {row['server_s']:>7.3f} s {row['peak_mib']:>6.1f} MiB {calls:>6}"
         if "ratio" in row:
             line += f"   {row['ratio']:.2f} × octoDNS (at most {RATIO_MAX:.2f}): {'met' if row['met'] else 'missed'}"
         print(line)

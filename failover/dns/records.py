@@ -12,11 +12,10 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from failover.core.rrsets import RRset
+from failover.dns.texts import Escapes, quoted, strings_of
 from failover.errors import Rejected, Unreadable
 
 _IN = dns.rdataclass.IN
-_STRING_BYTES_MAX = 255
-"""Of one string within a TXT record (RFC 1035, section 3.3.14); longer texts are split, and joined when read."""
 
 
 def to_name(text: str) -> dns.name.Name:
@@ -42,18 +41,18 @@ def to_rdatas(rrset: RRset) -> list[dns.rdata.Rdata]:
     return [_to_rdata(rrset, rdtype, value) for value in sorted(rrset.values)]
 
 
-def to_texts(rrset: RRset) -> list[str]:
+def to_texts(rrset: RRset, escapes: Escapes = Escapes.DECIMAL) -> list[str]:
     """The values as they stand in a zone file, in a stable order. Raises Rejected for a value that cannot be one."""
     if rrset.type in ("A", "AAAA"):
         return sorted(rrset.values)  # an RRset has looked at them, and there may be thousands
+    if rrset.type == "TXT":
+        return [quoted(value, escapes) for value in sorted(rrset.values)]
     return [rdata.to_text() for rdata in to_rdatas(rrset)]
 
 
 def _to_rdata(rrset: RRset, rdtype: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
     if rdtype == dns.rdatatype.TXT:
-        data = value.encode()
-        parts = [data[i : i + _STRING_BYTES_MAX] for i in range(0, len(data), _STRING_BYTES_MAX)]
-        return dns.rdtypes.ANY.TXT.TXT(_IN, rdtype, parts or [b""])
+        return dns.rdtypes.ANY.TXT.TXT(_IN, rdtype, strings_of(value))
     try:
         return dns.rdata.from_text(_IN, rdtype, value, origin=dns.name.root, relativize=False)
     except (dns.exception.DNSException, ValueError) as error:

@@ -17,6 +17,7 @@ from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import removed, require, require_limits, standing
 from failover.dns.rights import Key, narrowed
+from failover.dns.route53_names import plain_name, quoted_name
 from failover.dns.route53_sets import (
     RECORDS_MAX,
     Found,
@@ -29,7 +30,6 @@ from failover.dns.route53_sets import (
     require_plain,
     whole,
 )
-from failover.dns.route53_text import plain_name, quoted_name
 from failover.dns.transaction import OPERATION, check_transaction
 from failover.errors import AdapterError, Conflict, NotFound, Rejected, TimedOut, Unreadable
 from failover.net.answers import answer_behind, from_parts

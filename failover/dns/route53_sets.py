@@ -8,7 +8,8 @@ from failover.core.survey import MadeUp
 from failover.dns.compare import Key, Records, removed
 from failover.dns.records import to_texts
 from failover.dns.rights import never_there
-from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
+from failover.dns.route53_names import plain_name, quoted_name
+from failover.dns.texts import Escapes, unquoted
 from failover.dns.transaction import OPERATION
 from failover.errors import Rejected, Unreadable
 
@@ -73,7 +74,7 @@ def _rrset(raw: Raw) -> RRset:
     if set(raw) - _PLAIN:
         return RRset(name=name, type="ALIAS", ttl_s=0, values=frozenset({"(not of our kind)"}))
     values = [str(record["Value"]) for record in raw["ResourceRecords"]]
-    texts = map(unquoted_text, values) if type == "TXT" else values
+    texts = [unquoted(value, Escapes.OCTAL) for value in values] if type == "TXT" else values
     try:
         return RRset(name=name, type=type, ttl_s=raw["TTL"], values=frozenset(texts))
     except ValueError as error:
@@ -95,7 +96,7 @@ def batch_of(changes: Changes, expect: RRset | None, fence: RRset | None, found:
 
 
 def _raw(rrset: RRset) -> dict[str, Any]:
-    values = [quoted_text(value) for value in sorted(rrset.values)] if rrset.type == "TXT" else to_texts(rrset)
+    values = to_texts(rrset, Escapes.OCTAL)
     records = [{"Value": value} for value in values]
     return {"Name": quoted_name(rrset.name), "Type": rrset.type, "TTL": rrset.ttl_s, "ResourceRecords": records}
 

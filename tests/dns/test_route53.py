@@ -12,7 +12,7 @@ from failover.core.rrsets import Changes, RRset
 from failover.core.survey import MadeUp
 from failover.dns.authority import DnsAuthority
 from failover.dns.route53 import Route53
-from failover.dns.route53_text import plain_name, quoted_name, quoted_text, unquoted_text
+from failover.dns.route53_names import plain_name, quoted_name
 from failover.errors import (
     AccessRefused,
     AdapterError,
@@ -146,28 +146,6 @@ class TestMoto(DnsConformance):
 def test_names(name: str, sent: str, listed: str) -> None:
     assert quoted_name(name) == sent
     assert plain_name(listed) == plain_name(sent) == name.lower().rstrip(".")
-
-
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        ("", '""'),
-        ("v=1 epoch=7", '"v=1 epoch=7"'),
-        ('a "b" \\ c', r'"a \"b\" \134 c"'),
-        ("ä\n", r'"\303\244\012"'),
-        ("x" * 300, f'"{"x" * 255}" "{"x" * 45}"'),
-    ],
-)
-def test_texts(text: str, written: str) -> None:
-    assert quoted_text(text) == written
-    assert unquoted_text(written) == text
-
-
-def test_texts_as_others_write_them() -> None:
-    assert unquoted_text(r'"a \\ b"   "c"') == r"a \ bc"
-    assert unquoted_text('"ü"') == "ü"
-    assert unquoted_text("bare") == "bare"
-    assert unquoted_text(r'"\374"') == r"\xfc"
 
 
 # ---------------------------------------------------------------------------------------------- zones and servers
