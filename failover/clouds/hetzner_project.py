@@ -137,7 +137,9 @@ class Hetzner(WithDepot):
     def quota(self) -> Quota:
         """See `ports.Compute`. The API tells no limit: only the refusal does."""
         with self._asking("ask quota", self.name) as api:
-            return Quota(nodes_max=None, nodes_used=len(self._listed(api)))
+            listed = api.client.servers.get_list
+            used = len(self._listed(api)) if self._made else api.count("servers.list", listed)
+            return Quota(nodes_max=None, nodes_used=used)
 
     def _sizes(self, api: HetznerApi) -> tuple[Size, ...]:
         types: list[BoundServerType] = api.whole("server_types.list", api.client.server_types.get_list)

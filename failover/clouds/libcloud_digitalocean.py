@@ -1,17 +1,14 @@
 """DigitalOcean's dialect (API v2, by its OpenAPI document): droplets, tags, firewalls that follow a tag."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from libcloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 
 from failover.clouds import libcloud_rights as rights
-from failover.clouds.depot_settings import DepotSettings
-from failover.clouds.images import ImageTable
-from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
     Machine,
     Offered,
@@ -25,13 +22,14 @@ from failover.clouds.libcloud_dialect import (
     shortest,
     tags_of,
 )
+from failover.clouds.libcloud_token import TokenDialect, cloud_by_token
 from failover.core.firewall import ANYWHERE_V4, ANYWHERE_V6, Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.core.rights import Right
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
-from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.libcloud import Api, Ask
 from failover.net.lists import Document, Page, items, part, whole
 
 ENDPOINT = "https://api.digitalocean.com"
@@ -141,40 +139,15 @@ class _Account(msgspec.Struct):
     account: _State
 
 
-def cloud(
-    *,
-    name: str,
-    region: str,
-    token: str,
-    images: ImageTable,
-    endpoint: str | None = None,
-    ca_file: str | None = None,
-    depot: DepotSettings | None = None,
-    deadline_s: float = 25.0,
-    timeout_s: float = 10.0,
-) -> LibcloudCloud:
-    """A DigitalOcean account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
-    dialect = DigitalOcean(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
-    return built(
-        dialect, name=name, region=region, images=images, depot=depot, deadline_s=deadline_s, timeout_s=timeout_s
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DigitalOcean:
+class DigitalOcean(TokenDialect):
     """See `Dialect`."""
 
-    token: str = field(repr=False)
-    region: str
+    driver: ClassVar = DigitalOceanNodeDriver
+
     endpoint: str = ENDPOINT
-    ca_file: str | None = None
     kind: str = "digitalocean"
     busy: tuple[int, str] = (422, "pending event")
-
-    def api(self, timeout_s: float) -> Api:
-        driver = DigitalOceanNodeDriver(self.token)  # type: ignore[no-untyped-call] # takes no other argument
-        line = Line(timeout_s, self.ca_file)
-        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
 
     # ------------------------------------------------------------------------------------------ servers
 
@@ -285,6 +258,9 @@ class DigitalOcean:
             gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{found.id}"))
         for name in (place.mark, *_unused(api, place)):
             gone(api, Ask(name="tags.delete", method="DELETE", path=f"/v2/tags/{quote(name, safe='')}"))
+
+
+cloud = cloud_by_token(DigitalOcean)
 
 
 def _machine(droplet: _Droplet) -> Machine:

@@ -4,18 +4,15 @@ import re
 import secrets
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import takewhile
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 from libcloud.compute.drivers.linode import LinodeNodeDriver
 
 from failover.clouds import libcloud_rights as rights
-from failover.clouds.depot_settings import DepotSettings
-from failover.clouds.images import ImageTable
-from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
     Machine,
     Offered,
@@ -29,13 +26,14 @@ from failover.clouds.libcloud_dialect import (
     shortest,
     tags_of,
 )
+from failover.clouds.libcloud_token import TokenDialect, cloud_by_token
 from failover.core.firewall import ANYWHERE_V4, ANYWHERE_V6, EVERYTHING, Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.core.rights import Right
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
-from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.libcloud import Api, Ask
 from failover.net.lists import Document, Page, items, part, whole
 
 ENDPOINT = "https://api.linode.com"
@@ -153,40 +151,15 @@ class _Notifications(msgspec.Struct):
     data: list[_Notification]
 
 
-def cloud(
-    *,
-    name: str,
-    region: str,
-    token: str,
-    images: ImageTable,
-    endpoint: str | None = None,
-    ca_file: str | None = None,
-    depot: DepotSettings | None = None,
-    deadline_s: float = 25.0,
-    timeout_s: float = 10.0,
-) -> LibcloudCloud:
-    """A Linode account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
-    dialect = Linode(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
-    return built(
-        dialect, name=name, region=region, images=images, depot=depot, deadline_s=deadline_s, timeout_s=timeout_s
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Linode:
+class Linode(TokenDialect):
     """See `Dialect`."""
 
-    token: str = field(repr=False)
-    region: str
+    driver: ClassVar = LinodeNodeDriver
+
     endpoint: str = ENDPOINT
-    ca_file: str | None = None
     kind: str = "linode"
     busy: tuple[int, str] = (400, "busy")
-
-    def api(self, timeout_s: float) -> Api:
-        driver = LinodeNodeDriver(self.token)  # type: ignore[no-untyped-call]
-        line = Line(timeout_s, self.ca_file)
-        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
 
     # ------------------------------------------------------------------------------------------ servers
 
@@ -341,6 +314,9 @@ class Linode:
     def clear(self, api: Api, place: Place) -> None:
         for found in _ours(_firewalls(api), place):
             gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v4/networking/firewalls/{found.id}"))
+
+
+cloud = cloud_by_token(Linode)
 
 
 def _machine(linode: _Linode) -> Machine:

@@ -2,16 +2,13 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 import msgspec
 from libcloud.compute.drivers.vultr import VultrNodeDriver
 
 from failover.clouds import libcloud_rights as rights
-from failover.clouds.depot_settings import DepotSettings
-from failover.clouds.images import ImageTable
-from failover.clouds.libcloud import LibcloudCloud, built
 from failover.clouds.libcloud_dialect import (
     Machine,
     Offered,
@@ -24,12 +21,13 @@ from failover.clouds.libcloud_dialect import (
     seconds,
     tags_of,
 )
+from failover.clouds.libcloud_token import TokenDialect, cloud_by_token
 from failover.core.firewall import Firewall, Opening, wanted_openings
 from failover.core.model import NodeSpec, NodeState, Size
 from failover.core.reading import Answer
 from failover.core.rights import Right
 from failover.errors import Rejected
-from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.libcloud import Api, Ask
 from failover.net.lists import Document, Page, items, part, whole
 
 ENDPOINT = "https://api.vultr.com"
@@ -104,40 +102,15 @@ class _Meta(msgspec.Struct):
     links: _Links
 
 
-def cloud(
-    *,
-    name: str,
-    region: str,
-    token: str,
-    images: ImageTable,
-    endpoint: str | None = None,
-    ca_file: str | None = None,
-    depot: DepotSettings | None = None,
-    deadline_s: float = 25.0,
-    timeout_s: float = 10.0,
-) -> LibcloudCloud:
-    """A Vultr account in one region. `endpoint`: another address of the API, `ca_file`: what to trust there."""
-    dialect = Vultr(token=token, region=region, endpoint=endpoint or ENDPOINT, ca_file=ca_file)
-    return built(
-        dialect, name=name, region=region, images=images, depot=depot, deadline_s=deadline_s, timeout_s=timeout_s
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vultr:
+class Vultr(TokenDialect):
     """See `Dialect`. Bare metal is left out: it has lists of its own."""
 
-    token: str = field(repr=False)
-    region: str
+    driver: ClassVar = VultrNodeDriver
+
     endpoint: str = ENDPOINT
-    ca_file: str | None = None
     kind: str = "vultr"
     busy: tuple[int, str] = (400, "locked")
-
-    def api(self, timeout_s: float) -> Api:
-        driver = VultrNodeDriver(self.token)  # type: ignore[no-untyped-call]
-        line = Line(timeout_s, self.ca_file)
-        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
 
     # ------------------------------------------------------------------------------------------ servers
 
@@ -251,6 +224,9 @@ class Vultr:
     def clear(self, api: Api, place: Place) -> None:
         for group in _groups(api, place):
             gone(api, Ask(name="firewalls.delete", method="DELETE", path=f"/v2/firewalls/{group.id}"))
+
+
+cloud = cloud_by_token(Vultr)
 
 
 def _machine(instance: _Instance) -> Machine:

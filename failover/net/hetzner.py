@@ -122,6 +122,12 @@ class HetznerApi:
             problem = f"{len(found)} items were listed, {total} there should be"
         raise Unreadable(self.operation, self.object, problem)
 
+    def count(self, name: str, page: Callable[..., _Paged]) -> int:
+        """How many items all pages have, as the first one says; counted where it does not."""
+        _, numbers = self.read(name, partial(_page, page, page=1, per_page=1))
+        total: int | None = numbers.total_entries
+        return total if total is not None else len(self.whole(name, page))
+
     def _pages(
         self, name: str, page: Callable[..., _Paged], filters: Mapping[str, Any]
     ) -> tuple[list[Any], int | None]:

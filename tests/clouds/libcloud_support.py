@@ -1,13 +1,21 @@
 """What the tests of all libcloud clouds share: a depot in memory, and a provider's staff that minds it too."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
 from failover.clouds.images import ImageTable
 from failover.clouds.libcloud import LibcloudCloud
 from failover.clouds.libcloud_dialect import Dialect
-from failover.core.model import NodeSpec
+from failover.clouds.table import Cloud
+from failover.core.model import NodeSpec, Reading
 from failover.errors import AccessRefused, Unreachable
-from failover.testing.clouds import SERVICE, SITE
+from failover.net.archive import Packed
+from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance
+from failover.testing.clouds import Operator as Suite
 from failover.testing.memory_cloud import MemoryCloud, no_faults
-from tests.standins.base import Operator, StandIn
+from tests.standins.base import Operator, Pace, StandIn
 
 IMAGES = ImageTable.load()
 
@@ -61,6 +69,80 @@ class Staff(Operator):
     def recover(self) -> None:
         super().recover()
         self._account.faults = no_faults
+
+
+class Silent(Staff):
+    """At a provider that has no words for a warning."""
+
+    def warn(self, message: str) -> None:
+        pytest.skip("it does not warn through its API")
+
+
+LATE = Pace(listed=2, addressed=4, running=5)
+
+
+class StandInSuite(CloudConformance):
+    """The common suite at a stand-in with a depot in memory. Subclass it with `opened` and `cloud_at`."""
+
+    warns = True
+    """Whether the provider warns through its API."""
+    pace = Pace()
+
+    def opened(self, **options: Any) -> StandIn:
+        """The stand-in, not yet started."""
+        raise NotImplementedError
+
+    def cloud_at(self, standin: Any, shelf: Shelf) -> Cloud:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def shelf(self) -> Shelf:
+        return Shelf()
+
+    @pytest.fixture
+    def standin(self) -> Iterator[StandIn]:
+        with self.opened(nodes_max=self.nodes_max, page_max=2, pace=self.pace) as standin:
+            yield standin
+
+    @pytest.fixture
+    def cloud(self, standin: StandIn, shelf: Shelf) -> Iterator[Cloud]:
+        cloud = self.cloud_at(standin, shelf)
+        yield cloud
+        cloud.close()  # type: ignore[attr-defined] # ours have it
+
+    @pytest.fixture
+    def operator(self, standin: StandIn, shelf: Shelf) -> Suite:
+        return Staff(standin, shelf) if self.warns else Silent(standin, shelf)
+
+
+class WordlessSuite(StandInSuite):
+    """Of a provider that does not say to every request that an account is closed."""
+
+    warns = False
+    closed = Reading.REFUSED
+    """What the account's state is read as then."""
+
+    def test_a_closed_account_says_so_and_refuses_everything(
+        self, cloud: Cloud, operator: Suite, stocked: Packed
+    ) -> None:
+        made = cloud.ensure(self.spec(stocked))
+        operator.close(REASON)
+        assert cloud.state().reading is self.closed
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: cloud.nodes(SERVICE, SITE),
+            cloud.images,
+            cloud.sizes,
+            cloud.quota,
+            lambda: cloud.ensure(self.spec(stocked, 1)),
+            lambda: cloud.destroy(made),
+            lambda: cloud.firewall(SERVICE, SITE, (8080,)),
+            lambda: cloud.firewall_now(SERVICE, SITE),
+            lambda: cloud.clear(SERVICE, SITE),
+            lambda: cloud.put(stocked.digest, stocked.archive),
+        )
+        for call in calls:
+            with pytest.raises(AccessRefused):
+                call()
 
 
 def wish(ordinal: int = 0) -> NodeSpec:

@@ -1,8 +1,9 @@
 """Hetzner passes the common suite against its stand-in, at once and with delays, and does what only it needs."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -11,14 +12,11 @@ from failover.clouds.depot_settings import DepotSettings
 from failover.clouds.hetzner import cloud as hetzner
 from failover.clouds.hetzner_project import Hetzner as HetznerCloud
 from failover.clouds.table import Cloud
-from failover.core.model import Reading
 from failover.core.reading import AMBIGUOUS, EXPLICIT, Signal
-from failover.errors import AccessRefused, Unreachable
-from failover.net.archive import Packed
+from failover.errors import Unreachable
 from failover.ports import Account
-from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
-from tests.clouds.libcloud_support import IMAGES, Shelf, Staff
-from tests.standins.base import Pace
+from failover.testing.clouds import REASON
+from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, WordlessSuite
 from tests.standins.hetzner import Hetzner
 from tests.standins.moto import Moto, MotoProcess, moto_process
 
@@ -34,26 +32,14 @@ def cloud_at(standin: Hetzner, shelf: Shelf | None = None, **more: object) -> He
     return HetznerCloud(name="hetzner", images=IMAGES, depot=shelf, **wanted)  # type: ignore[arg-type] # their types differ
 
 
-class HetznerStaff(Staff):
-    def warn(self, message: str) -> None:
-        pytest.skip("Hetzner does not warn through its API")
+class TestHetzner(WordlessSuite):
+    """A closed account is a refusal like any other."""
 
+    def opened(self, **options: Any) -> Hetzner:
+        return Hetzner(token=TOKEN, **options)
 
-class TestHetzner(CloudConformance):
-    @pytest.fixture
-    def shelf(self) -> Shelf:
-        return Shelf()
-
-    @pytest.fixture
-    def standin(self) -> Iterator[Hetzner]:
-        with Hetzner(token=TOKEN, nodes_max=self.nodes_max, page_max=2) as standin:
-            yield standin
-
-    @pytest.fixture
-    def cloud(self, standin: Hetzner, shelf: Shelf) -> Iterator[Cloud]:
-        cloud = cloud_at(standin, shelf)
-        yield cloud
-        cloud.close()
+    def cloud_at(self, standin: Hetzner, shelf: Shelf) -> Cloud:
+        return cloud_at(standin, shelf)
 
     @pytest.fixture
     def reader(self, standin: Hetzner) -> Iterator[Account]:
@@ -62,42 +48,16 @@ class TestHetzner(CloudConformance):
         yield cloud
         cloud.close()
 
-    @pytest.fixture
-    def operator(self, standin: Hetzner, shelf: Shelf) -> Operator:
-        return HetznerStaff(standin, shelf)
-
-    def test_a_closed_account_says_so_and_refuses_everything(
-        self, cloud: Cloud, operator: Operator, stocked: Packed
-    ) -> None:
-        """Hetzner has no word for it: a refusal like any other."""
-        made = cloud.ensure(self.spec(stocked))
-        operator.close(REASON)
-        assert cloud.state().reading is Reading.REFUSED
-        calls: tuple[Callable[[], object], ...] = (
-            lambda: cloud.nodes(SERVICE, SITE),
-            cloud.images,
-            cloud.sizes,
-            cloud.quota,
-            lambda: cloud.ensure(self.spec(stocked, 1)),
-            lambda: cloud.destroy(made),
-            lambda: cloud.firewall(SERVICE, SITE, (8080,)),
-            lambda: cloud.clear(SERVICE, SITE),
-            lambda: cloud.put(stocked.digest, stocked.archive),
-        )
-        for call in calls:
-            with pytest.raises(AccessRefused):
-                call()
-
 
 class TestHetznerWithDelays(TestHetzner):
     """New servers are listed late, have addresses later, are locked for long, and go slowly."""
 
-    @pytest.fixture
-    def standin(self) -> Iterator[Hetzner]:
-        pace = Pace(listed=2, addressed=4, running=5)
-        with Hetzner(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
-            standin.delete_ticks = 3
-            yield standin
+    pace = LATE
+
+    def opened(self, **options: Any) -> Hetzner:
+        made = super().opened(**options)
+        made.delete_ticks = 3
+        return made
 
 
 def test_what_the_bucket_says_is_evidence_too(moto_process: MotoProcess) -> None:

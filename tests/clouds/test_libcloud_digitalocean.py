@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from failover.core.firewall import drift
 from failover.core.model import Reading
 from failover.errors import Conflict, Rejected
 from failover.ports import Account
-from failover.testing.clouds import SERVICE, SITE, CloudConformance, Operator
-from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from failover.testing.clouds import SERVICE, SITE
+from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, StandInSuite, made, wish
 from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.digitalocean import DigitalOcean
@@ -26,21 +27,14 @@ def cloud_at(standin: DigitalOcean, shelf: Shelf | None = None, **limits: float)
     return made(Dialect(token=TOKEN, region=REGION, endpoint=standin.url), shelf, REGION, **limits)
 
 
-class TestDigitalOcean(CloudConformance):
-    @pytest.fixture
-    def shelf(self) -> Shelf:
-        return Shelf()
+class TestDigitalOcean(StandInSuite):
+    """Its API has a word for everything."""
 
-    @pytest.fixture
-    def standin(self) -> Iterator[DigitalOcean]:
-        with DigitalOcean(token=TOKEN, nodes_max=self.nodes_max, page_max=2) as standin:
-            yield standin
+    def opened(self, **options: Any) -> DigitalOcean:
+        return DigitalOcean(token=TOKEN, **options)
 
-    @pytest.fixture
-    def cloud(self, standin: DigitalOcean, shelf: Shelf) -> Iterator[Cloud]:
-        cloud = cloud_at(standin, shelf)
-        yield cloud
-        cloud.close()
+    def cloud_at(self, standin: DigitalOcean, shelf: Shelf) -> Cloud:
+        return cloud_at(standin, shelf)
 
     @pytest.fixture
     def reader(self, standin: DigitalOcean) -> Iterator[Account]:
@@ -49,19 +43,11 @@ class TestDigitalOcean(CloudConformance):
         yield cloud
         cloud.close()
 
-    @pytest.fixture
-    def operator(self, standin: DigitalOcean, shelf: Shelf) -> Operator:
-        return Staff(standin, shelf)
-
 
 class TestDigitalOceanWithDelays(TestDigitalOcean):
     """New droplets are listed late and have addresses later."""
 
-    @pytest.fixture
-    def standin(self) -> Iterator[DigitalOcean]:
-        pace = Pace(listed=2, addressed=4, running=5)
-        with DigitalOcean(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
-            yield standin
+    pace = LATE
 
 
 # ------------------------------------------------------------------------------------ what only DigitalOcean needs

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ from failover.core.model import NodeSpec, NodeState, Reading
 from failover.errors import AccessRefused, Rejected
 from failover.net.archive import Packed
 from failover.ports import Account
-from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
-from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from failover.testing.clouds import REASON, SERVICE, SITE, Operator
+from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, StandInSuite, made, wish
 from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.linode import LinodeStandIn
@@ -30,21 +31,14 @@ def cloud_at(standin: LinodeStandIn, shelf: Shelf | None = None, **limits: float
     return made(Dialect(token=TOKEN, region=REGION, endpoint=standin.url), shelf, REGION, **limits)
 
 
-class TestLinode(CloudConformance):
-    @pytest.fixture
-    def shelf(self) -> Shelf:
-        return Shelf()
+class TestLinode(StandInSuite):
+    """A closed account is told by its servers only."""
 
-    @pytest.fixture
-    def standin(self) -> Iterator[LinodeStandIn]:
-        with LinodeStandIn(token=TOKEN, nodes_max=self.nodes_max, page_max=2) as standin:
-            yield standin
+    def opened(self, **options: Any) -> LinodeStandIn:
+        return LinodeStandIn(token=TOKEN, **options)
 
-    @pytest.fixture
-    def cloud(self, standin: LinodeStandIn, shelf: Shelf) -> Iterator[Cloud]:
-        cloud = cloud_at(standin, shelf)
-        yield cloud
-        cloud.close()
+    def cloud_at(self, standin: LinodeStandIn, shelf: Shelf) -> Cloud:
+        return cloud_at(standin, shelf)
 
     @pytest.fixture
     def reader(self, standin: LinodeStandIn) -> Iterator[Account]:
@@ -52,10 +46,6 @@ class TestLinode(CloudConformance):
         cloud = made(Dialect(token=token, region=REGION, endpoint=standin.url), None, REGION)
         yield cloud
         cloud.close()
-
-    @pytest.fixture
-    def operator(self, standin: LinodeStandIn, shelf: Shelf) -> Operator:
-        return Staff(standin, shelf)
 
     def test_a_closed_account_says_so_and_refuses_everything(
         self, cloud: Cloud, operator: Operator, stocked: Packed
@@ -82,11 +72,7 @@ class TestLinode(CloudConformance):
 class TestLinodeWithDelays(TestLinode):
     """New Linodes are listed late and have addresses later."""
 
-    @pytest.fixture
-    def standin(self) -> Iterator[LinodeStandIn]:
-        pace = Pace(listed=2, addressed=4, running=5)
-        with LinodeStandIn(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
-            yield standin
+    pace = LATE
 
 
 # ------------------------------------------------------------------------------------ what only Linode needs

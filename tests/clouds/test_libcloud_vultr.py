@@ -1,8 +1,9 @@
 """Vultr passes the common suite against its stand-in, at once and with delays, and does what only it needs."""
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,10 @@ from failover.clouds.table import Cloud, factory
 from failover.core.firewall import Firewall, drift
 from failover.core.model import NodeState, Reading
 from failover.core.reading import Signal
-from failover.errors import AccessRefused, Rejected
-from failover.net.archive import Packed
+from failover.errors import Rejected
 from failover.ports import Account
-from failover.testing.clouds import REASON, SERVICE, SITE, CloudConformance, Operator
-from tests.clouds.libcloud_support import IMAGES, Shelf, Staff, made, wish
+from failover.testing.clouds import SERVICE, SITE
+from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, WordlessSuite, made, wish
 from tests.policies import scopes
 from tests.standins.base import Pace
 from tests.standins.vultr import Vultr
@@ -30,26 +30,14 @@ def cloud_at(standin: Vultr, shelf: Shelf | None = None, **limits: float) -> Lib
     return made(Dialect(token=TOKEN, region=REGION, endpoint=standin.url), shelf, REGION, **limits)
 
 
-class VultrStaff(Staff):
-    def warn(self, message: str) -> None:
-        pytest.skip("Vultr does not warn through its API")
+class TestVultr(WordlessSuite):
+    """A closed account is a refusal like any other."""
 
+    def opened(self, **options: Any) -> Vultr:
+        return Vultr(token=TOKEN, **options)
 
-class TestVultr(CloudConformance):
-    @pytest.fixture
-    def shelf(self) -> Shelf:
-        return Shelf()
-
-    @pytest.fixture
-    def standin(self) -> Iterator[Vultr]:
-        with Vultr(token=TOKEN, nodes_max=self.nodes_max, page_max=2) as standin:
-            yield standin
-
-    @pytest.fixture
-    def cloud(self, standin: Vultr, shelf: Shelf) -> Iterator[Cloud]:
-        cloud = cloud_at(standin, shelf)
-        yield cloud
-        cloud.close()
+    def cloud_at(self, standin: Vultr, shelf: Shelf) -> Cloud:
+        return cloud_at(standin, shelf)
 
     @pytest.fixture
     def reader(self, standin: Vultr) -> Iterator[Account]:
@@ -58,40 +46,11 @@ class TestVultr(CloudConformance):
         yield cloud
         cloud.close()
 
-    @pytest.fixture
-    def operator(self, standin: Vultr, shelf: Shelf) -> Operator:
-        return VultrStaff(standin, shelf)
-
-    def test_a_closed_account_says_so_and_refuses_everything(
-        self, cloud: Cloud, operator: Operator, stocked: Packed
-    ) -> None:
-        """Vultr has no word for it: a refusal like any other."""
-        made = cloud.ensure(self.spec(stocked))
-        operator.close(REASON)
-        assert cloud.state().reading is Reading.REFUSED
-        calls: tuple[Callable[[], object], ...] = (
-            lambda: cloud.nodes(SERVICE, SITE),
-            cloud.images,
-            cloud.sizes,
-            cloud.quota,
-            lambda: cloud.ensure(self.spec(stocked, 1)),
-            lambda: cloud.destroy(made),
-            lambda: cloud.firewall(SERVICE, SITE, (8080,)),
-            lambda: cloud.put(stocked.digest, stocked.archive),
-        )
-        for call in calls:
-            with pytest.raises(AccessRefused):
-                call()
-
 
 class TestVultrWithDelays(TestVultr):
     """New instances are listed late and have addresses later."""
 
-    @pytest.fixture
-    def standin(self) -> Iterator[Vultr]:
-        pace = Pace(listed=2, addressed=4, running=5)
-        with Vultr(token=TOKEN, nodes_max=self.nodes_max, page_max=2, pace=pace) as standin:
-            yield standin
+    pace = LATE
 
 
 # ------------------------------------------------------------------------------------ what only Vultr needs
