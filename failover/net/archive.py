@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 from failover.errors import AdapterError, Conflict, NotFound, Rejected, Unreadable
 
@@ -260,7 +261,7 @@ def _extract(archive: bytes, part: Path, digest: str) -> None:
             with tarfile.open(fileobj=limited, mode="r|", errorlevel=2) as tar:
                 for member in tar:
                     _check(member)
-                    tar.extract(member, part, filter="data")
+                    _place(tar, member, part)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, UnicodeError) as error:
         raise Rejected("unpack release", digest, f"the archive is not usable: {error}") from error
     found = tree_digest(part)
@@ -275,6 +276,31 @@ def _check(member: tarfile.TarInfo) -> None:
         raise tarfile.TarError(f"it may not hold {member.name[:120]!r}")
     if member.name.startswith("/") or ".." in names:
         raise tarfile.TarError(f"{member.name[:120]!r} is outside of the release")
+
+
+def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, part: Path) -> None:
+    """Nothing outside of the release is touched. (`TarFile.extract` knows its filters only since Python 3.11.4.)"""
+    path, shown = part / member.name, repr(member.name[:120])
+    if not _inside(path.parent, part):
+        raise tarfile.TarError(f"{shown} is reached through a link that leaves the release")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if member.issym():
+            if not _inside(path.parent / member.linkname, part):
+                raise tarfile.TarError(f"the link {shown} leaves the release")
+            path.symlink_to(member.linkname)
+            return
+        content = cast("IO[bytes]", tar.extractfile(member))  # None only of what is neither file nor link
+        with path.open("xb") as out:
+            shutil.copyfileobj(content, out)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise tarfile.TarError(f"{shown} is there already, as something else") from error
+    path.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
+
+
+def _inside(path: Path, root: Path) -> bool:
+    """Also where links go round in a circle."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def _settle(part: Path, into: Path) -> None:
