@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from failover.cli.wiring_clouds import LOCAL, MIRROR, SECOND, WATCH
-from failover.config.model import Config
+from failover.config.model import Config, ProviderConfig
+from failover.core.doctor_rights import CUT_OVER, DEPOT
 from failover.core.rights import Credential
-from failover.engine.doctor_rights import CUT_OVER, Credentials
+from failover.engine.doctor_rights import Credentials
 from failover.net.secret import SecretRef
 
 _PARTS = {"assume_role": "role", "profile": "profile", "token": "", "access_key": "", "username": "", "name": "key"}
@@ -31,12 +32,13 @@ def _known(config: Config) -> Iterator[tuple[tuple[str, str], Credential]]:
             continue
         provider = config.providers[site.provider or ""]
         for role in (WATCH, MIRROR, SECOND):
-            said = provider.credentials.get(role, {})
-            reference = f"the token to {role}" if provider.kind == LOCAL else _reference(said)
-            yield (site.name, role), _credential(role, provider.name, provider.kind, reference)
+            yield (site.name, role), _credential(role, provider.name, provider.kind, _held(provider, role))
+        keys = provider.depot.access_key if provider.depot is not None else None
+        reference = _held(provider, MIRROR) if keys is None else str(keys)
+        yield (site.name, DEPOT), _credential(MIRROR, provider.name, provider.kind, reference)
     for host in config.hosts.values():
         used = host.options.get("credentials") or host.options.get("tsig")
-        reference = _reference(used) if isinstance(used, Mapping) else "its key"
+        reference = _reference(used, host.kind) if isinstance(used, Mapping) else "its key"
         yield (host.name, CUT_OVER), _credential(CUT_OVER, host.name, host.kind, reference)
 
 
@@ -45,7 +47,13 @@ def _credential(role: str, place: str, kind: str, reference: str) -> Credential:
     return Credential(role=WATCH if role == SECOND else role, place=place, reference=reference, policy=policy)
 
 
-def _reference(said: Mapping[str, object]) -> str:
+def _held(provider: ProviderConfig, role: str) -> str:
+    if provider.kind == LOCAL:
+        return f"the token to {role}"
+    return _reference(provider.credentials.get(role, {}), provider.kind)
+
+
+def _reference(said: Mapping[str, object], kind: str) -> str:
     """`profile gb-read`, `env DIGITALOCEAN_TOKEN`: references as they are, names as they are said, no value."""
     for part, word in _PARTS.items():
         found = said.get(part)
@@ -53,4 +61,5 @@ def _reference(said: Mapping[str, object]) -> str:
             return str(found)
         if isinstance(found, str) and word:
             return f"{word} {found}"
-    return "its credential" if any(said.values()) else "the default credential of AWS's tools"
+    default = kind in ("aws", "route53") and not any(said.values())
+    return "the default credential of AWS's tools" if default else "its credential"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from failover.core.budget import gap_s
 from failover.core.decide import candidates
-from failover.core.doctor_rights import MIRROR, host_rights, mirror_rights, watch_rights
+from failover.core.doctor_rights import host_rights, mirror_rights, watch_rights
 from failover.core.facts import ServerAnswer
 from failover.core.findings import Finding, Severity, fatal, fine, warning
 from failover.core.mirror import choose_size
@@ -61,7 +61,7 @@ class SiteFacts:
     asked_utc_s: float = 0.0
     problems: Mapping[str, str] = field(default_factory=dict)
     rights: Mapping[str, Granted] = field(default_factory=dict)
-    """By role (watch, mirror, second): what the credential may write."""
+    """By role (watch, mirror, second, depot): what the credential may write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +224,7 @@ def _managed(service: Service, site: Site, facts: SiteFacts, *, active: bool) ->
         *_clock(site, facts),
         *_stock(service, site, facts),
         *_capacity(service, site, facts),
-        *mirror_rights(site, facts.rights.get(MIRROR)),
+        *mirror_rights(site, facts.rights),
     ]
     if active or site.standby is Standby.HOT:
         found = [_weaker(f) for f in found]

@@ -14,21 +14,28 @@ What could not be proven is a note, whatever the role: no proof is no lack.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from failover.core.findings import Finding, fatal, fine, note, warning
 from failover.core.model import Site
 from failover.core.rights import Act, Granted, May, Right
 
 AREA = "rights"
-MIRROR = "mirror"
+WATCH, MIRROR, SECOND, DEPOT, CUT_OVER = "watch", "mirror", "second", "depot", "cut_over"
+"""A depot is a part of mirroring, which may have a credential of its own."""
 Tell = Callable[[str, str, str, str], Finding]
 
 
-def mirror_rights(site: Site, granted: Granted | None) -> list[Finding]:
-    """Of the credential that creates and removes. Whether the site is hot or active is weighed by the caller."""
-    if granted is None:
-        return []
-    subject = f"{site.name} ({MIRROR})"
+def mirror_rights(site: Site, granted: Mapping[str, Granted]) -> list[Finding]:
+    """Of the credentials that create, remove and store. Whether the site is hot or active is weighed by the caller."""
+    found = {role: granted[role] for role in (MIRROR, DEPOT) if role in granted}
+    if MIRROR in found and DEPOT in found and found[DEPOT].rights:
+        kept = tuple(right for right in found[MIRROR].rights if right.act is not Act.STORE)
+        found[MIRROR] = replace(found[MIRROR], rights=kept)
+    return [finding for one in found.values() for finding in _writing(f"{site.name} ({MIRROR})", one)]
+
+
+def _writing(subject: str, granted: Granted) -> list[Finding]:
     found = []
     for tell, acts in ((fatal, set(Act) - {Act.DESTROY}), (warning, {Act.DESTROY})):
         missing = _those(granted, May.REFUSED, acts)
@@ -38,7 +45,7 @@ def mirror_rights(site: Site, granted: Granted | None) -> list[Finding]:
 
 def watch_rights(site: Site, granted: Mapping[str, Granted]) -> list[Finding]:
     """Of the credentials that should only read."""
-    return [finding for role, one in granted.items() if role != MIRROR for finding in _reading(site, role, one)]
+    return [f for role in (WATCH, SECOND) if role in granted for f in _reading(site, role, granted[role])]
 
 
 def host_rights(host: str, granted: Granted | None) -> list[Finding]:

@@ -110,11 +110,6 @@ def worst(rights: Sequence[Right]) -> Right:
     return next((r for may in (May.REFUSED, May.UNPROVEN) for r in rights if r.may is may), rights[0])
 
 
-def merged(rights: Iterable[Right]) -> tuple[Right, ...]:
-    """Each act of each object once; the later word counts."""
-    return tuple({(right.act, right.object): right for right in rights}.values())
-
-
 def by_scope(act: Act, needs: str, held: Collection[str]) -> Right:
     """For an API that lists what a credential may."""
     if needs in held:

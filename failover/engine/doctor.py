@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from failover.core.budget import observe_s
 from failover.core.doctor import DoctorFacts, SiteFacts
+from failover.core.doctor_rights import CUT_OVER
 from failover.core.facts import ServerAnswer
 from failover.core.model import ControlSample, Outcome, Sample, Site
 from failover.core.world import State
 from failover.engine.context import Context
-from failover.engine.doctor_rights import CUT_OVER, UNNAMED, Credentials, right_calls, rights_found
+from failover.engine.doctor_rights import UNNAMED, Credentials, right_calls, rights_found
 from failover.engine.edge import against
 from failover.engine.observe import targets_of
 from failover.engine.outcome import MARGIN_S, problem_of

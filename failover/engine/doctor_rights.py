@@ -5,22 +5,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from failover.core.cutover import ALIAS
-from failover.core.doctor_rights import MIRROR
+from failover.core.doctor_rights import CUT_OVER, DEPOT, MIRROR, SECOND, WATCH
 from failover.core.mirror import node_spec
 from failover.core.model import NodeSpec, Release, Service, Site
 from failover.core.preflight_content import keys_of
-from failover.core.rights import NODES, Act, Credential, Granted, Right, lacking, merged
+from failover.core.rights import NODES, Act, Credential, Granted, Right, lacking
 from failover.core.world import State
 from failover.engine.context import Context
 from failover.engine.outcome import problem_of
-from failover.ports import Account, Call, Compute, Depot, Dns, Done
+from failover.ports import Account, Call, Depot, Dns, Done
 
 RIGHTS_S = 20.0
 """For one credential, all of its tries together."""
-WATCH, SECOND, CUT_OVER = "watch", "second", "cut_over"
 
 Key = tuple[str, str]
-"""Site and role, or a DNS host and CUT_OVER."""
+"""Site and role (or DEPOT), or a DNS host and CUT_OVER."""
+
+
+_ACTS = {DEPOT: (Act.STORE,), CUT_OVER: (Act.CHANGE,)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,10 @@ def right_calls(
         wish = _wish(service, site, state)
         for role, account in ((WATCH, context.accounts[site.name]), (SECOND, seconds.get(site.name))):
             if account is not None:
-                found[site.name, role] = _call(f"{role} rights of {site.name}", partial(account.rights, wish))
-        writes = partial(_writes, mirror.compute[site.name], mirror.depots[site.name], wish)
+                found[site.name, role] = _call(f"{role} rights of {site.name}", partial(_writes, account, wish))
+        writes = partial(_writes, mirror.compute[site.name], wish)
         found[site.name, MIRROR] = _call(f"{MIRROR} rights of {site.name}", writes)
+        found[site.name, DEPOT] = _call(f"{DEPOT} rights of {site.name}", partial(_stores, mirror.depots[site.name]))
     for host in service.hosts:
         changes = partial(_changes, context.hosts[host], service)
         found[host, CUT_OVER] = _call(f"rights at {host}", changes)
@@ -64,8 +67,7 @@ def rights_found(credentials: Credentials, done: Mapping[Key, Done]) -> dict[Key
 def _rights(key: Key, done: Done) -> tuple[Right, ...]:
     if isinstance(done.value, tuple):
         return done.value
-    acts = (Act.CHANGE,) if key[1] == CUT_OVER else NODES
-    return lacking(acts, problem_of(done) or "it did not tell")
+    return lacking(_ACTS.get(key[1], NODES), problem_of(done) or "it did not tell")
 
 
 def _call(what: str, do: partial[tuple[Right, ...]]) -> Call:
@@ -78,10 +80,13 @@ def _wish(service: Service, site: Site, state: State | None) -> NodeSpec:
     return node_spec(service, site, service.groups[0], 0, release, "")
 
 
-def _writes(compute: Compute, depot: Depot, wish: NodeSpec) -> tuple[Right, ...]:
-    """At the provider and in the depot, which may have a credential of its own."""
+def _writes(account: Account, wish: NodeSpec) -> tuple[Right, ...]:
+    return account.rights(wish)
+
+
+def _stores(depot: Depot) -> tuple[Right, ...]:
     store = depot.may_put()
-    return merged((*compute.rights(wish), *(() if store is None else (store,))))
+    return () if store is None else (store,)
 
 
 def _changes(host: Dns, service: Service) -> tuple[Right, ...]:

@@ -20,7 +20,6 @@ from failover.core.rights import (
     by_scope,
     doubted,
     lacking,
-    merged,
     refused,
     right_of,
     unproven,
@@ -83,12 +82,6 @@ def test_3_an_act_that_needs_several_has_the_worst_of_them() -> None:
     assert worst([yes, doubt]) == doubt
     with pytest.raises(ValueError, match="no right"):
         worst([])
-
-
-def test_4_the_later_word_counts_for_each_act_and_object() -> None:
-    first, second = unproven(Act.STORE, "?"), allowed(Act.STORE)
-    other = refused(Act.STORE, "no", "elsewhere")
-    assert merged([first, allowed(Act.OPEN), other, second]) == (second, allowed(Act.OPEN), other)
 
 
 def test_5_a_list_of_scopes() -> None:
@@ -214,7 +207,19 @@ def test_15_a_host_that_may_not_be_changed_is_fatal_though_another_may() -> None
     assert would_fail(HERE, facts(), [finding])
 
 
-def test_16_nothing_was_asked() -> None:
+def test_16_a_depot_may_have_a_credential_of_its_own() -> None:
+    keys = Credential(role="mirror", place="do", reference="env SPACES_KEY", policy="do.yaml")
+    no = Granted(credential=keys, rights=(refused(Act.STORE, "it needs s3:PutObject (403)"),))
+    mirror = granted("mirror", *EVERYTHING)
+    finding = only(standby(Standby.COLD), at_site(BOREAS, rights={"mirror": mirror, "depot": no}))
+    assert (finding.severity, finding.subject) == (Severity.FATAL, "boreas (mirror)")
+    assert finding.says == "env SPACES_KEY may not store releases at do: it needs s3:PutObject (403)"
+    nothing = Granted(credential=keys, rights=())
+    (good,) = _rights(diagnose(HERE, at_site(BOREAS, rights={"mirror": mirror, "depot": nothing})))
+    assert good.says.endswith("store releases")
+
+
+def test_17_nothing_was_asked() -> None:
     assert _rights(diagnose(HERE, GOOD)) == []
     nothing = at_site(BOREAS, rights={"watch": granted("watch"), "mirror": granted("mirror")})
     assert _rights(diagnose(HERE, nothing)) == []

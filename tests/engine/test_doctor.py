@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -9,12 +10,14 @@ from failover.core.budget import observe_s
 from failover.core.doctor import SKEW_S_MAX, DoctorFacts, diagnose, would_fail
 from failover.core.findings import Finding, Severity
 from failover.core.model import Outcome, Reading, Standby
+from failover.core.rights import Act, May
 from failover.engine.context import Context
 from failover.engine.doctor import ASK_S, Clock, examine
 from failover.errors import AccessRefused, StateDamaged, Unreachable
+from failover.ports import Account, Compute
 from failover.testing.memory_store import MemoryStore
 from failover.testing.sim_runtime import Trouble
-from failover.testing.sim_world import FIRST, HOSTS, SITES
+from failover.testing.sim_world import FIRST, HOSTS, NAME, SITES, ZONE
 from tests.engine.play import Play, play, published
 
 
@@ -158,6 +161,83 @@ def test_a_provider_that_does_not_tell_the_time_is_no_finding() -> None:
     facts = looked(found, boreas=mute)
     assert facts.sites["boreas"].problems == {}
     assert facts.sites["boreas"].clock_utc_s is None
+
+
+# ------------------------------------------------------------------------------------ rights
+
+
+def rights_of(found: Play, facts: DoctorFacts) -> list[tuple[Severity, str]]:
+    """What is not fine."""
+    findings = diagnose(found.context.service, facts)
+    return [(f.severity, f.subject) for f in findings if f.area == "rights" and f.severity is not Severity.FINE]
+
+
+def test_every_credential_is_tried_and_nothing_is_changed_by_it() -> None:
+    found = published()
+    before, nodes, epochs = found.state, [found.nodes(name) for name in SITES], found.epochs()
+    facts = examine(found.context, found.context, clocks={}, seconds={"boreas": found.outside.clouds["boreas"]})
+    assert {name: set(site.rights) for name, site in facts.sites.items()} == {
+        name: {"watch", "mirror", "depot", *(["second"] if name == "boreas" else [])} for name in SITES
+    }
+    assert set(facts.rights) == set(HOSTS)
+    names = {right.object for granted in facts.rights.values() for right in granted.rights}
+    assert names == {f"{NAME} A", f"_failover.{found.context.service.name}.{ZONE} TXT"}
+    assert (found.state, [found.nodes(name) for name in SITES], found.epochs()) == (before, nodes, epochs)
+
+
+def test_each_role_has_rights_of_its_own() -> None:
+    found, other = published(standby={"boreas": Standby.COLD}), published(standby={"boreas": Standby.COLD})
+    found.outside.clouds["boreas"].lacks = frozenset(Act)
+    facts = looked(found, other.context)
+    rights = facts.sites["boreas"].rights
+    assert {right.may for right in rights["watch"].rights} == {May.REFUSED}
+    assert {right.may for right in rights["mirror"].rights} == {May.ALLOWED}
+    other.outside.clouds["boreas"].lacks = frozenset({Act.STORE})
+    facts = looked(found, other.context)
+    assert (Severity.FATAL, "boreas (mirror)") in rights_of(found, facts)
+    assert not fails(found, facts)  # cirrus is left
+
+
+def test_a_host_whose_records_may_not_be_changed_fails_every_cutover() -> None:
+    found = published()
+    found.outside.hosts["two"].lacks = frozenset({NAME})
+    facts = looked(found)
+    assert (Severity.FATAL, "two") in rights_of(found, facts)
+    assert fails(found, facts)
+
+
+@pytest.mark.parametrize("part", ["mirror rights of boreas", "depot rights of boreas"])
+def test_a_try_that_hangs_proves_nothing_and_holds_nothing_up(part: str) -> None:
+    found = published(standby={"boreas": Standby.COLD})
+    found.trouble = hanging(part)
+    facts = looked(found)
+    assert (Severity.NOTE, "boreas (mirror)") in rights_of(found, facts)
+    assert not fails(found, facts)
+
+
+def test_an_adapter_that_was_made_before_there_were_rights_proves_nothing() -> None:
+    class Older:
+        """Has what it always had."""
+
+        def __init__(self, cloud: Compute) -> None:
+            self.state, self.nodes = cloud.state, cloud.nodes
+
+    found = published()
+    older = cast("Account", Older(found.outside.clouds["boreas"]))
+    found.context = replace(found.context, accounts={**found.context.accounts, "boreas": older})
+    facts = looked(found)
+    assert {right.may for right in facts.sites["boreas"].rights["watch"].rights} == {May.UNPROVEN}
+    assert (Severity.NOTE, "boreas (watch)") in rights_of(found, facts)
+
+
+def test_a_name_that_is_an_alias_at_some_site_is_asked_for_as_one_too() -> None:
+    found = published()
+    sites = tuple(
+        replace(s, targets={NAME: "lb.example.net"}) if s.name == "cirrus" else s for s in found.context.service.sites
+    )
+    found.context = replace(found.context, service=replace(found.context.service, sites=sites))
+    facts = looked(found)
+    assert f"{NAME} CNAME" in {right.object for right in facts.rights["one"].rights}
 
 
 # ------------------------------------------------------------------------------------ what hangs

@@ -19,11 +19,15 @@ class Front(Nodeless):
         self._behind = server
         self.after_change: Callable[[], None] | None = None
         """Called once, when the next change is carried out and nobody knows of it yet."""
+        self.forbidden: frozenset[str] = frozenset()
+        """Methods that get 403 here, whatever the key."""
 
     def admitted(self, call: Call) -> bool:
         return True  # PowerDNS looks at the key itself
 
     def missing(self, call: Call) -> Reply:
+        if call.method in self.forbidden:
+            return self.refusal(403, "this way is for reading")
         headers = {name: call.header(name) for name in ("X-API-Key", "Content-Type") if call.header(name)}
         request = urllib.request.Request(
             f"{self._behind.api}{call.target}", method=call.method, headers=headers, data=call.body or None

@@ -13,13 +13,14 @@ import dns.tsig
 import dns.update
 import pytest
 
+from failover.core.rights import Act, May, allowed, refused
 from failover.core.rrsets import Changes
 from failover.dns.authority import DnsAuthority
 from failover.dns.rfc2136 import Rfc2136
 from failover.dns.wire import Connection, Deadline
 from failover.errors import AccessRefused, AdapterError, Unreachable, Unreadable
 from failover.net.tsig import TsigKey, write_key
-from failover.testing.dns import ZONE, DnsConformance, address_set, fence, put, wait_until
+from failover.testing.dns import FENCE, WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
 from tests.servers.tools import free_port, need
 
 SECRET = "YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
@@ -33,9 +34,14 @@ options {{
     recursion no; notify no; allow-transfer {{ key failover; }}; minimal-responses yes; tcp-clients 300;
 }};
 controls {{ }};
+key "narrow" {{ algorithm hmac-sha256; secret "{secret}"; }};
 zone "{zone}" {{
     type primary; file "{directory}/zone"; check-integrity no;
-    update-policy {{ grant failover zonesub ANY; }};
+    update-policy {{
+        grant failover zonesub ANY;
+        grant narrow name www.{zone}. A CNAME;
+        grant narrow name _failover.guestbook.{zone}. TXT;
+    }};
 }};
 """
 _ZONE = """\
@@ -57,7 +63,7 @@ def _start(named: str, directory: Path) -> Bind | None:
     port = free_port()
     write_key(directory / "key", KEY)
     (directory / "zone").write_text(_ZONE.format(zone=ZONE))
-    (directory / "config").write_text(_CONFIG.format(directory=directory, port=port, zone=ZONE))
+    (directory / "config").write_text(_CONFIG.format(directory=directory, port=port, zone=ZONE, secret=SECRET))
     with (directory / "log").open("wb") as log:
         command = [named, "-g", "-n", "2", "-c", str(directory / "config")]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -218,6 +224,28 @@ def test_a_wrong_key_is_refused(bind: Bind, key: TsigKey) -> None:
 
 
 @pytest.mark.server("bind")
+def test_a_policy_that_lacks_names_is_told_name_by_name_and_no_serial_moves(bind: Bind, host: Rfc2136) -> None:
+    place, narrow = f"127.0.0.1:{bind.port}", TsigKey(name="narrow", secret=SECRET)
+    key = Rfc2136(name="bind", server=place, key=narrow, timeout_s=60.0, deadline_s=120.0)
+    host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    serial = DnsAuthority(timeout_s=60.0).ask(place, ZONE, "SOA")
+    assert key.rights(ZONE, [(WWW, "A"), (WWW, "CNAME"), FENCE]) == (allowed(Act.CHANGE),)
+    other = f"mail.{ZONE}"
+    assert key.rights(ZONE, [(WWW, "A"), (WWW, "AAAA"), (other, "A"), FENCE]) == (
+        allowed(Act.CHANGE, f"{WWW} A"),
+        refused(Act.CHANGE, "it answers REFUSED to an update", f"{WWW} AAAA"),
+        refused(Act.CHANGE, "it answers REFUSED to an update", f"{other} A"),
+        allowed(Act.CHANGE, " ".join(FENCE)),
+    )
+    assert DnsAuthority(timeout_s=60.0).ask(place, ZONE, "SOA") == serial
+    assert host.read(ZONE, [(WWW, "A"), FENCE]) == (address_set(WWW, "192.0.2.1"), fence(1))
+
+
+def test_without_a_key_nothing_may_be_changed(bind: Bind) -> None:
+    keyless = Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}", timeout_s=60.0, deadline_s=120.0)
+    assert {right.may for right in keyless.rights(ZONE, [(WWW, "A"), FENCE])} == {May.REFUSED}
+
+
 def test_without_a_key_reading_works_and_changing_is_refused(bind: Bind) -> None:
     host = Rfc2136(name="bind", server=f"127.0.0.1:{bind.port}")
     assert host.read(ZONE, [(ZONE, "A")]) == ()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from failover.core.rights import Act, May
 from failover.core.rrsets import Changes, RRset, by_key
 from failover.core.survey import MadeUp
 from failover.dns.authority import DnsAuthority
@@ -192,6 +193,29 @@ def test_secondaries_are_notified_at_once(pdns: Pdns, front: Front) -> None:
     pdns.by_api(endpoint=front.url).apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
     assert [call.method for call in front.requests] == ["GET", "PATCH", "PUT", "GET"]
     assert pdns.serves(WWW, "A") == {"192.0.2.1"}
+
+
+# ---------------------------------------------------------------------------------------------- what it may do
+
+
+def test_what_stands_before_the_api_may_let_reading_through_alone(pdns: Pdns, front: Front) -> None:
+    front.forbidden = frozenset({"PATCH"})
+    (right,) = pdns.by_api(endpoint=front.url).rights(ZONE, [(WWW, "A")])
+    assert (right.act, right.may) == (Act.CHANGE, May.REFUSED)
+
+
+@pytest.mark.parametrize("kind", ["502", "drop"])
+def test_no_clear_answer_proves_nothing(pdns: Pdns, front: Front, kind: str) -> None:
+    front.fault("^PATCH ", kind)
+    with pytest.raises(AdapterError):
+        pdns.by_api(endpoint=front.url).rights(ZONE, [(WWW, "A")])
+
+
+def test_a_secondary_may_not_be_changed(pdns: Pdns, host: PowerDns) -> None:
+    pdns.renew(kind="Slave")
+    (right,) = host.rights(ZONE, [(WWW, "A")])
+    assert right.may is May.REFUSED
+    assert "not its primary" in right.says
 
 
 # ---------------------------------------------------------------------------------------------- how it asks
