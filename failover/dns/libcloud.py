@@ -66,6 +66,7 @@ class LibcloudDns:
         self.name = name
         self._dialect = dialect
         self._zones = tuple(normal_name(zone) for zone in zones)
+        self._known: dict[str, Zone] = {}
         self._by_zone: dict[str, tuple[str, ...]] = {}
         self._servers = tuple(servers)
         self._deadline_s = deadline_s
@@ -86,28 +87,28 @@ class LibcloudDns:
         for zone in self._zones:
             if zone not in self._by_zone:
                 with self._asking("find name servers", zone) as api:
-                    self._by_zone[zone] = self._dialect.servers(api, self._dialect.zone(api, zone))
+                    self._by_zone[zone] = self._dialect.servers(api, self._zone(api, zone))
         servers = dict.fromkeys(server for found in self._by_zone.values() for server in found)
         return replace(traits, servers=tuple(servers), servers_by_zone=dict(self._by_zone))
 
     def read(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[RRset, ...]:
         """See `ports.Dns`."""
         with self._asking(_READ, zone) as api:
-            entries = self._dialect.entries(api, self._dialect.zone(api, normal_name(zone)))
+            entries = self._dialect.entries(api, self._zone(api, zone))
         require_plain(entries, (name for name, _ in names), _READ)
         return sets_of(entries, names)
 
     def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
         """See `ports.Dns`. Gandi alone has such a type."""
         with self._asking("look for aliases", zone) as api:
-            entries = self._dialect.entries(api, self._dialect.zone(api, normal_name(zone)))
+            entries = self._dialect.entries(api, self._zone(api, zone))
         return made_up_of(entries, names)
 
     def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
         """See `ports.Dns`. None of these hosts can restrict to names: what holds for one holds for all."""
         with self._asking("ask rights", zone) as api:
             place = next((name for name, type in names if type == "TXT"), names[0][0])
-            return self._dialect.rights(api, self._dialect.zone(api, normal_name(zone)), normal_name(place))
+            return self._dialect.rights(api, self._zone(api, zone), normal_name(place))
 
     # ------------------------------------------------------------------------------------------ changing
 
@@ -125,7 +126,7 @@ class LibcloudDns:
         new = None if fence is None else self._dialect.fitted(fence)
         place = _place(expect, fence)
         with self._asking(OPERATION, zone) as api:
-            here = self._dialect.zone(api, normal_name(zone))
+            here = self._zone(api, zone)
             entries = self._dialect.entries(api, here)
             require_fence(zone, entries, place, (expect,))
             require_plain(entries, touched(changes), OPERATION)
@@ -190,7 +191,18 @@ class LibcloudDns:
         """A connection for this thread alone, with the deadline of the operation."""
         with self._apis.lent() as api:
             api.begin(operation, f"{object} at {self.name}", self._deadline_s)
-            yield api
+            try:
+                yield api
+            except NotFound:  # it may have been made anew, under another id
+                self._known.pop(normal_name(object), None)
+                raise
+
+    def _zone(self, api: Api, name: str) -> Zone:
+        """What the API knows it by, which some have to be asked for."""
+        name = normal_name(name)
+        if name not in self._known:
+            self._known[name] = self._dialect.zone(api, name)
+        return self._known[name]
 
 
 def _place(expect: RRset | None, fence: RRset | None) -> tuple[str, str]:
