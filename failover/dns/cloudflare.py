@@ -51,7 +51,7 @@ ENDPOINT = "https://api.cloudflare.com/client/v4"
 EDGE_S = 300.0
 """Changes of proxied records "take place within five minutes or less" (Cloudflare's documents: Proxied DNS records)."""
 _PER_PAGE = {"zones": 50, "records": 5000}
-"""The API takes up to 5,000,000 records a page. By this a zone of any plan but the largest is one page, of some 2 MB."""
+"""The API takes up to 5,000,000 records a page; by this a zone of any plan but the largest is one page of 2 MB."""
 _READ = "read DNS"
 _ID_OF_NOTHING = "f" * 32
 _NO_RECORD = "81044"
