@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from failover.core.cutover import PlanKind, Step
+from failover.core.edge import behind
 from failover.core.facts import accepted, seen, served
 from failover.core.hosting import longest_ttl_s
 from failover.core.rrsets import same_values
@@ -103,8 +104,16 @@ def _cached_s(stage: Stage, edges: Collection[str]) -> float:
     plan = stage.plan
     if plan.kind is PlanKind.PUBLISH or same_values(plan.before, sets_of(stage)):
         return 0.0
-    before = [r.ttl_s for r in plan.before if r.name not in edges]
+    hidden = _hidden_lately(stage) if plan.kind is PlanKind.WITHDRAW else edges
+    before = [r.ttl_s for r in plan.before if r.name not in hidden]
     return longest_ttl_s(max(before), stage.state.hosts.values()) if before else 0.0
+
+
+def _hidden_lately(stage: Stage) -> frozenset[str]:
+    """The names that stood behind an edge in the last round: what is withdrawn stands nowhere any more."""
+    hosts = stage.state.hosts
+    known = {host: edge for host, edge in stage.context.service.edges.items() if host in hosts}
+    return frozenset(name for host, edge in known.items() for name in behind(edge, hosts[host].rrsets))
 
 
 def _resolvers(context: Context, blind: Mapping[str, str]) -> str:

@@ -62,6 +62,8 @@ class Shown:
         if self.delegated:
             targets = [f"{server}." for server in self.delegated]
             sets[f"{ZONE}.", "NS"] = _set(f"{ZONE}.", "NS", targets, 3600)
+            soa = f"{targets[0]} hostmaster.{ZONE}. 1 10000 2400 604800 300"
+            sets[f"{ZONE}.", "SOA"] = _set(f"{ZONE}.", "SOA", (soa,), 3600)
             sets |= {(f"{n}.", "A"): _set(f"{n}.", "A", (a,), 3600) for n, a in self.delegated.items()}
         zones = {"one": _zone(f"{ZONE}.", {(*key, ""): known for key, known in sets.items()})}
         parent = ZONE.partition(".")[2]

@@ -1,6 +1,7 @@
 """Names behind Cloudflare's edge, by the real command: its API, name servers that answer the edge, and the edge."""
 
 import signal
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.dns.host_cases import CLOUDFLARE
 from tests.e2e.eyes import answer
@@ -57,12 +59,15 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         shown.delegated[SERVER] = "127.0.0.1"
         server = stack.enter_context(name_server(shown))
         server.resolves = True
-        port = free_port(EDGE, NEAR, FAR)
+        port = free_port(NEAR, FAR)
         sites = {"near": Web(NEAR, port, site="near"), "far": Web(FAR, port, site="far")}
         stack.enter_context(webs(*sites.values()))
-        edge = stack.enter_context(Edge(api, EDGE, port))
         play = directory(tmp_path / "play")
         stack.callback(play.close)
+        authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.cert_pem.write_to_path(play.directory / "ca.pem")
+        authority.issue_cert(WWW).configure_cert(tls)
+        edge = stack.enter_context(Edge(api, EDGE, free_port(EDGE), tls=tls, site_port=port))
         (play.directory / "token").touch(0o600)
         (play.directory / "token").write_text(f"{TOKEN}\n")
         made = Stage(play, api, shown, server, edge, sites)
@@ -91,7 +96,7 @@ dns:
       servers: ['{stage.server.place}']
       credentials: {{token: {{file: token}}}}
       proxied: [{WWW}]
-      edge: {{url: 'http://{{name}}:{port}/healthz'}}
+      edge: {{url: 'https://{{name}}:{stage.edge.port}/healthz', tls: {{ca_file: ca.pem}}}}
   records:
     {WWW}: {{type: A, nodes: web}}
 checks:
@@ -113,6 +118,8 @@ def test_the_whole_life_of_a_proxied_name(stage: Stage) -> None:
     well = play.check_until(lambda c: set(c["verdicts"].values()) == {"UP"})
     assert (well["decision"], well["debts"]) == ("hold", [])
     assert stage.edge_findings() == [("fine", "the active site answers through it")]
+    seen = play.ask("doctor", "dns", code=(0, 1))["findings"]
+    assert [f["severity"] for f in seen if f["area"] == "content"] == ["fine"], "the edge's addresses are no drift"
     play.run("cutover", "far", "--yes")
     assert stage.records() == [(FAR, True, 1)]
     assert "epoch=2 site=far" in str(stage.served("TXT", FENCE))
@@ -143,8 +150,9 @@ def test_an_edge_that_keeps_the_old_site_is_a_debt_also_after_a_kill(stage: Stag
     play.run("cutover", "far", "--yes", code=-signal.SIGKILL, kill_when=lambda: stage.records() == moved)
     play.check_until(lambda c: c["active_site"] == "far" and c["debts"])
     (debt,) = play.status()["debts"]
-    port = stage.sites["near"].port
-    says = f"edge {EDGE}:{port}: {WWW} is not answered by far: header X-Failover-Site is 'near', expected 'far'"
+    says = (
+        f"edge {EDGE}:{stage.edge.port}: {WWW} is not answered by far: header X-Failover-Site is 'near', expected 'far'"
+    )
     assert (debt["host"], debt["reason"], debt["stale_servers"]) == ("cf", says, [])
     (host,) = play.status()["dns"]
     assert host["late_servers"] == [says]

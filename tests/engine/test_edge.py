@@ -174,7 +174,9 @@ def test_adopted_records_come_back_without_a_word_of_the_edge() -> None:
     found.outside.edit("one", "192.0.2.77")
     assert found.apply(adopt=True).problems == ()
     found.ticks(4)
+    started = found.clock.seconds()
     assert not [r for r in found.destroy() if r.problem]
+    assert found.clock.seconds() - started < found.context.service.ttl_s, "no cache is waited for"
     assert found.addresses() == {"192.0.2.77"}
 
 

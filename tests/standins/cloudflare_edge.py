@@ -3,7 +3,7 @@
 Written from Cloudflare's documents (Proxy status, Network ports, HTTP request headers, Default cache behavior,
 Cloudflare cache responses, Cache levels; error pages: Troubleshooting Cloudflare 1xxx and 5xx errors):
 
-    ports       a request goes on to the same port at the site
+    ports       a request goes on to the same port at the site; in SSL mode Flexible from HTTPS to the port of its HTTP
     to the site CF-Connecting-IP, CF-Ray, X-Forwarded-For, X-Forwarded-Proto, CDN-Loop; the Host stays
     back        CF-Ray, CF-Cache-Status; Age of what the cache gives
     cache       by the file's extension, or everything where a rule says so; by host, path and query, or without the
@@ -19,6 +19,7 @@ import copy
 import http.client
 import ipaddress
 import itertools
+import ssl
 from typing import Any, Self
 
 from tests.standins.cloudflare import PROXIABLE, Cloudflare
@@ -36,8 +37,17 @@ _OWN = (*_HOP_BY_HOP, "server", "date")
 class Edge:
     """At one address of the edge, which every proxied name of the stand-in has."""
 
-    def __init__(self, api: Cloudflare, address: str, port: int) -> None:
+    def __init__(
+        self,
+        api: Cloudflare,
+        address: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        site_port: int | None = None,
+    ) -> None:
         self.address = address
+        self.port = port
         self.cache_everything = False
         self.ignore_query = False
         self.requests: list[Call] = []
@@ -45,7 +55,10 @@ class Edge:
         self._held: dict[str, list[str]] | None = None
         self._cache: dict[str, Reply] = {}
         self._rays = itertools.count(1)
+        self._site_port = site_port or port
         self._server = Server(self._respond, (address, port))
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def stuck(self) -> bool:
@@ -109,7 +122,7 @@ class Edge:
             "CDN-Loop": "cloudflare; loops=1",
         }
         sent = {name: said for name, said in call.headers.items() if name not in _HOP_BY_HOP}
-        connection = http.client.HTTPConnection(site, self._server.server_port, timeout=_SITE_S)
+        connection = http.client.HTTPConnection(site, self._site_port, timeout=_SITE_S)
         try:
             connection.request(call.method, call.target, body=call.body or None, headers={**sent, **more})
             answer = connection.getresponse()
