@@ -269,6 +269,10 @@ class Registry(Protocol):
         """Of the domain that the zone belongs to. Raises AdapterError, also NotFound when no registry knows it."""
         ...
 
+    def owner(self, address: str) -> str:
+        """To whom the network of an address is registered, by name. Raises as above, also NotFound: to nobody."""
+        ...
+
 
 # ---------------------------------------------------------------------------------------------- probes
 

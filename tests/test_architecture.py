@@ -39,6 +39,8 @@ SUITES = {
     "Dns": "DnsConformance",
     "Authority": "DnsConformance",
     "Resolver": "ResolverConformance",
+    "Survey": "SurveyConformance",
+    "Registry": "RegistryConformance",
     "Probe": "ProbeConformance",
     "Agent": "AgentConformance",
     "Store": "StoreConformance",
@@ -46,8 +48,6 @@ SUITES = {
     "Runtime": "RuntimeConformance",
 }
 WITHOUT_SUITE = {
-    "Survey": "it tells what real name servers say: nothing but real ones can show that it is true",
-    "Registry": "one question of a public service",
     "Notifier": "one call without an answer",
     "Hook": "one call without an answer",
 }

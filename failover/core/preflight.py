@@ -45,7 +45,7 @@ def preflight(service: Service, facts: DnsFacts) -> tuple[Finding, ...]:
         found += _servers(zone)
         found += content(service, zone, facts.hosts)
         found += _timers(zone, facts.hosts)
-        found += [*dnssec(zone), *independence(zone, facts.guarded), *registrar(zone, facts.guarded)]
+        found += [*dnssec(zone), *independence(zone, facts), *registrar(zone, facts)]
     return tuple(found)
 
 

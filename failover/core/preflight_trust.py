@@ -1,10 +1,10 @@
 """The part of the preflight that is about whom one depends on: signatures, companies, the registrar."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from failover.core.findings import Finding, fatal, fine, note, warning
-from failover.core.operators import operator_of, registrar_of
-from failover.core.survey import Ds, Registration, ServerFacts, Signing, ZoneFacts
+from failover.core.operators import Operators, company_of, domain_of, operators_of
+from failover.core.survey import DnsFacts, Ds, Registration, ServerFacts, Signing, ZoneFacts
 
 DAY_S = 86400.0
 SIGNATURE_DAYS_MIN = 3
@@ -73,29 +73,65 @@ def _crossed(zone: str, place: str, signing: Signing, others: Mapping[str, Signi
 # ---------------------------------------------------------------------------------------------- companies
 
 
-def independence(zone: ZoneFacts, guarded: Mapping[str, str]) -> list[Finding]:
+_SECOND = "a second DNS host at another company, in the NS set beforehand"
+
+
+def independence(zone: ZoneFacts, facts: DnsFacts) -> list[Finding]:
     """The zone does not go down with an account that is guarded against, nor with one company."""
-    names = zone.delegation.name_servers if zone.delegation is not None else {}
-    operators = sorted({operator_of(name) for name in names})
-    if not operators:
+    found, guarded = operators_of(zone, facts.owners), facts.guarded
+    sure = sorted(set(found.known.values()))
+    if not found.known and not found.likely and not found.unknown:
         return []
-    remedy = "a second DNS host at another company, in the NS set beforehand"
-    if len(operators) == 1 and operators[0] in guarded:
-        says = f"all name servers are {operators[0]}'s, which hosts site {guarded[operators[0]]}: both go together"
-        return [fatal("independence", zone.zone, says, remedy)]
-    found = [
+    notes = [
         note(
             "independence",
             zone.zone,
             f"{name} hosts site {guarded[name]} too; if the account goes, its name servers may keep the old addresses",
             "then take them out of the NS set at the registrar",
         )
-        for name in operators
+        for name in sure
         if name in guarded
     ]
-    if len(operators) == 1:
-        return [warning("independence", zone.zone, f"all name servers are {operators[0]}'s", remedy)]
-    return found or [fine("independence", zone.zone, f"{len(operators)} operators: {', '.join(operators)}")]
+    unsure = sorted({*found.likely, *found.unknown})
+    rest = f"; not known whose: {_names(unsure)}" if unsure else ""
+    if len(sure) > 1:
+        return notes or [fine("independence", zone.zone, f"{len(sure)} operators: {', '.join(sure)}{rest}")]
+    return [_alone(zone.zone, found, guarded)]
+
+
+def _alone(zone: str, found: Operators, guarded: Mapping[str, str]) -> Finding:
+    """Not two operators for certain."""
+    maybe = sorted({*found.known.values(), *found.likely.values()})
+    if len(maybe) == 1 and not found.unknown:
+        (name,) = maybe
+        seems = " by what their SOA records say" if found.likely else ""
+        if name in guarded:
+            says = f"all name servers are {name}'s{seems}, which hosts site {guarded[name]}: both go together"
+            return fatal("independence", zone, says, _SECOND)
+        return warning("independence", zone, f"all name servers are {name}'s{seems}", _SECOND)
+    unsure = sorted({*found.likely, *found.unknown})
+    domains = {domain_of(name) for name in unsure}
+    if not found.known and len(domains) == 1 and not all(_within(name, zone) for name in unsure):
+        return warning("independence", zone, f"all name servers stand under {domains.pop()}: one company's", _SECOND)
+    hints = "".join(
+        f"; the SOA record at {name} speaks of {operator}" for name, operator in sorted(found.likely.items())
+    )
+    besides = [name for name in sorted(set(found.known.values())) if name in guarded]
+    remedy = "find out in whose network they stand: a name of one's own may point into any company's"
+    if besides:
+        hosts = f"{besides[0]} hosts site {guarded[besides[0]]}"
+        says = f"{hosts}, and whose the others are is not known: {_names(unsure)}{hints}"
+        return warning("independence", zone, says, remedy)
+    says = f"whose name servers these are is not known, so nor is whether they are independent: {_names(unsure)}{hints}"
+    return note("independence", zone, says, remedy)
+
+
+def _within(name: str, zone: str) -> bool:
+    return name == zone or name.endswith(f".{zone}")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 # ---------------------------------------------------------------------------------------------- registrar
@@ -116,7 +152,7 @@ _LOCKS = {
 }
 
 
-def registrar(zone: ZoneFacts, guarded: Mapping[str, str]) -> list[Finding]:
+def registrar(zone: ZoneFacts, facts: DnsFacts) -> list[Finding]:
     """What the registry says: holds, locks, the date of expiry, and whose hands it is in."""
     told = zone.registration
     if told is None:
@@ -131,7 +167,7 @@ def registrar(zone: ZoneFacts, guarded: Mapping[str, str]) -> list[Finding]:
         warning("registrar", told.domain, f"{status}: {_LOCKS[status]}", "know how to lift it at night, or lift it now")
         for status in sorted(told.statuses & _LOCKS.keys())
     ]
-    found += [*_expiry(told), *_hands(zone, told, guarded)]
+    found += [*_expiry(told), *_hands(zone, told, facts)]
     return found or [fine("registrar", told.domain, f"registered with {told.registrar}: no hold, no lock")]
 
 
@@ -144,14 +180,14 @@ def _expiry(told: Registration) -> list[Finding]:
     return [warning("registrar", told.domain, f"it expires in {days:.0f} days", "renew it, and let it renew itself")]
 
 
-def _hands(zone: ZoneFacts, told: Registration, guarded: Mapping[str, str]) -> list[Finding]:
-    company = registrar_of(told.registrar)
+def _hands(zone: ZoneFacts, told: Registration, facts: DnsFacts) -> list[Finding]:
+    company, guarded = company_of(told.registrar), facts.guarded
     remedy = "a registrar that hosts neither the service nor all of its DNS"
     if company in guarded:
         says = f"{told.registrar} hosts site {guarded[company]} too: the domain can go with the account"
         return [warning("registrar", told.domain, says, remedy)]
-    names = zone.delegation.name_servers if zone.delegation is not None else {}
-    if names and {operator_of(name) for name in names} == {company}:
+    found = operators_of(zone, facts.owners)
+    if set(found.known.values()) == {company} and not found.likely and not found.unknown:
         says = f"{told.registrar} is registrar and only DNS host: nobody is left to change either"
         return [warning("registrar", told.domain, says, remedy)]
     return []

@@ -47,6 +47,8 @@ class Soa:
     expire_s: int
     minimum_s: int
     ttl_s: int
+    contact: str = ""
+    """RNAME: a mailbox, its `@` written as a dot."""
 
     @property
     def negative_s(self) -> int:
@@ -173,3 +175,5 @@ class DnsFacts:
     zones: tuple[ZoneFacts, ...]
     hosts: tuple[HostFacts, ...]
     guarded: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """By place (`address:port`) of a name server to whom its network is registered, where that was asked and said."""

@@ -1,5 +1,7 @@
 """What a registry says of a domain: RDAP (RFC 9082, 9083), the registry found by IANA's list (RFC 9224)."""
 
+import ipaddress
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,11 @@ class _Domain(msgspec.Struct, rename="camel"):
     entities: list[_Entity] = []
 
 
+class _Network(msgspec.Struct, rename="camel"):
+    name: str = ""
+    entities: list[_Entity] = []
+
+
 class _Bootstrap(msgspec.Struct):
     services: list[list[list[str]]]
 
@@ -68,15 +75,44 @@ class Rdap:
             return _registration(found, domain, now_utc_s)
         raise NotFound(_WHAT, zone, "the registry knows no such domain")
 
+    def owner(self, address: str) -> str:
+        """As the port says: the registrant's name, else that of the network (RFC 9083, section 5.4)."""
+        asked = ipaddress.ip_address(address)
+        base = (self._url or self._network_service(asked)).rstrip("/")
+        found = _read(self._get(f"{base}/ip/{asked}"), _Network, address)
+        name = next((_name(entity) for entity in found.entities if "registrant" in entity.roles), "") or found.name
+        if not name:
+            raise NotFound(_WHAT, address, "the registry names nobody")
+        return str(name)
+
+    def _network_service(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+        """Of all networks that hold the address the smallest one's registry (RFC 9224, section 5)."""
+        listed = self._listed(f"ipv{address.version}.json")
+        try:
+            networks = [(ipaddress.ip_network(name), urls) for names, urls in listed for name in names if urls]
+        except ValueError as error:
+            raise Unreadable(_WHAT, "list of registries of networks", str(error)) from error
+        fitting = [(network.prefixlen, urls) for network, urls in networks if address in network]
+        if not fitting:
+            raise NotFound(_WHAT, str(address), "it lies in no registry's network")
+        return _secure(max(fitting)[1])
+
+    def _listed(self, name: str = "") -> list[tuple[list[str], list[str]]]:
+        """IANA's list of the registries of domains, or the one of this name beside it: what they hold, and where."""
+        place: str | Path = self._bootstrap
+        if name:
+            place = place.with_name(name) if isinstance(place, Path) else f"{place.rpartition('/')[0]}/{name}"
+        data = _contents(place) if isinstance(place, Path) else self._get(place)
+        services: list[list[list[str]]] = _read(data, _Bootstrap, str(place)).services
+        return [(service[0], service[1]) for service in services if len(service) == 2]
+
     def _service(self, labels: list[str]) -> str:
         """The address of the registry's service: of all that fit the one with most labels (RFC 9224, section 4)."""
-        data = _contents(self._bootstrap) if isinstance(self._bootstrap, Path) else self._get(self._bootstrap)
-        services: list[list[list[str]]] = _read(data, _Bootstrap, str(self._bootstrap)).services
-        by_name = {name.lower(): service[1] for service in services if len(service) == 2 for name in service[0]}
+        by_name = {name.lower(): urls for names, urls in self._listed() for name in names}
         for start in range(1, len(labels)):
             urls = by_name.get(".".join(labels[start:]))
             if urls:
-                return next((url for url in urls if url.startswith("https:")), urls[0])
+                return _secure(urls)
         raise NotFound(_WHAT, ".".join(labels), "its registry offers no RDAP")
 
     def _get(self, url: str) -> bytes:
@@ -98,6 +134,10 @@ class Rdap:
         if answer.status != 200:
             raise Unreadable(_WHAT, url, f"it answers {answer.status}")
         return data
+
+
+def _secure(urls: Sequence[str]) -> str:
+    return next((url for url in urls if url.startswith("https:")), urls[0])
 
 
 def _contents(path: Path) -> bytes:

@@ -109,6 +109,7 @@ def _soa(answer: dns.message.Message, zone: dns.name.Name) -> tuple[Soa | None, 
                     expire_s=soa.expire,
                     minimum_s=soa.minimum,
                     ttl_s=rrset.ttl,
+                    contact=soa.rname.to_text(omit_final_dot=True).lower(),
                 ),
                 None,
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from failover.core.operators import operator_of
 from failover.core.preflight_content import keys_of, names_asked
 from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, MadeUp, Registration, ServerFacts, ZoneFacts
 from failover.engine.context import Context
@@ -34,8 +35,8 @@ class Outside:
 def examine(context: Context, outside: Outside, *, kinds: Mapping[str, str], guarded: Mapping[str, str]) -> DnsFacts:
     """`kinds`: of each DNS host. `guarded`: kind of provider → the site that it hosts. Never raises for an answer.
 
-    Three rounds, each to its own deadline: above the zones and what the hosts make up, the zones' servers, where CNAMEs
-    lead.
+    Four rounds, each to its own deadline: above the zones and what the hosts make up, whose networks the name servers
+    stand in, what they answer, where CNAMEs lead.
     """
     names, hosts = context.service.zones, [(name, kind) for name, kind in kinds.items()]
     calls = {("host", name): _host_call(context.hosts[name], outside.survey, name) for name, _ in hosts}
@@ -45,8 +46,9 @@ def examine(context: Context, outside: Outside, *, kinds: Mapping[str, str], gua
     done = _together(context, calls)
     found = tuple(_host_facts(name, kind, done["host", name], done["made up", name]) for name, kind in hosts)
     zones = [_zone(zone, done.get(("delegation", zone)), done.get(("registration", zone))) for zone in names]
+    owners = _owners(context, outside.registry, zones)
     zones = _with_chains(context, outside, _with_servers(context, outside.survey, zones, found))
-    return DnsFacts(zones=tuple(zones), hosts=found, guarded=guarded)
+    return DnsFacts(zones=tuple(zones), hosts=found, guarded=guarded, owners=owners)
 
 
 def _together(context: Context, calls: Mapping[tuple[str, str], Call]) -> dict[tuple[str, str], Done]:
@@ -101,6 +103,27 @@ def _zone(zone: str, delegation: Done | None, registration: Done | None) -> Zone
         known = said if isinstance(said, Registration) else Registration(domain=zone, problem=problem_of(registration))
         facts = replace(facts, registration=known)
     return facts
+
+
+def _owners(context: Context, registry: Registry | None, zones: Iterable[ZoneFacts]) -> dict[str, str]:
+    """Whose networks those name servers stand in whose names tell nothing."""
+    delegations = [zone.delegation for zone in zones if zone.delegation is not None]
+    unknown = [places for d in delegations for name, places in d.name_servers.items() if operator_of(name) is None]
+    if registry is None:
+        return {}
+    calls = {
+        ("owner", place): Call(
+            what=f"ask whose {place} is", do=partial(registry.owner, _address(place)), deadline_s=ABOVE_S
+        )
+        for places in unknown
+        for place in places
+    }
+    return {key[1]: done.value for key, done in _together(context, calls).items() if isinstance(done.value, str)}
+
+
+def _address(place: str) -> str:
+    """`[2001:db8::1]:53` → `2001:db8::1`."""
+    return place.rpartition(":")[0].strip("[]")
 
 
 # ---------------------------------------------------------------------------------------------- servers and aliases

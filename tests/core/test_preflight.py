@@ -1,5 +1,6 @@
 """Each fact about DNS leads to its finding: a table of what is changed in a good zone, and what is said of it then."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from failover.core.findings import Finding, Severity
 from failover.core.model import Record
-from failover.core.operators import operator_of, registrar_of
+from failover.core.operators import company_of, domain_of, operator_of
 from failover.core.preflight import preflight
 from failover.core.preflight_content import keys_of
 from failover.core.rrsets import Epoch, RRset, epoch_name, epoch_set
@@ -28,7 +29,7 @@ from failover.core.survey import (
 from tests.core.builders import SERVICE
 
 ZONE, WWW = "example.org", "www.example.org"
-ONE, TWO = "ns1.one.net", "ns1.two.net"
+ONE, TWO = "ns1.linode.com", "ns-1-a.gandi.net"
 AT_ONE, AT_TWO, AT_V6 = "192.0.2.11:53", "192.0.2.12:53", "[2001:db8::11]:53"
 DAY_S = 86400.0
 SOA = Soa(primary=ONE, serial=1, refresh_s=3600, retry_s=600, expire_s=14 * 86400, minimum_s=60, ttl_s=300)
@@ -53,8 +54,13 @@ HOSTS = (
 )
 
 
-def judged(zone: ZoneFacts = WELL, hosts: tuple[HostFacts, ...] = HOSTS, **guarded: str) -> tuple[Finding, ...]:
-    return preflight(SERVICE, DnsFacts(zones=(zone,), hosts=hosts, guarded=guarded))
+def judged(
+    zone: ZoneFacts = WELL,
+    hosts: tuple[HostFacts, ...] = HOSTS,
+    owners: Mapping[str, str] | None = None,
+    **guarded: str,
+) -> tuple[Finding, ...]:
+    return preflight(SERVICE, DnsFacts(zones=(zone,), hosts=hosts, guarded=guarded, owners=owners or {}))
 
 
 def told(findings: tuple[Finding, ...]) -> list[tuple[Severity, str, str]]:
@@ -381,6 +387,119 @@ def test_half_of_dns_at_a_company_that_is_guarded_against() -> None:
     assert told(judged(MIXED)) == []
 
 
+def labelled(one: str, two: str, *soas: str, contact: str = "") -> ZoneFacts:
+    """Two name servers under these names; their SOA records name these primaries."""
+    zone = served_by(one, two)
+    primaries = (soas[0], soas[0], soas[-1]) if soas else (one, one, one)
+    told = zip(zone.servers, primaries, strict=True)
+    return replace(zone, servers=tuple(replace(s, soa=replace(SOA, primary=p, contact=contact)) for s, p in told))
+
+
+WHITE = labelled("ns1.example.org", "ns2.example.org")
+PAIR = labelled("ns1.small.net", "ns1.other.com")
+OF_ALL = {AT_ONE: "Amazon.com, Inc.", AT_V6: "Amazon Technologies Inc.", AT_TWO: "CLOUDFLARENET"}
+IN_NETS = {AT_ONE: "Small Hosting GmbH", AT_V6: "Small Hosting GmbH", AT_TWO: "Other Inc."}
+AWS_SOA = "ns-5.awsdns-00.com"
+AWS_CONTACT = "awsdns-hostmaster.amazon.com"
+
+
+@pytest.mark.parametrize(
+    ("zone", "owners", "severity", "says"),
+    [
+        pytest.param(
+            WHITE, {}, NOTE, "is not known, so nor is whether they are independent: ns1.exam", id="white label"
+        ),
+        pytest.param(PAIR, {}, NOTE, "ns1.other.com, ns1.small.net", id="two names of which nobody knows anything"),
+        pytest.param(PAIR, {**IN_NETS, AT_TWO: ""}, NOTE, "is not known", id="nobody holds the network"),
+        pytest.param(PAIR, IN_NETS, None, "", id="two networks of two companies"),
+        pytest.param(WHITE, OF_ALL, None, "", id="white label, two vendors' networks"),
+        pytest.param(
+            WHITE, {**OF_ALL, AT_TWO: "Amazon Data Services"}, WARNING, "all name servers are aws's", id="one vendor's"
+        ),
+        pytest.param(PAIR, {**IN_NETS, AT_V6: "Third Ltd"}, NOTE, "ns1.small.net", id="one name in two networks"),
+        pytest.param(
+            labelled("ns1.small.net", "ns2.small.net"),
+            {},
+            WARNING,
+            "stand under small.net: one company's",
+            id="one domain",
+        ),
+        pytest.param(
+            labelled("ns1.example.org", "ns2.example.org", AWS_SOA),
+            {},
+            WARNING,
+            "all name servers are aws's by what their SOA records say",
+            id="the vendor's SOA",
+        ),
+        pytest.param(
+            labelled("ns1.example.org", "ns2.example.org", contact=AWS_CONTACT),
+            {},
+            WARNING,
+            "all name servers are aws's by what their SOA records say",
+            id="the vendor's mailbox",
+        ),
+        pytest.param(
+            labelled("ns1.example.org", "ns2.other.com", AWS_SOA, "ns2.other.com"),
+            {},
+            NOTE,
+            "the SOA record at ns1.example.org speaks of aws",
+            id="one of two by its SOA",
+        ),
+        pytest.param(
+            labelled("ns1.example.org", "lola.ns.cloudflare.com", AWS_SOA, "lola.ns.cloudflare.com"),
+            {},
+            NOTE,
+            "the SOA record at ns1.example.org speaks of aws",
+            id="what an SOA says proves no second company",
+        ),
+    ],
+)
+def test_what_is_not_known_is_never_independent(
+    zone: ZoneFacts, owners: dict[str, str], severity: Severity | None, says: str
+) -> None:
+    findings = judged(zone, owners=owners)
+    if severity is None:
+        assert told(findings) == []
+        assert any(f.area == "independence" and "2 operators" in f.says for f in findings)
+    else:
+        only(findings, severity, "independence", says)
+
+
+def test_a_third_name_server_of_which_nothing_is_known_harms_nobody_and_is_named() -> None:
+    zone = served_by("ns-1.awsdns-01.com", "lola.ns.cloudflare.com")
+    delegation = zone.delegation
+    assert delegation is not None
+    names = {**delegation.name_servers, "ns3.example.org": (AT_TWO,)}
+    servers = tuple(replace(s, name_servers=frozenset(names)) for s in zone.servers)
+    (found,) = (
+        f
+        for f in judged(replace(zone, delegation=replace(delegation, name_servers=names), servers=servers))
+        if f.area == "independence"
+    )
+    assert (found.severity, found.says) == (
+        Severity.FINE,
+        "2 operators: aws, cloudflare; not known whose: ns3.example.org",
+    )
+
+
+def test_white_labels_beside_the_company_that_hosts_the_site() -> None:
+    zone = served_by("ns-1.awsdns-01.com", "ns1.example.org")
+    only(
+        judged(zone, aws="virginia"),
+        WARNING,
+        "independence",
+        "aws hosts site virginia, and whose the others are is not",
+    )
+    only(judged(zone), NOTE, "independence", "is not known")
+    white = judged(labelled("ns1.example.org", "ns2.example.org", AWS_SOA), aws="virginia")
+    only(
+        white,
+        FATAL,
+        "independence",
+        "all name servers are aws's by what their SOA records say, which hosts site virginia",
+    )
+
+
 REGISTRATIONS = [
     ({"statuses": frozenset({"clienthold"})}, FATAL, "clienthold: the registrar has taken the domain out of DNS"),
     ({"statuses": frozenset({"active", "clienttransferprohibited"})}, None, ""),
@@ -426,20 +545,42 @@ def test_what_was_not_asked_is_not_judged() -> None:
         ("ns1.first-ns.de", "hetzner"),
         ("dns106.ovh.net", "ovh"),
         ("ns3-08.azure-dns.org", "azure"),
+        ("ns1.example.de", None),
+        ("localhost", None),
+        ("ns1.awsdns-00.evil.com", None),
+    ],
+)
+def test_whose_name_server_it_is(name: str, operator: str | None) -> None:
+    assert operator_of(name) == operator
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [
         ("a.ns.example.co.uk", "example.co.uk"),
         ("ns1.example.de", "example.de"),
         ("ns1.co.uk", "ns1.co.uk"),
         ("co.uk", "co.uk"),
         ("localhost", "localhost"),
-        ("ns1.awsdns-00.evil.com", "evil.com"),
     ],
 )
-def test_whose_name_server_it_is(name: str, operator: str) -> None:
-    assert operator_of(name) == operator
+def test_what_one_owner_usually_has(name: str, domain: str) -> None:
+    assert domain_of(name) == domain
 
 
 @pytest.mark.parametrize(
-    ("name", "operator"), [("Amazon Registrar, Inc.", "aws"), ("Gandi SAS", "gandi"), ("Acme", "Acme"), ("", "")]
+    ("name", "operator"),
+    [
+        ("Amazon Registrar, Inc.", "aws"),
+        ("AMAZON-AES", "aws"),
+        ("CLOUDFLARENET", "cloudflare"),
+        ("DigitalOcean, LLC", "digitalocean"),
+        ("The Constant Company, LLC", "vultr"),
+        ("Microsoft Corporation", "azure"),
+        ("Gandi SAS", "gandi"),
+        ("Acme", "Acme"),
+        ("", ""),
+    ],
 )
-def test_whose_registrar_it_is(name: str, operator: str) -> None:
-    assert registrar_of(name) == operator
+def test_whose_registrar_or_network_it_is(name: str, operator: str) -> None:
+    assert company_of(name) == operator

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from failover.core.survey import Registration
 from failover.dns.rdap import Rdap
 from failover.errors import AdapterError, NotFound, TimedOut, Unreachable, Unreadable
-from tests.standins.rdap import RdapStandIn, domain
+from failover.testing.memory_survey import MemoryRegistry
+from failover.testing.survey import NOW_UTC_S, RegistryBench, RegistryConformance
+from tests.standins.rdap import RdapStandIn, domain, network
 
 NOW_S = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp()
 DAY_S = 86400
@@ -27,6 +30,84 @@ def registry() -> Iterator[RdapStandIn]:
 @pytest.fixture
 def rdap(registry: RdapStandIn) -> Rdap:
     return Rdap(url=registry.url, timeout_s=30.0)
+
+
+class TestRdap(RegistryConformance):
+    @pytest.fixture
+    def bench(self, registry: RdapStandIn, rdap: Rdap) -> RegistryBench:
+        until = datetime.datetime.fromtimestamp(NOW_UTC_S + 10 * DAY_S, datetime.UTC).isoformat()
+        registry.domains["shop.test"] = domain("shop.test", "client hold", "active", expires=until)
+        registry.networks["203.0.113.0/24"] = network("203.0.113.0/24", registrant="Amazon.com, Inc.")
+        registry.raw["/domain/broken.test"] = registry.raw["/ip/192.0.2.9"] = (200, b"<html>", {})
+        return RegistryBench(
+            registry=rdap,
+            domain="shop.test",
+            registrar="Example Registrar, Inc.",
+            statuses=frozenset({"clienthold", "active"}),
+            expires_s=10.0 * DAY_S,
+            absent="nobody.test",
+            address="203.0.113.53",
+            owner="Amazon.com, Inc.",
+            unowned="198.51.100.1",
+            broken="broken.test",
+            broken_address="192.0.2.9",
+        )
+
+
+class TestMemory(RegistryConformance):
+    @pytest.fixture
+    def bench(self) -> RegistryBench:
+        told = Registration(
+            domain="shop.test", registrar="Acme", statuses=frozenset({"active"}), expires_s=10.0 * DAY_S
+        )
+        registry = MemoryRegistry(
+            {"shop.test": told},
+            {"203.0.113.0/24": "Acme"},
+            broken=frozenset({"broken.test", "192.0.2.9"}),
+            at_utc_s=NOW_UTC_S,
+        )
+        return RegistryBench(
+            registry=registry,
+            domain="shop.test",
+            registrar="Acme",
+            statuses=frozenset({"active"}),
+            expires_s=10.0 * DAY_S,
+            absent="nobody.test",
+            address="203.0.113.53",
+            owner="Acme",
+            unowned="198.51.100.1",
+            broken="broken.test",
+            broken_address="192.0.2.9",
+        )
+
+
+@pytest.mark.parametrize("where", ["file", "url"])
+@pytest.mark.parametrize("address", ["203.0.113.53", "2001:db8:7::53"])
+def test_the_registry_of_a_network_is_found_by_the_list_beside_that_of_domains(
+    registry: RdapStandIn, tmp_path: Path, where: str, address: str
+) -> None:
+    wide, narrow = ("2001:db8::/32", "2001:db8:7::/48") if ":" in address else ("203.0.0.0/16", "203.0.113.0/24")
+    registry.networks[narrow] = network(narrow, name="NAMED-BY-ITSELF")
+    listed = registry.bootstrap(narrow, elsewhere=wide)
+    name = f"ipv{6 if ':' in address else 4}.json"
+    (tmp_path / name).write_bytes(listed)
+    registry.raw[f"/{name}"] = (200, listed, {})
+    rdap = Rdap(bootstrap=tmp_path / "dns.json" if where == "file" else f"{registry.url}/dns.json", timeout_s=30.0)
+    assert rdap.owner(address) == "NAMED-BY-ITSELF"
+    with pytest.raises(NotFound, match="no registry"):
+        rdap.owner("192.0.2.1" if ":" not in address else "2001:dc8::1")
+
+
+def test_a_list_of_networks_that_makes_no_sense(registry: RdapStandIn, tmp_path: Path) -> None:
+    (tmp_path / "ipv4.json").write_bytes(registry.bootstrap("no network"))
+    with pytest.raises(Unreadable):
+        Rdap(bootstrap=tmp_path / "dns.json").owner("203.0.113.53")
+
+
+def test_a_network_without_a_name_is_nobody_s(registry: RdapStandIn, rdap: Rdap) -> None:
+    registry.networks["203.0.113.0/24"] = network("203.0.113.0/24", name="")
+    with pytest.raises(NotFound, match="names nobody"):
+        rdap.owner("203.0.113.53")
 
 
 def test_what_the_registry_says(registry: RdapStandIn, rdap: Rdap) -> None:

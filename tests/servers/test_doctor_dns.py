@@ -22,7 +22,7 @@ from tests.servers.dns_tree import (
     SOUTH,
     Tree,
 )
-from tests.standins.rdap import RdapStandIn, domain
+from tests.standins.rdap import RdapStandIn, domain, network
 
 pytestmark = pytest.mark.server("bind")
 
@@ -144,6 +144,11 @@ def about(findings: Findings, area: str, subject: str, says: str) -> dict[str, s
     return fitting[0]
 
 
+UNKNOWN = (
+    "note",
+    "independence",
+    "whose name servers these are is not known, so nor is whether they are independent: ns1.north.test, ns1.south.test",
+)
 NO_IPV6 = ("note", "servers", "no name server has an IPv6 address")
 
 
@@ -152,14 +157,29 @@ def briefly(findings: Findings) -> list[tuple[str, str, str]]:
 
 
 def test_all_is_well(doctor: Any, registry: RdapStandIn) -> None:
+    registry.networks.update({f"{n}/32": network(f"{n}/32", registrant=f"Of {n}") for n in (NORTH, SOUTH)})
     code, findings = doctor("good.test", rdap=registry.url)
     assert (code, briefly(findings)) == (0, [NO_IPV6])
+
+
+def test_names_of_one_s_own_that_point_into_one_company_s_network(doctor: Any, registry: RdapStandIn) -> None:
+    """Two names under two domains say nothing: both stand at the same company."""
+    registry.networks.clear()
+    code, findings = doctor("good.test", rdap=registry.url)
+    assert (code, briefly(findings)) == (0, sorted([NO_IPV6, UNKNOWN]))
+    registry.networks["127.0.77.0/24"] = network("127.0.77.0/24", registrant="Amazon Technologies Inc.")
+    _, findings = doctor("good.test", rdap=registry.url)
+    assert about(findings, "independence", "good.test", "all name servers are aws's")["severity"] == "warning"
+    registry.raw[f"/ip/{SOUTH}"] = (200, b"<html>", {})
+    _, findings = doctor("good.test", rdap=registry.url)
+    assert "ns1.south.test" in about(findings, "independence", "good.test", "is not known")["says"]
+    del registry.raw[f"/ip/{SOUTH}"]
 
 
 def test_a_signed_zone(doctor: Any) -> None:
     code, findings = doctor("signed.test")
     says = "the parent's answer is kept for 48 h: no cutover by changing name servers"
-    assert (code, briefly(findings)) == (0, sorted([NO_IPV6, ("note", "delegation", says)]))
+    assert (code, briefly(findings)) == (0, sorted([NO_IPV6, UNKNOWN, ("note", "delegation", says)]))
 
 
 def test_a_host_that_signs_by_other_keys(doctor: Any, tree: Tree) -> None:
