@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from failover.core.model import Reading
 from failover.testing.sim_runtime import Trouble
-from failover.testing.sim_world import ERRORS, SITES, Outside, Wire
+from failover.testing.sim_world import ERRORS, GIVEN, SITES, Outside, Wire, balancer
 
 ROUNDS_MAX = 15
 CRISES = 0.12
@@ -63,7 +63,7 @@ class Faults:
             end()
         self._ends.clear()
         kinds: list[Kind] = [lambda: self._cut(active), lambda: self._sick(active), lambda: self._unseen(active)]
-        if self.outside.clouds:
+        if active in self.outside.clouds:
             kinds += [lambda: self._close(active), lambda: self._provider(active), lambda: self._kill(active)]
         kind = self.chance.choice(kinds)
         text, ends = kind()
@@ -116,9 +116,12 @@ class Faults:
     # ------------------------------------------------------------------------------------ kinds
 
     def _kinds(self) -> list[Kind]:
+        balancers = [self._balancer] * 3 if self.outside.names else []
         if not self.outside.clouds:
-            return [self._cut, self._dns, self._dns, self._lag, self._isolated, self._controls, self._hang, self._blind]
+            ours = [self._isolated, self._controls, self._hang, self._blind]
+            return [self._cut, self._dns, self._dns, self._lag, *ours, *balancers]
         return [
+            *balancers,
             self._close,
             self._close,
             self._close,
@@ -149,15 +152,36 @@ class Faults:
         ]
 
     def _site(self) -> str:
+        return self._one_of([s.name for s in self.outside.service.sites])
+
+    def _managed(self) -> str:
+        """A site that has an account."""
+        return self._one_of(list(self.outside.clouds))
+
+    def _one_of(self, sites: list[str]) -> str:
         active = self.active()
-        if active is not None and self.chance.random() < 0.4:
+        if active in sites and self.chance.random() < 0.4:
             return active
-        return self.chance.choice([s.name for s in self.outside.service.sites])
+        return self.chance.choice(sites)
+
+    def _balancer(self) -> Fault:
+        """Its name is gone, or nobody can look it up; the latter says nothing about the site."""
+        site = self.chance.choice([s.name for s in self.outside.service.sites if s.targets is not None])
+        name, outside = balancer(site), self.outside
+        if self.chance.random() < 0.5:
+            outside.names[name] = ()
+            return f"the load balancer of {site} is deleted", lambda: outside.names.update({name: GIVEN[site]})
+        outside.unknown[name] = ERRORS["garbage"]("look up")
+
+        def end() -> None:
+            outside.unknown.pop(name, None)
+
+        return f"nobody can look up the load balancer of {site}", end
 
     def _close(self, site: str = "") -> Fault:
         """Not more than two at a time, and seldom for good."""
         closed = [s for s in self.outside.clouds if self.outside.closed(s)]
-        site = site or self._site()
+        site = site or self._managed()
         if len(closed) >= 2 and site not in closed:
             site = closed[0]  # most often one place is left
         cloud = self.outside.clouds[site]
@@ -165,7 +189,7 @@ class Faults:
         return f"{site} closes the account", cloud.reopen
 
     def _warn(self) -> Fault:
-        site = self._site()
+        site = self._managed()
         cloud = self.outside.clouds[site]
         if self.outside.report(site).reading is Reading.CLOSED:
             return f"{site} would warn, but is closed", None
@@ -173,7 +197,7 @@ class Faults:
         return f"{site} warns about the account", lambda: None if self.outside.closed(site) else cloud.reopen()
 
     def _api(self) -> Fault:
-        site = self._site()
+        site = self._managed()
         kind = self.chance.choice(["down", "refused", "garbage", "throttled", "reply-lost"])
         only = frozenset({"ensure", "destroy", "put", "remove"}) if kind == "reply-lost" else None
         return f"the API of {site}: {kind}", _on(self.outside.api[site], kind, only)
@@ -192,7 +216,7 @@ class Faults:
         return f"all of {site} is gone, its API: {kind}", end
 
     def _empty(self) -> Fault:
-        site = self._site()
+        site = self._managed()
         cloud = self.outside.clouds[site]
         cloud.empty_lists = True
 
@@ -203,7 +227,7 @@ class Faults:
 
     def _kill(self, site: str = "") -> Fault:
         """All nodes of that site; of any site some."""
-        chosen = site or self._site()
+        chosen = site or self._managed()
         names = [n.name for n in self.outside.clouds[chosen].running().values()]
         killed = names if site else self.chance.sample(names, self.chance.randint(0, len(names)))
         for name in killed:

@@ -1,7 +1,7 @@
 """What must never happen in a simulation, looked at after every event. Names as in `docs` (S1 …, L1 …).
 
 S1   each epoch stands for one plan; the epochs that a host accepts strictly increase
-S2   addresses and epoch at a host are always one accepted batch
+S2   addresses and epoch in a zone of a host are always one accepted batch, and nothing stands beside an alias
 S3   an address set is never empty, and holds inventoried or configured addresses only
 S4   a change of an older epoch is never accepted, however late (seen as S1 at a host that compares)
 S5   no automatic cutover away from a site that could be reached all through the confirm window
@@ -11,26 +11,31 @@ S10  after any crash: before or after, never a third state
 S11  one automatic cutover per cooldown, so many per day; only a closed account may move on, forward
 S14  a controller whose state is behind DNS only observes
 S16  timeouts, refusals, throttling and empty lists alone are no evidence; neither is our own isolation
+N2   a host is said to serve a plan only when each of its name servers answers all of it
 N1   a node that serves and that DNS points to is not destroyed
 S18  every change at a cloud has an entry in the audit log before it, and the log is whole
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from failover.core.cutover import PIVOT, CutoverPlan, PlanKind, Step, record_sets
+from failover.core.cutover import ALIAS, PIVOT, CutoverPlan, PlanKind, Step, in_zone, record_sets
 from failover.core.health import serving_needed
 from failover.core.judge import accepted_releases, served_addresses, site_addresses
-from failover.core.model import Site
+from failover.core.model import Instant, Site
+from failover.core.rrsets import RRset
 from failover.core.saga import Event, EventKind
 from failover.core.verdict import VerdictKind
 from failover.core.world import State
 from failover.errors import StateError
 from failover.stores import codec
+from failover.testing.memory_dns import ONE_AFTER_ANOTHER
 from failover.testing.memory_store import Contents, MemoryDisk, MemoryStore
 from failover.testing.sim_world import Outside
 
 DAY_S = 86400.0
+Sets = Mapping[tuple[str, str], frozenset[str]]
+"""By name and type, without epochs."""
 
 
 class Ledger(MemoryDisk):
@@ -65,7 +70,8 @@ class Watcher:
         """By DNS host: when it last accepted something."""
         self.ended_s = 0.0
         """When the last plan was committed."""
-        self._accepted: dict[str, int] = {}
+        self._accepted: dict[tuple[str, str], int] = {}
+        """By host and zone."""
         self._plan_of: dict[int, str] = {}
         self._known: set[str] = set()
         self._up: dict[str, list[bool]] = {s.name: [] for s in outside.service.sites}
@@ -76,6 +82,7 @@ class Watcher:
         self.told: Callable[[Event], None] = lambda _: None
         """Is told of every event when it has become durable."""
         self._pivots: list[tuple[float, CutoverPlan]] = []
+        self._told_served: dict[str, Instant | None] = {}
         outside.watcher = self.dns_changed
         outside.onlooker = self.cloud_changes
         disk.told = self.written
@@ -99,58 +106,67 @@ class Watcher:
 
     # ------------------------------------------------------------------------------------ DNS
 
-    def dns_changed(self, host: str) -> None:
-        addresses, epoch = self.outside.addresses(host), self.outside.epoch(host)
+    def dns_changed(self, host: str, zone: str) -> None:
+        epoch, sets = self.outside.epoch(host, zone), self._sets(self.outside.standing(host, zone))
+        place = host if len(self.outside.service.zones) == 1 else f"{host} ({zone})"
         if self.foreign:
-            self.say("S14", f"{host} was changed by a controller whose state is old: {epoch}")
+            self.say("S14", f"{place} was changed by a controller whose state is old: {epoch}")
             return
-        single = self.outside.hosts[host].traits().grade > 1
+        self._plain(place, sets)
+        single = self.outside.hosts[host].traits().grade == ONE_AFTER_ANOTHER
         if epoch is None:
-            if not single or self._accepted.get(host):
-                self.say("S2", f"{host} holds no epoch any more")
+            if not single or self._accepted.get((host, zone)):
+                self.say("S2", f"{place} holds no epoch any more")
             return
-        before = self._accepted.get(host, 0)
+        before = self._accepted.get((host, zone), 0)
+        self._addresses(place, zone, sets)
         if single and epoch.number == before:
-            self._addresses(host, addresses)  # one set after the other; the epoch comes last
-            return
+            return  # one set after the other; the epoch comes last
         if epoch.number <= before:
-            self.say("S1", f"{host} accepted epoch {epoch.number} after {before} (S4)")
-        self._accepted[host] = epoch.number
+            self.say("S1", f"{place} accepted epoch {epoch.number} after {before} (S4)")
+        self._accepted[host, zone] = epoch.number
         self.changed_s[host] = self.outside.clock.seconds()
         if self._plan_of.setdefault(epoch.number, epoch.plan) != epoch.plan:
             self.say("S1", f"epoch {epoch.number} stands for plan {self._plan_of[epoch.number]} and {epoch.plan}")
-        self._addresses(host, addresses)
         plan = next((p for p in self.store().plans(10_000) if p.digest == epoch.plan), None)
         if plan is None:
-            self.say("S9", f"{host} holds plan {epoch.plan}, which is not on disk")
+            self.say("S9", f"{place} holds plan {epoch.plan}, which is not on disk")
             return
-        wanted = self._bound(plan)
-        if addresses != wanted:
-            self.say("S2", f"{host} holds {sorted(addresses)} at epoch {epoch.number}, the plan says {sorted(wanted)}")
+        wanted = self._sets(in_zone(self.outside.service, self._bound(plan), zone))
+        if sets != wanted:
+            self.say("S2", f"{place} holds {_text(sets)} at epoch {epoch.number}, the plan says {_text(wanted)}")
         self._intended(host, plan)
 
-    def _addresses(self, host: str, addresses: frozenset[str]) -> None:
+    def _sets(self, rrsets: Iterable[RRset]) -> Sets:
+        return {r.key: r.values for r in rrsets if r.type != "TXT"}
+
+    def _plain(self, place: str, sets: Sets) -> None:
+        """An alias stands alone (RFC 1034, section 3.6.2)."""
+        for name, type in sets:
+            beside = sorted(other for there, other in sets if there == name and other != type)
+            if type == ALIAS and beside:
+                self.say("S2", f"{place} holds {', '.join(beside)} beside the alias {name}")
+
+    def _addresses(self, place: str, zone: str, sets: Sets) -> None:
         state = self.state()
         for site in self.outside.service.sites:
             self._known |= {a for found in site_addresses(site, state).values() for a in found}
             self._known |= set((site.targets or {}).values())
-        if not addresses:
-            self.say("S3", f"the record at {host} is empty")
-        if strange := addresses - self._known:
-            self.say("S3", f"{host} holds {sorted(strange)}, which no inventory knows")
+        names = {record.name for record in self.outside.service.records if record.zone == zone}
+        if empty := names - {name for name, _ in sets}:
+            self.say("S3", f"{', '.join(sorted(empty))} at {place} is empty")
+        if strange := {value for values in sets.values() for value in values} - self._known:
+            self.say("S3", f"{place} holds {sorted(strange)}, which no inventory knows")
 
-    def _bound(self, plan: CutoverPlan) -> frozenset[str]:
-        """The addresses that the plan means, from its own words and its journal."""
-        sets = plan.rrsets
-        if Step.SCALE in plan.steps:
-            outputs = [
-                e.output for e in self.store().journal(plan.id) if e.step == Step.SCALE and "addresses" in e.output
-            ]
-            found = outputs[-1]["addresses"] if outputs else {}
-            groups = found if isinstance(found, dict) else {}
-            bound = {g: tuple(str(a) for a in v) for g, v in groups.items() if isinstance(v, list)}
-            sets = record_sets(self.outside.service, self.outside.service.site(plan.target), bound) if bound else ()
-        return frozenset(value for rrset in sets for value in rrset.values)
+    def _bound(self, plan: CutoverPlan) -> tuple[RRset, ...]:
+        """The sets that the plan means, from its own words and its journal."""
+        if Step.SCALE not in plan.steps:
+            return plan.rrsets
+        outputs = [e.output for e in self.store().journal(plan.id) if e.step == Step.SCALE and "addresses" in e.output]
+        found = outputs[-1]["addresses"] if outputs else {}
+        groups = found if isinstance(found, dict) else {}
+        bound = {g: tuple(str(a) for a in v) for g, v in groups.items() if isinstance(v, list)}
+        return record_sets(self.outside.service, self.outside.service.site(plan.target), bound) if bound else ()
 
     def _intended(self, host: str, plan: CutoverPlan) -> None:
         journal = self.store().journal(plan.id)
@@ -230,8 +246,8 @@ class Watcher:
 
     def _proven(self, plan: CutoverPlan) -> None:
         releases = accepted_releases(self.state(), plan.target)
-        addresses = self._bound(plan)
-        addresses = frozenset(x for a in addresses for x in self.outside.names.get(a, (a,)))
+        bound = {value for rrset in self._bound(plan) for value in rrset.values}
+        addresses = frozenset(x for a in bound for x in self.outside.names.get(a, (a,)))
         good = [a for a in addresses if self.outside.serves(plan.target, a, releases)]
         if len(good) < serving_needed(len(addresses)):
             self.say("S7", f"{plan.id}: {plan.target} serves at {len(good)} of {len(addresses)} addresses at the pivot")
@@ -279,12 +295,24 @@ class Watcher:
 
     def round_ends(self) -> None:
         state = self.state()
-        epochs = {host: epoch.number for host in self.outside.hosts if (epoch := self.outside.epoch(host))}
-        highest = max(epochs.values(), default=0)
+        self._served(state)
+        highest = max((e.number for host in self.outside.hosts for e in self.outside.epochs(host)), default=0)
         if highest > state.epoch:
             self.say("S9", f"DNS holds epoch {highest}, the state has spent {state.epoch} only")
         if state.open_plan is None and state.published is not None and highest != state.published.epoch:
             self.say("S10", f"no plan is under way, DNS holds epoch {highest}, published is {state.published.epoch}")
+
+    def _served(self, state: State) -> None:
+        """What is said to be served now: each name server answers what the host holds."""
+        for host, facts in state.facts.items():
+            told, self._told_served[host] = self._told_served.get(host), facts.served
+            epochs = {epoch.number for epoch in self.outside.epochs(host)}
+            if facts.served is None or facts.served == told or epochs != {facts.epoch}:
+                continue
+            for zone in self.outside.service.zones:
+                answered, held = (self._sets(f(host, zone)) for f in (self.outside.answered, self.outside.standing))
+                if answered != held:
+                    self.say("N2", f"{host} is said to serve {_text(held)}, its servers answer {_text(answered)}")
 
     def at_rest(self) -> None:
         """No fault, no plan, no debt is left: everything agrees."""
@@ -297,10 +325,15 @@ class Watcher:
         if published is None or state.active_site != published.target:
             self.say("S10", f"active is {state.active_site}, published {published.target if published else None}")
             return
+        wanted = self._sets(published.rrsets)
         for host in self.outside.hosts:
-            epoch = self.outside.epoch(host)
-            if epoch is None or (epoch.number, epoch.site) != (published.epoch, state.active_site):
-                self.say("S10", f"{host} holds {epoch}, the state says epoch {published.epoch} at {state.active_site}")
-            wanted = {value for rrset in published.rrsets for value in rrset.values}
-            if self.outside.addresses(host) != wanted:
-                self.say("S10", f"{host} holds {sorted(self.outside.addresses(host))}, published is {sorted(wanted)}")
+            epochs = [self.outside.epoch(host, zone) for zone in self.outside.service.zones]
+            if any(e is None or (e.number, e.site) != (published.epoch, state.active_site) for e in epochs):
+                held = ", ".join(map(str, epochs))
+                self.say("S10", f"{host} holds {held}, the state says epoch {published.epoch} at {state.active_site}")
+            if (held_sets := self._sets(self.outside.standing(host))) != wanted:
+                self.say("S10", f"{host} holds {_text(held_sets)}, published is {_text(wanted)}")
+
+
+def _text(sets: Sets) -> str:
+    return "; ".join(f"{name} {type} {', '.join(sorted(values))}" for (name, type), values in sorted(sets.items()))

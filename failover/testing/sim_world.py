@@ -34,6 +34,7 @@ from failover.core.model import (
 from failover.core.model import Action as PolicyAction
 from failover.core.rrsets import Changes, Epoch, RRset, epoch_name, epoch_set, read_epoch
 from failover.dns.compare import Records
+from failover.dns.transaction import is_inside
 from failover.engine.context import Context, Package
 from failover.errors import AccessRefused, AdapterError, Rejected, Throttled, Unreachable, Unreadable
 from failover.ports import Dns, Hook, Lease, Notice, Notifier, Runtime, Store
@@ -45,8 +46,8 @@ from failover.testing.sim_runtime import VirtualClock
 
 SITES = ("aurora", "boreas", "cirrus")
 HOSTS = ("one", "two")
-ZONE = "example.org"
-NAME = "www.example.org"
+ZONE, OTHER = "example.org", "example.net"
+NAME = f"www.{ZONE}"
 FIRST = "sha256:" + "1" * 64
 SECOND = "sha256:" + "2" * 64
 GIVEN = {
@@ -79,14 +80,16 @@ def guestbook(
     count: int = 2,
     policy: Policy = POLICY,
     single_accept: bool = True,
+    zones: tuple[str, ...] = (ZONE,),
 ) -> Service:
-    """A service with three sites; those in `given` and `targets` are provisioned by somebody else, the latter behind
-    a load balancer that is known by its name."""
+    """A service with three sites, and one name in each zone; sites in `given` and `targets` are provisioned by somebody
+    else, the latter behind a load balancer that is known by its name."""
     kinds = standby or {}
+    names = [f"www.{zone}" for zone in zones]
     sites = tuple(
         Site(name=n, provider=None, addresses={"web": GIVEN[n]})
         if n in given
-        else Site(name=n, provider=None, targets={NAME: balancer(n)})
+        else Site(name=n, provider=None, targets=dict.fromkeys(names, balancer(n)))
         if n in targets
         else Site(name=n, provider=n, standby=kinds.get(n, Standby.HOT))
         for n in SITES
@@ -96,8 +99,10 @@ def guestbook(
         sites=sites,
         groups=(NodeGroup(name="web", count=count, warm_count=1, ports=(8080,)),),
         release=None,
-        records=(Record(name=NAME, zone=ZONE, type="A", group="web"),),
-        zones=(ZONE,),
+        records=tuple(
+            Record(name=name, zone=zone, type="A", group="web") for name, zone in zip(names, zones, strict=True)
+        ),
+        zones=zones,
         ttl_s=20,
         hosts=HOSTS,
         checks=(
@@ -219,8 +224,8 @@ class Outside:
         self.notices: list[Notice] = []
         self.onlooker: Callable[[str, str], None] = _nobody
         """Is told of every change at a cloud before it is made."""
-        self.watcher: Callable[[str], None] = _nobody
-        """Is told of every change of DNS as soon as it stands."""
+        self.watcher: Callable[[str, str], None] = _nobody
+        """Is told of every change of DNS, by host and zone, as soon as it stands."""
         self.held: dict[str, Records] = {name: {} for name in service.hosts}
         self.clouds = {
             site.name: self._cloud(site.name, number, polls_pending, nodes_max)
@@ -251,12 +256,13 @@ class Outside:
             clock=self.clock.seconds,
             faults=lambda operation: self._cut_off(operation) or self.dns[name](operation),
         )
-        host.on_change = lambda _, records: self._changed(name, records)
+        host.on_change = lambda zone, records: self._changed(name, zone, records)
         return host
 
-    def _changed(self, host: str, records: Records) -> None:
-        self.held[host] = records
-        self.watcher(host)
+    def _changed(self, host: str, zone: str, records: Records) -> None:
+        others = {key: rrset for key, rrset in self.held[host].items() if not is_inside(key[0], zone)}
+        self.held[host] = {**others, **records}
+        self.watcher(host, zone)
 
     def _cut_off(self, operation: str) -> Exception | None:
         return Unreachable(operation, "", "network is unreachable") if self.isolated else None
@@ -335,10 +341,14 @@ class Outside:
 
     def serves(self, site: str, address: str, releases: Collection[str]) -> bool:
         """Whether clients get a good answer of one of these releases there."""
-        if site in self.cut or site in self.sick:
+        if site in self.cut or site in self.sick or not self._found(site):
             return False
         release = self.release_at(site, address)
         return release is not None and (not releases or release in ("", *releases))
+
+    def _found(self, site: str) -> bool:
+        """Whether clients find it: a load balancer's name may be gone."""
+        return self.service.site(site).targets is None or bool(self.names.get(balancer(site)))
 
     def closed(self, site: str) -> bool:
         return self.report(site).reading is Reading.CLOSED
@@ -354,17 +364,31 @@ class Outside:
         finally:
             cloud.faults = faults
 
-    def standing(self, host: str) -> tuple[RRset, ...]:
-        """What the host really holds of our names."""
-        keys = (*((NAME, type) for type in ALIASED), (epoch_name(self.service.name, ZONE), "TXT"))
+    def keys(self, zone: str) -> tuple[tuple[str, str], ...]:
+        """Where our sets may stand in a zone, whatever is active, and its epoch."""
+        names = [record.name for record in self.service.records if record.zone == zone]
+        return (*((name, type) for name in names for type in ALIASED), (epoch_name(self.service.name, zone), "TXT"))
+
+    def standing(self, host: str, zone: str = "") -> tuple[RRset, ...]:
+        """What the host really holds of our names, in that zone or in all."""
+        keys = [key for here in self.service.zones if zone in ("", here) for key in self.keys(here)]
         return tuple(self.held[host][key] for key in keys if key in self.held[host])
 
-    def addresses(self, host: str) -> frozenset[str]:
-        """What our name points to; the name of a load balancer where it is an alias."""
-        return next((r.values for r in self.standing(host) if r.type != "TXT"), frozenset())
+    def answered(self, host: str, zone: str) -> tuple[RRset, ...]:
+        """What its name servers answer for our names in that zone now."""
+        records = self.hosts[host].visible(zone)
+        return tuple(records[key] for key in self.keys(zone) if key in records)
 
-    def epoch(self, host: str) -> Epoch | None:
-        return read_epoch(self.standing(host), self.service.name, ZONE)
+    def addresses(self, host: str) -> frozenset[str]:
+        """What our names point to; the name of a load balancer where they are aliases."""
+        return frozenset(value for r in self.standing(host) if r.type != "TXT" for value in r.values)
+
+    def epoch(self, host: str, zone: str = ZONE) -> Epoch | None:
+        return read_epoch(self.standing(host, zone), self.service.name, zone)
+
+    def epochs(self, host: str) -> list[Epoch]:
+        """Of its zones that have one."""
+        return [epoch for zone in self.service.zones if (epoch := self.epoch(host, zone)) is not None]
 
     def edit(self, host: str, *values: str) -> None:
         """Somebody else, who knows nothing of our epoch, changes our record by hand."""
@@ -384,6 +408,8 @@ class Outside:
         self.cut.clear()
         self.sick.clear()
         self.dark.clear()
+        self.unknown.clear()
+        self.names.update({name: GIVEN[site] for site in SITES if (name := balancer(site)) in self.names})
         for wire in (*self.api.values(), *self.dns.values()):
             wire.error = wire.only = None
         for cloud in self.clouds.values():

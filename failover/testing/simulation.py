@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from failover.core.budget import terms, total_s
 from failover.core.cutover import PlanKind, Step
 from failover.core.decide import DecisionKind
-from failover.core.model import Action, HostTraits, Reaction, Standby
 from failover.core.saga import Event, EventKind
 from failover.core.world import Pause
 from failover.engine.context import TICK, leased
@@ -27,10 +26,11 @@ from failover.engine.operate import cutover
 from failover.engine.tick import TickReport, tick
 from failover.errors import FailoverError, StateError
 from failover.testing.memory_store import Crashed, MemoryDisk, MemoryStore
+from failover.testing.sim_draw import drawn
 from failover.testing.sim_faults import CRISES, Faults
 from failover.testing.sim_runtime import SimRuntime, Trouble, VirtualClock
 from failover.testing.sim_watch import DAY_S, Ledger, Watcher
-from failover.testing.sim_world import ERRORS, FIRST, HOSTS, POLICY, SECOND, SITES, Outside, guestbook
+from failover.testing.sim_world import ERRORS, FIRST, HOSTS, SECOND, SITES
 
 ROUNDS = 40
 CALM_ROUNDS_MAX = 60
@@ -81,7 +81,7 @@ class Simulation:
         self.seed = seed
         self.chance = random.Random(seed)  # noqa: S311  (a simulation must be repeatable)
         self.clock = VirtualClock()
-        self.outside = self._outside()
+        self.outside = drawn(self.chance, self.clock)
         self.disk = Ledger()
         self.watcher = Watcher(self.outside, self.disk)
         self.faults = Faults(self.outside, self.chance, lambda: self.watcher.state().active_site)
@@ -101,30 +101,6 @@ class Simulation:
         self._calm = False
         self.watcher.told = self._against
         self._process()
-
-    def _outside(self) -> Outside:
-        kinds = [Standby.HOT, Standby.HOT, Standby.WARM, Standby.COLD]
-        standby = {site: self.chance.choice(kinds) for site in SITES[1:]}
-        given = SITES if self.chance.random() < 0.15 else ()
-        app_down = self.chance.choice([POLICY.app_down, Reaction(action=Action.CUTOVER, confirm_s=20.0)])
-        confirm_s = self.chance.choice([20.0, 60.0])
-        policy = replace(
-            POLICY,
-            app_down=app_down,
-            provider_down=Reaction(action=Action.CUTOVER, confirm_s=confirm_s),
-            resources_gone=Reaction(action=Action.CUTOVER, confirm_s=confirm_s),
-            cooldown_s=self.chance.choice([60.0, 600.0]),
-            daily_limit=self.chance.choice([1, 2, 4]),
-        )
-        accept = self.chance.random() < 0.7
-        service = guestbook(standby=standby, given=given, policy=policy, single_accept=accept)
-        traits = {"two": HostTraits(grade=3, servers=("two-a:53", "two-b:53"), converges_s=30.0)}
-        return Outside(
-            service,
-            self.clock,
-            polls_pending=self.chance.randint(0, 2),
-            traits=traits if self.chance.random() < 0.25 else None,
-        )
 
     def _process(self) -> None:
         """A fresh process on the same disk."""
@@ -309,13 +285,13 @@ class Simulation:
     def _stale(self) -> None:
         """A second controller wakes up with a state that is one plan older than DNS."""
         state = self.watcher.state()
-        epochs = [e.number for host in self.outside.hosts if (e := self.outside.epoch(host))]
+        epochs = [e.number for host in self.outside.hosts for e in self.outside.epochs(host)]
         readable = not self.outside.isolated and all(w.error is None for w in self.outside.dns.values())
         if (
             state.open_plan is not None
             or not readable
             or min(epochs, default=0) < 2
-            or len(epochs) < len(self.outside.hosts)
+            or len(epochs) < len(self.outside.hosts) * len(self.outside.service.zones)
         ):
             return
         self._say("a second controller wakes up with an old state")
@@ -371,6 +347,8 @@ class Simulation:
             self._round()
         self.watcher.at_rest()
         source = self.watcher.state().active_site or ""
+        if source not in self.outside.clouds:
+            return  # nobody says that an account is closed
         self.clock.advance(self.chance.uniform(0.0, self.outside.service.every_s))
         self.outside.clouds[source].close("terms of service")
         started_s = self.clock.seconds()

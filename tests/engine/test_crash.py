@@ -30,7 +30,7 @@ class Watch:
         self.last: Counter[str] = Counter()
         found.outside.watcher = self.changed
 
-    def changed(self, host: str) -> None:
+    def changed(self, host: str, _: str) -> None:
         epoch = self.found.outside.epoch(host)
         number = epoch.number if epoch else 0
         if number and number <= self.last[host]:

@@ -35,7 +35,7 @@ def another_controller(found: Play, host: str = "one") -> None:
 def test_the_best_fenced_host_goes_first() -> None:
     found = mixed()
     order: list[str] = []
-    found.outside.watcher = lambda host: order.append(host)
+    found.outside.watcher = lambda host, _: order.append(host)
     lose(found)
     found.until("boreas")
     assert order[0] == "one"

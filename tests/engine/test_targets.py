@@ -27,7 +27,7 @@ def test_addresses_become_an_alias_and_back_in_one_change_at_each_host() -> None
     found = alias_and_addresses()
     assert held(found) == {("A", GIVEN["aurora"])}
     versions: list[set[tuple[str, tuple[str, ...]]]] = []
-    found.outside.watcher = lambda host: versions.append(held(found, host))
+    found.outside.watcher = lambda host, _: versions.append(held(found, host))
     assert found.cutover("boreas").committed
     assert held(found, "one") == held(found, "two") == {("CNAME", (LB,))}
     assert found.cutover("aurora").committed

@@ -83,7 +83,7 @@ def looking_on(found: Play) -> list[str]:
     """Every change of DNS that leaves a host without our record or its epoch."""
     gone: list[str] = []
 
-    def look(host: str) -> None:
+    def look(host: str, _: str) -> None:
         if not found.addresses(host) or found.outside.epoch(host) is None:
             gone.append(host)
 

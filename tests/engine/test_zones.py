@@ -49,7 +49,7 @@ def test_a_process_that_dies_between_two_zones_leaves_what_the_next_check_comple
     lose(found)
     changed: list[str] = []
 
-    def die_after_the_first(host: str) -> None:
+    def die_after_the_first(host: str, _: str) -> None:
         changed.append(host)
         if len(changed) == 1:
             raise Crashed("kill -9 after the first zone of the first host")

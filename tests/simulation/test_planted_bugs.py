@@ -149,6 +149,41 @@ BUGS = (
         new="    return frozenset({'192.0.2.66'})",
         breaks=("S3", "L0"),
     ),
+    Bug(
+        name="only the first zone is swapped",
+        file="engine/publish.py",
+        old="    for zone in context.service.zones:\n        _swap_zone(",
+        new="    for zone in context.service.zones[:1]:\n        _swap_zone(",
+        breaks=("S10", "L2"),
+    ),
+    Bug(
+        name="a host writes the second zone without its epoch",
+        file="testing/memory_dns.py",
+        old="        writes.append({fence.key: fence})",
+        new="        writes += [{fence.key: fence}] if 'example.net' not in fence.name else []",
+        breaks=("S1", "S2", "L0"),
+    ),
+    Bug(
+        name="addresses are left beside the alias",
+        file="engine/publish.py",
+        old="remove=difference(wanted, here, [r.key for r in here]).remove)",
+        new="remove=())",
+        breaks=("L0", "L1", "L2"),
+    ),
+    Bug(
+        name="a host leaves addresses beside the alias",
+        file="testing/memory_dns.py",
+        old="        writes.append({rrset.key: rrset, **{key: gone.pop(key) for key in beside}})",
+        new="        writes.append({rrset.key: rrset, **{k: None for k in beside if not gone.pop(k) and k[1] != 'A'}})",
+        breaks=("S2",),
+    ),
+    Bug(
+        name="of what name servers answer only the epoch is looked at",
+        file="engine/served.py",
+        old="        if there != values or (values and answer.key != (name, type)):",
+        new="        if type == 'TXT' and there != values:",
+        breaks=("N2",),
+    ),
 )
 
 
