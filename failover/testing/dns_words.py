@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from failover.core.rrsets import Changes, Epoch, RRset, epoch_name, epoch_set
+import pytest
+
+from failover.core.rrsets import Changes, Epoch, RRset, by_key, epoch_name, epoch_set
+from failover.ports import Authority, Dns
 
 ZONE = "example.test"
 SERVICE = "guestbook"
@@ -36,6 +39,26 @@ def put(*rrsets: RRset) -> Changes:
 def seen(rrsets: Iterable[RRset]) -> dict[tuple[str, str], tuple[frozenset[str], int | None]]:
     """Values and TTLs; not that of the epoch."""
     return {r.key: (r.values, None if r.key == FENCE else r.ttl_s) for r in rrsets}
+
+
+def needs_cname(host: Dns) -> None:
+    """Skips the test where the host holds none for us."""
+    if "CNAME" not in host.traits().types:
+        pytest.skip("this host holds no CNAME for us")
+
+
+def values_at(host: Dns, key: tuple[str, str]) -> frozenset[str]:
+    """What it holds there; empty: nothing."""
+    found = by_key(host.read(ZONE, [key])).get(key)
+    return frozenset() if found is None else found.values
+
+
+def settle(host: Dns, authority: Authority | None, wanted: RRset) -> None:
+    """Wait until every name server answers it: a host may say yes before its servers know."""
+    if authority is None:
+        return
+    for server in host.traits().servers:
+        wait_until(lambda server=server: authority.ask(server, *wanted.key) == wanted)  # type: ignore[misc]
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float = SETTLE_S) -> None:
