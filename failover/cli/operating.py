@@ -7,11 +7,13 @@ from failover.cli.deploying import confirmed
 from failover.cli.output import Output, asked, emit, emit_json, progress
 from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
+from failover.core.model import Instant
 from failover.core.saga import Result
 from failover.core.world import Forced, ForcedAs, Pause, Prepared
-from failover.engine import operate
+from failover.engine import operate, ttl
 from failover.engine.account import Word, say
 from failover.engine.operate import Outcome
+from failover.engine.ttl import Readied
 from failover.errors import UsageError
 
 DONE, FAILED = 0, 1
@@ -120,7 +122,7 @@ def abort(config: Path | None, plan: str) -> None:
 
 def pause(config: Path | None, reason: str, duration: str | None) -> None:
     now = instant()
-    until = now.plus(_seconds(duration)) if duration is not None else None
+    until = _until(now, duration)
     store_of(config_of(config)).set_pause(Pause(since=now, reason=reason, until=until))
     progress(f"paused{f' for {duration}' if duration else ''}: {reason}. Checks go on, nothing automatic starts")
 
@@ -140,12 +142,14 @@ def prepare(
     lease_wait_s: float,
     wait_s: float,
 ) -> int:
-    from failover.engine.ttl import prepare as command
-
     now = instant()
-    until = now.plus(_seconds(duration)) if duration is not None else None
+    until = _until(now, duration)
     order = None if end else Prepared(since=now, reason=reason, until=until)
-    done = command(context_of(config_of(config)), order, lease_wait_s=lease_wait_s, wait_s=wait_s)
+    done = ttl.prepare(context_of(config_of(config)), order, lease_wait_s=lease_wait_s, wait_s=wait_s)
+    return _print_readied(done, output, end=end)
+
+
+def _print_readied(done: Readied, output: Output, *, end: bool) -> int:
     plan, committed = done.outcome and done.outcome.plan, done.outcome is None or done.outcome.committed
     if output is Output.JSON:
         emit_json(
@@ -185,7 +189,7 @@ def force(config: Path | None, site: str, word: str | None, reason: str, duratio
         store.force(site, None)
         progress(f"{site} counts as its checks say")
         return
-    until = now.plus(_seconds(duration)) if duration is not None else None
+    until = _until(now, duration)
     store.force(site, Forced(word=ForcedAs(word), since=now, reason=reason, until=until))
     progress(f"{site} is {word}{f' for {duration}' if duration else ''}: {reason}. {_WORDS[ForcedAs(word)]}")
     if store.load().active_site == site and word != ForcedAs.UP:
@@ -197,6 +201,11 @@ _WORDS = {
     ForcedAs.DOWN: "It counts as down whatever its checks say, from the next check on",
     ForcedAs.DRAINED: "Nothing moves there",
 }
+
+
+def _until(now: Instant, duration: str | None) -> Instant | None:
+    """When an order ends by itself; None: when it is taken back."""
+    return now.plus(_seconds(duration)) if duration is not None else None
 
 
 def _seconds(text: str) -> float:

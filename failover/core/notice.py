@@ -1,4 +1,4 @@
-"""What somebody is told."""
+"""What persons and programs of the user are told, and when."""
 
 from dataclasses import dataclass
 from enum import StrEnum
