@@ -162,16 +162,6 @@ def test_where_no_firewall_is_active_none_is_made(clean: Room) -> None:
     assert clean.must("nft", "list", "ruleset") == ""
 
 
-def test_a_command_keeps_its_words(clean: Room) -> None:
-    words = """sh -c 'printf "%s," "$0" "$1" >/tmp/words' "100% $HOME" "a  b\\\\c\\"d" """
-    unit = lay_out(user_data(spec(command=words)), clean.root)
-    with links(clean, APP.archive, {}):
-        clean.must(*unit.before)
-    with serving(clean, unit) as process:
-        assert process.wait() == 0
-    assert (clean.root / "tmp/words").read_text() == '100% $HOME,a  b\\c"d,'
-
-
 def test_the_digest_is_that_of_the_tree_whatever_its_files_are_called(clean: Room, tmp_path: Path) -> None:
     app = tmp_path / "app"
     (app / "sub dir").mkdir(parents=True)

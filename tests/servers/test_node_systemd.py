@@ -1,5 +1,7 @@
 """The shipped user-data under the real systemd: a node serves, goes on after a loss of power, and keeps its secrets."""
 
+import ast
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +58,15 @@ def test_a_node_serves_at_once_and_after_a_loss_of_power_without_its_links(clean
         with booted(clean) as machine:
             eventually(lambda: serves(clean), PATIENCE_S)
             assert variables(machine, machine.started(UNIT))["GUESTBOOK_KEY"] == KEY
+
+
+def test_a_command_reaches_its_program_word_for_word(clean: Room) -> None:
+    words = ["100% %n %%", "$HOME ${HOME} $$", "a  b\\c\"d'", "tab\tand\nline", "\u00e4\U0001f4a5", "", ";", "-x"]
+    told = "import os, sys; open(os.environ['STATE_DIRECTORY'] + '/words', 'w').write(repr(sys.argv[1:]))"
+    text = user_data(spec(command=shlex.join(["/usr/bin/python3", "-c", told, *words])))
+    lay_out(text, clean.root)
+    with booted(clean) as machine, links(clean, APP.archive, {}):
+        machine.first_boot(text)
+        found = clean.root / "var/lib/private/failover/guestbook/words"
+        eventually(lambda: found.exists() and found.read_text(), PATIENCE_S)
+        assert ast.literal_eval(found.read_text(encoding="utf-8")) == words
