@@ -211,7 +211,7 @@ def _publish(
             changed = before is not None and after is not None and after.epoch != before.epoch
             if changed and after is not None:
                 report("dns", f"refreshed (epoch {after.epoch})")
-            return None, None
+            return None, _unprovable(context)
         site = context.service.sites[0].name
         if any(r.site == site and r.problem is not None for r in results):
             return None, f"dns: not published, because {site} is not as wanted"
@@ -223,6 +223,13 @@ def _publish(
     except FailoverError as error:
         hint = f" ({error.hint})" if error.hint else ""
         return None, f"dns: {error}{hint}"
+
+
+def _unprovable(context: Context) -> str | None:
+    """What stands against names behind an edge, once they are published: told, but it keeps nothing from being put
+    right, for addresses of nodes that are gone help nobody."""
+    barred = against(context, read_hosts(context, context.service.hosts))
+    return f"dns: {'; '.join(barred)}" if barred else None
 
 
 # ------------------------------------------------------------------------------------ destroy

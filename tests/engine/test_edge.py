@@ -196,6 +196,17 @@ def test_no_other_vendor_may_answer_for_the_zone() -> None:
             assert found.addresses() == frozenset()
 
 
+def test_what_comes_up_after_the_first_publication_is_told_and_holds_nothing_up() -> None:
+    found, _ = published()
+    strange = {"ns1.other.net": ("192.0.2.53:53",)}
+    found.context = replace(found.context, delegation=lambda zone: Delegation(zone=zone, name_servers=strange))
+    found.context = replace(found.context, service=replace(found.context.service, ttl_s=30))
+    (problem,) = found.apply().problems
+    assert f"{ZONE} is delegated to ns1.other.net as well" in problem
+    assert {r.ttl_s for r in found.outside.standing("one") if r.type != "TXT"} == {30}, "the new TTL is there"
+    assert found.cutover("boreas").committed
+
+
 def test_a_delegation_that_cannot_be_read_is_not_taken_for_ours() -> None:
     def silent(zone: str) -> Delegation:
         raise Unreachable("follow delegations", zone, "no route")
