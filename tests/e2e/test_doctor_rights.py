@@ -184,6 +184,9 @@ def test_each_role_at_each_place(stage: Stage) -> None:
     _no_standby_may_create(stage.doctor(1, TEST_MIRROR=READS, TEST_AWS_MIRROR=AWS[READS]))
     _watching_may_write(stage.doctor(0, TEST_MIRROR=WRITES, TEST_AWS_MIRROR=AWS[WRITES], TEST_WATCH=WRITES))
     _hosts_that_may_not_be_changed(stage.doctor(1, TEST_WATCH=READS, TEST_CF=READS, TEST_R53=LOOKS))
+    shown = stage.play.run("doctor", code=1).out
+    assert "→ grant it the right: templates/policies/cloudflare.yaml has what `cut_over` needs" in shown
+    assert shown.endswith("a cutover would FAIL\n")
     secrets = (WRITES, READS, SECRET, *AWS.values())
     assert not [said for said in stage.play.said for secret in secrets if secret in said]
 
