@@ -138,3 +138,15 @@ def test_tokens_limits_and_a_closed_account(standin: Cloudflare, client: Any, zo
         client.zones.list()
     standin.reopen()
     assert list(client.zones.list()) == []
+
+
+def test_a_token_that_reads(standin: Cloudflare, zone: Zone) -> None:
+    with made(standin, standin.grant("reads", "Zone:Read", "DNS:Read")) as reader:
+        assert list(reader.dns.records.list(zone_id=zone.id)) == []
+        with pytest.raises(cloudflare.PermissionDeniedError, match="10000"):
+            reader.dns.records.batch(zone_id=zone.id, deletes=[{"id": "f" * 32}])
+
+
+def test_a_batch_that_removes_what_is_not_there(client: Any, zone: Zone) -> None:
+    with pytest.raises(cloudflare.APIStatusError, match="81044"):
+        client.dns.records.batch(zone_id=zone.id, deletes=[{"id": "f" * 32}])

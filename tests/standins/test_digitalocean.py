@@ -387,3 +387,13 @@ def test_what_is_documented_but_not_played_is_a_fault_of_the_stand_in() -> None:
         assert pool.request("GET", f"{standin.url}/v2/volumes").status == 500
     with pytest.raises(AssertionError, match="has no answer"):
         standin.stop()
+
+
+def test_a_token_with_scopes_of_its_own(standin: DigitalOcean) -> None:
+    with made(standin, standin.grant("reads", "droplet:read")) as reader:
+        assert reader.droplets.list()["droplets"] == []
+        with pytest.raises(HttpResponseError, match="missing the required permission"):
+            reader.droplets.create(WISH)
+        with pytest.raises(HttpResponseError, match="account:read"):
+            reader.account.get()
+    assert standin.droplets == {}

@@ -140,3 +140,12 @@ def test_tokens_and_a_closed_account(standin: Gandi, client: GandiClient) -> Non
     standin.close("unpaid")
     with pytest.raises(GandiClientForbidden):
         client.zone(NAME)
+
+
+def test_a_token_that_sees_domains_and_may_not_change_them(standin: Gandi, client: GandiClient) -> None:
+    reader = made(standin, standin.grant("reads"))
+    assert reader.zone(NAME)["fqdn"] == NAME
+    with pytest.raises(GandiClientForbidden):
+        reader.record_create(NAME, one("www", "A", "192.0.2.1"))
+    assert standin.domains[NAME].sets == {}
+    reader._session.close()

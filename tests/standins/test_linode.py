@@ -319,3 +319,23 @@ def test_bodies_are_json_and_say_so(standin: LinodeStandIn) -> None:
 def test_a_tag_is_there_once_it_is_used(client: Any) -> None:
     client.linode.instance_create(**WISH, label="web-0", tags=["ours"])
     assert [tag.label for tag in client.tags(Tag.label == "ours")] == ["ours"]
+
+
+def test_a_token_with_scopes_of_its_own(standin: LinodeStandIn) -> None:
+    """What it may stands in every answer; a refusal has the words that users report."""
+    token = standin.grant("reads", "linodes:read_only")
+    reader = LinodeClient(token, base_url=f"{standin.url}/v4", retry=False)
+    assert list(reader.linode.instances()) == []
+    assert reader.profile().restricted is False
+    with pytest.raises(ApiError, match="not authorized to use this endpoint"):
+        reader.linode.instance_create("g6-nanode-1", "eu-central")
+    told = reader.session.get(f"{standin.url}/v4/profile", headers={"Authorization": f"Bearer {token}"})
+    assert told.headers["X-OAuth-Scopes"] == "linodes:read_only"
+    reader.session.close()
+
+
+def test_a_restricted_user(standin: LinodeStandIn, client: Any) -> None:
+    standin.grants = {"global": {"add_linodes": True}, "linode": [], "domain": []}
+    profile = client.profile()
+    assert profile.restricted is True
+    assert profile.grants.global_grants.add_linodes is True

@@ -222,3 +222,20 @@ def test_pages_are_as_small_as_wanted(user: User, standin: Moto) -> None:
     with pytest.raises(ClientError):
         listed(ec2)
     assert set(listed(ec2)) == made
+
+
+def test_a_key_whose_policy_allows_reading(standin: Moto, user: User) -> None:
+    standin.grant("AKIDUSER", "ec2:DescribeInstances", "s3:ListBucket")
+    ec2, s3 = user.client("ec2"), user.client("s3")
+    assert ec2.describe_instances()["Reservations"] == []
+    assert s3.list_objects_v2(Bucket=standin.bucket)["KeyCount"] == 0
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        run(ec2, DryRun=True)
+    part = {"Bucket": standin.bucket, "Key": "x", "PartNumber": 1, "UploadId": "none", "Body": b"x"}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.upload_part(**part)
+    del standin.scopes["AKIDUSER"]
+    with pytest.raises(ClientError, match="DryRunOperation"):
+        run(ec2, DryRun=True)
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        s3.upload_part(**part)

@@ -300,3 +300,15 @@ def test_each_service_words_its_refusals(cloud: OpenStack) -> None:
     assert ask("network/v2.0/ports/none").json()["NeutronError"]["type"] == "PortNotFound"
     assert "Failed to find image" in ask("image/v2/images/none").text
     assert requests.get(f"{cloud.url}/compute/v2.1/servers", timeout=5).status_code == 401
+
+
+def test_a_user_who_only_reads(cloud: OpenStack) -> None:
+    """nova asks its policy after the form and before the flavor."""
+    with connected(cloud, password=cloud.grant("reads only", "reader")) as reader:
+        assert list(reader.compute.servers()) == []
+        for flavor in ("d2-2", "no-such-flavor"):
+            with pytest.raises(exceptions.ForbiddenException, match="Policy doesn't allow"):
+                reader.compute.create_server(name="web", flavor_id=flavor, image_id="none", networks="none")
+        with pytest.raises(exceptions.BadRequestException):
+            reader.compute.create_server(name="", flavor_id="d2-2", image_id="none", networks="none")
+        reader.session.session.close()

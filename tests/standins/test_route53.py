@@ -211,3 +211,19 @@ def test_errors_by_name(client: "Route53Client", standin: Route53, zone: Zone) -
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
         stranger.get_hosted_zone(Id=zone.id)
     stranger.close()
+
+
+def test_a_policy_that_names_records(standin: Route53, zone: Zone) -> None:
+    """Permission comes first, also for a batch that would fail."""
+    client = client_of(standin, standin.grant("AKIANARROW", "www.example.org"))
+    answers = {}
+    for name in ("www", "mail"):
+        gone = {"Name": f"{name}.example.org", "Type": "A", "TTL": 1, "ResourceRecords": [{"Value": "0.0.0.0"}]}
+        with pytest.raises(ClientError) as raised:
+            client.change_resource_record_sets(
+                HostedZoneId=zone.id,
+                ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": gone}]},  # type: ignore[typeddict-item]
+            )
+        answers[name] = raised.value.response["Error"]["Code"]
+    assert answers == {"www": "InvalidChangeBatch", "mail": "AccessDenied"}
+    client.close()

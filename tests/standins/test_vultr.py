@@ -334,3 +334,13 @@ def test_what_is_not_there(raw: Any) -> None:
     assert (missing.status, missing.json()["status"]) == (404, 404)
     assert raw("POST", "/instances", body=b"{").status == 400
     assert raw("POST", "/instances", body=b"[]").status == 400
+
+
+def test_a_key_of_a_user_with_few_permissions(standin: Vultr, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyvultr.v2.base, "MIN_REQ_INTERVAL_SEC", 0.0)
+    reader = Client(standin.url, standin.grant("reads", "subscriptions_view"))
+    assert reader.account.get().acls == ["subscriptions_view"]
+    assert list(reader.instance.list()) == []
+    with pytest.raises(APIException):
+        reader.instance.delete("cb676a46-66fd-4dfb-b839-443f2e6c0b60")
+    pyvultr.base_api._session.close()
