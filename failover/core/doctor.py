@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from failover.core.budget import gap_s
-from failover.core.decide import candidates
+from failover.core.decide import candidates, no_target_reasons
 from failover.core.doctor_rights import host_rights, mirror_rights, watch_rights
 from failover.core.facts import ServerAnswer
 from failover.core.findings import Finding, Severity, fatal, fine, warning
@@ -372,5 +372,6 @@ def _targets(service: Service, facts: DoctorFacts) -> list[Finding]:
     ready = candidates(service, world, state.active_site)
     if ready:
         return [fine("cutover", service.name, f"would go to {ready[0]}")]
-    says = "the last check found no site that could take over"
-    return [fatal("cutover", service.name, says, "mend what stands above, then `failover check` and `failover status`")]
+    why = "; ".join(no_target_reasons(service, world, state.active_site))
+    says = f"the last check found no site that could take over: {why}"
+    return [fatal("cutover", service.name, says, "mend that, then `failover check` and `failover status`")]

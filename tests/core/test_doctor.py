@@ -289,7 +289,7 @@ def test_17_the_last_check_found_no_target() -> None:
     not_ready = Watch(readiness=Readiness(ready=False, reasons=("quota",)))
     watch = {**state().watch, BOREAS: not_ready, CIRRUS: not_ready}
     seen = facts(state=state(last_tick=ago(5), watch=watch))
-    assert only(HERE, seen).says == "the last check found no site that could take over"
+    assert only(HERE, seen).says == "the last check found no site that could take over: boreas: quota; cirrus: quota"
     assert fails(HERE, seen)
 
 
