@@ -18,22 +18,41 @@ _GUARDS = {"CNAME": 7}
 """How many prerequisites guard a put of that type; else one."""
 
 
-def fitting_grade(service: Service, traits: HostTraits, rrsets: Iterable[RRset] = ()) -> tuple[int, str]:
+def fitting_grade(
+    service: Service, traits: HostTraits, rrsets: Iterable[RRset] = (), standing: Iterable[RRset] = ()
+) -> tuple[int, str]:
     """The grade of a whole change of this service there, and why it is worse than the host's own ("" if it is not).
 
-    `rrsets`: the change, if it is known: its values count for the size of a message.
+    `rrsets`: the change, if it is known, and `standing`: what it replaces. What goes may be more than what comes.
     """
-    sets = tuple(rrsets)
+    sets, old = tuple(rrsets), tuple(standing)
     for zone in service.zones:
-        count, size = len(names_of(service, zone)), message_bytes(service, zone, sets)
-        why = ""
-        if traits.atomic_changes is not None and count > traits.atomic_changes:
-            why = f"{count} record sets in {zone}, one transaction takes {traits.atomic_changes}"
-        elif traits.message_bytes is not None and size > traits.message_bytes:
-            why = f"{count} record sets in {zone} need up to {size} bytes, one message takes {traits.message_bytes}"
+        why = _too_much(service, traits, zone, sets, old)
         if why and traits.grade < ONE_AFTER_ANOTHER:
             return ONE_AFTER_ANOTHER, f"{why}: let the names be aliases of one steering name, and move that"
     return traits.grade, ""
+
+
+def _too_much(service: Service, traits: HostTraits, zone: str, sets: Sequence[RRset], standing: Sequence[RRset]) -> str:
+    """Why a change of all our names in the zone does not fit into one transaction; "" when it does."""
+    both = [by_key(sets), by_key(standing)]
+    there = [[known[key] for known in both if key in known] for key in names_of(service, zone)]
+    values = sum(max([len(r.values) for r in found], default=1) for found in there)
+    if traits.atomic_changes is not None and values > traits.atomic_changes:
+        return f"{values} values in {zone}, one transaction takes {traits.atomic_changes}"
+    length = sum(max([_characters(r) for r in found], default=0) for found in there)
+    if traits.atomic_characters is not None and length > traits.atomic_characters:
+        return f"values of {length} characters in {zone}, one transaction takes {traits.atomic_characters}"
+    size = message_bytes(service, zone, sets)
+    if traits.message_bytes is not None and size > traits.message_bytes:
+        count = len(there)
+        return f"{count} record sets in {zone} need up to {size} bytes, one message takes {traits.message_bytes}"
+    return ""
+
+
+def _characters(rrset: RRset) -> int:
+    """With a final dot, or quotes."""
+    return sum(len(value) + 2 for value in rrset.values)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,9 @@ class HostTraits:
     servers_by_zone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Where they differ from zone to zone: those of these zones, by normal name. All of them stand in `servers` too."""
     atomic_changes: int | None = None
-    """How many record sets one transaction takes; None: no limit of its own."""
+    """How many values one transaction takes, the epoch's among them; None: no limit of its own."""
+    atomic_characters: int | None = None
+    """How long these values may be together; None: no limit of its own."""
     ttl_s_min: int = 1
     ttl_s_max: int = 86400
     message_bytes: int | None = None

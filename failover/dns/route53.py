@@ -19,14 +19,16 @@ from failover.dns.compare import removed, require, require_limits, standing
 from failover.dns.rights import Key, narrowed
 from failover.dns.route53_names import plain_name, quoted_name
 from failover.dns.route53_sets import (
+    CHARACTERS_MAX,
     RECORDS_MAX,
     Found,
-    batch_of,
     batch_that_fails,
+    batches_of,
     by_key,
+    keys_in,
     made_up_of,
+    place_of,
     records_of,
-    require_one_batch,
     require_plain,
     whole,
 )
@@ -43,7 +45,14 @@ _READ, _FIND = "read DNS", "find hosted zone"
 _PAGE = 300
 """Sets on one page of a list."""
 
-_LIMITS = HostTraits(grade=1, servers=(), atomic_changes=RECORDS_MAX // 2 - 1, ttl_s_max=2**31 - 1)
+_LIMITS = HostTraits(
+    grade=1,
+    servers=(),
+    atomic_changes=RECORDS_MAX // 2,
+    atomic_characters=CHARACTERS_MAX // 2,
+    ttl_s_max=2**31 - 1,
+)
+"""Of what comes; what goes counts as well, so it may be as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +95,7 @@ class Route53:
     # ------------------------------------------------------------------------------------------ traits
 
     def traits(self) -> HostTraits:
-        """The servers are asked for once, and are those of each zone's delegation set. Raises AdapterError.
-
-        `atomic_changes`: of sets with one value each, all of them replaced, and the fence with them.
-        """
+        """The servers are asked for once, and are those of each zone's delegation set. Raises AdapterError."""
         by_zone = {} if self._servers else self._delegated()
         servers = self._servers or tuple(dict.fromkeys(s for servers in by_zone.values() for s in servers))
         return replace(_LIMITS, servers=servers, servers_by_zone=by_zone)
@@ -228,19 +234,23 @@ class Route53:
 
         It names everything that it replaces as it stood a moment ago, so whoever else changed any of it makes the batch
         a Conflict. Aliases and sets with a routing policy are never replaced (Rejected).
+        What is too much for one batch goes in several, each of whole names, and each after another look at the fence,
+        which the last one replaces. So a change that ends half-way is seen as unfinished, and is taken up again.
         """
         check_transaction(zone, changes, expect, fence)
         require_limits(zone, changes, _LIMITS)
         asking = self._asking(OPERATION, zone)
-        fences = tuple(rrset.key for rrset in (expect, fence) if rrset is not None)
-        names = (*(rrset.key for rrset in changes.put), *removed(changes), *fences)
+        place = place_of(expect, fence)
+        names = (*(rrset.key for rrset in changes.put), *removed(changes), place)
         found = self._look(zone, names, asking)
         for key in names:
             require_plain(found, key, OPERATION)
         require(zone, changes, expect, fence, records_of(found))
-        batch = batch_of(changes, expect, fence, found)
-        require_one_batch(zone, batch)
-        self._change(zone, batch, names, found, asking)
+        batches = batches_of(zone, changes, expect, fence, found)
+        for batch in batches:
+            if batch is not batches[0]:
+                require(zone, Changes(), expect, fence, records_of(self._look(zone, [place], asking)))
+            self._change(zone, batch, (*keys_in(batch), place), found, asking)
 
     def _change(
         self,

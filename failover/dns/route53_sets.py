@@ -18,7 +18,6 @@ RECORDS_MAX, CHARACTERS_MAX = 1000, 32_000
 _READ = "read DNS"
 _PLAIN = {"Name", "Type", "TTL", "ResourceRecords"}
 """What a set of ours has. Anything else in one makes it an alias, or part of a routing policy."""
-_STEERING = "let the names be CNAMEs to one steering name, and move that"
 
 Raw = Mapping[str, Any]
 Found = Mapping[Key, Sequence[Raw]]
@@ -84,15 +83,55 @@ def _rrset(raw: Raw) -> RRset:
 # ------------------------------------------------------------------------------------ a batch
 
 
-def batch_of(changes: Changes, expect: RRset | None, fence: RRset | None, found: Found) -> list[Raw]:
-    """What goes, exactly as it stands there, then what comes. Sets that stay as they are do not appear."""
+def batches_of(zone: str, changes: Changes, expect: RRset | None, fence: RRset | None, found: Found) -> list[list[Raw]]:
+    """What goes, exactly as it stands there, then what comes; one batch, or as few as it fits into, the fence in the
+    last. What stands at one name changes in one batch; sets that stay as they are do not appear.
+
+    Raises Rejected for a name whose sets do not fit into any.
+    """
     records = records_of(found)
-    puts = [rrset for rrset in (*changes.put, *(() if fence is None else (fence,))) if records.get(rrset.key) != rrset]
-    gone = [*removed(changes), *(rrset.key for rrset in puts)]
-    if expect is not None and expect.key not in gone:
-        gone.append(expect.key)
-    deletes = [{"Action": "DELETE", "ResourceRecordSet": raw} for key in gone for raw in found.get(key, ())]
-    return [*deletes, *({"Action": "CREATE", "ResourceRecordSet": _raw(rrset)} for rrset in puts)]
+    puts = [rrset for rrset in changes.put if records.get(rrset.key) != rrset]
+    names: dict[str, list[Raw]] = {}
+    for key in (*removed(changes), *(rrset.key for rrset in puts)):
+        names.setdefault(key[0], []).extend(_gone(found, key))
+    for rrset in puts:
+        names[rrset.name].append({"Action": "CREATE", "ResourceRecordSet": _raw(rrset)})
+    place = place_of(expect, fence)
+    new: list[Raw] = [] if fence is None else [{"Action": "CREATE", "ResourceRecordSet": _raw(fence)}]
+    names[place[0]] = [*names.pop(place[0], []), *_gone(found, place), *new]
+    return [sorted(batch, key=lambda change: change["Action"], reverse=True) for batch in _packed(zone, names)]
+
+
+def place_of(expect: RRset | None, fence: RRset | None) -> Key:
+    """Where the fence stands."""
+    return next(rrset.key for rrset in (expect, fence) if rrset is not None)
+
+
+def _gone(found: Found, key: Key) -> list[Raw]:
+    return [{"Action": "DELETE", "ResourceRecordSet": raw} for raw in found.get(key, ())]
+
+
+def _packed(zone: str, names: Mapping[str, list[Raw]]) -> list[list[Raw]]:
+    batches: list[list[Raw]] = [[]]
+    values = characters = 0
+    for name, steps in names.items():
+        more = [str(record["Value"]) for step in steps for record in step["ResourceRecordSet"]["ResourceRecords"]]
+        length = sum(map(len, more))
+        if len(more) > RECORDS_MAX or length > CHARACTERS_MAX:
+            limits = f"one batch takes {RECORDS_MAX} of {CHARACTERS_MAX}"
+            cause = f"{len(more)} values of {length} characters at {name}; {limits}"
+            raise Rejected(OPERATION, zone, cause, "fewer values for that name")
+        if values + len(more) > RECORDS_MAX or characters + length > CHARACTERS_MAX:
+            batches.append([])
+            values = characters = 0
+        batches[-1] += steps
+        values, characters = values + len(more), characters + length
+    return batches
+
+
+def keys_in(batch: Iterable[Raw]) -> tuple[Key, ...]:
+    """What it changes."""
+    return tuple(dict.fromkeys(_key(change["ResourceRecordSet"]) for change in batch))
 
 
 def _raw(rrset: RRset) -> dict[str, Any]:
@@ -104,11 +143,3 @@ def _raw(rrset: RRset) -> dict[str, Any]:
 def batch_that_fails(names: Iterable[Key]) -> list[Raw]:
     """Removes sets with values that stand nowhere."""
     return [{"Action": "DELETE", "ResourceRecordSet": _raw(never_there(*key))} for key in names]
-
-
-def require_one_batch(zone: str, batch: Sequence[Raw]) -> None:
-    values = [record["Value"] for change in batch for record in change["ResourceRecordSet"]["ResourceRecords"]]
-    characters = sum(map(len, values))
-    if len(values) > RECORDS_MAX or characters > CHARACTERS_MAX:
-        cause = f"{len(values)} values of {characters} characters; one batch takes {RECORDS_MAX} of {CHARACTERS_MAX}"
-        raise Rejected(OPERATION, zone, cause, _STEERING)

@@ -155,7 +155,8 @@ def read_host(context: Context, name: str, rrsets: Sequence[RRset] = ()) -> Host
             found += here
     except AdapterError as error:
         return replace(reading, problem=str(error), unreachable=_silent(error))
-    return replace(reading, rrsets=tuple(found))
+    grade, remark = fitting_grade(context.service, traits, rrsets, found)
+    return replace(reading, grade=grade, remark=remark, rrsets=tuple(found))
 
 
 def _silent(error: Exception | None) -> bool:

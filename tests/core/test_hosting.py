@@ -46,9 +46,34 @@ def test_what_does_not_fit_into_one_transaction_has_grade_3(count: int, grade: i
     assert found == grade
     assert bool(why) is (grade == 3)
     assert not why or why == (
-        "11 record sets in example.org, one transaction takes 10: "
+        "11 values in example.org, one transaction takes 10: "
         "let the names be aliases of one steering name, and move that"
     )
+
+
+def sets_of(count: int, *values: str, type: str = "A") -> tuple[RRset, ...]:
+    return tuple(RRset(name=r.name, type=type, ttl_s=60, values=frozenset(values)) for r in many(count))
+
+
+def test_every_value_counts_and_what_goes_as_well_as_what_comes() -> None:
+    """Sets of two addresses each: half as many of them. Where more goes than comes, that is what counts."""
+    service, limit = replace(SERVICE, records=many(9)), replace(ONE, atomic_changes=18)
+    two, one = sets_of(9, "192.0.2.1", "192.0.2.2"), sets_of(9, "192.0.2.3")
+    assert fitting_grade(service, limit, one) == (1, "")
+    for known in ((two, ()), (one, two), (two, one)):
+        grade, why = fitting_grade(service, limit, *known)
+        assert (grade, why.partition(",")[0]) == (3, "19 values in example.org")
+
+
+def test_long_values_count_by_their_length() -> None:
+    service, limit = replace(SERVICE, records=many(9)), replace(ONE, atomic_changes=500, atomic_characters=500)
+    names = sets_of(9, f"{'x' * 60}.elb.example.net", type="CNAME")
+    site = replace(SERVICE.sites[0], targets={r.name: "lb.example.net" for r in many(9)})
+    service = replace(service, sites=(site, *SERVICE.sites[1:]))
+    assert fitting_grade(service, limit, sets_of(9, "192.0.2.1")) == (1, "")
+    grade, why = fitting_grade(service, limit, names)
+    assert grade == 3
+    assert why.startswith("values of 702 characters in example.org, one transaction takes 500: ")
 
 
 def test_zones_are_one_transaction_each() -> None:

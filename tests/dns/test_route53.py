@@ -165,7 +165,7 @@ def test_the_servers_of_each_zone_are_those_of_its_delegation_set(standin: Stand
 def test_servers_of_the_config_are_not_asked_for(standin: StandIn) -> None:
     traits = host_of(standin.url, servers=("192.0.2.53:53",)).traits()
     assert traits == HostTraits(
-        grade=1, servers=("192.0.2.53:53",), atomic_changes=499, ttl_s_max=2**31 - 1, servers_by_zone={}
+        grade=1, servers=("192.0.2.53:53",), atomic_changes=500, atomic_characters=16_000, ttl_s_max=2**31 - 1
     )
     assert not standin.requests
 
@@ -290,13 +290,72 @@ def test_in_a_large_zone_names_are_asked_for_one_by_one(standin: StandIn, zone: 
     assert standin.count(r"GET .*/rrset$") == 4 + 4
 
 
-def test_what_does_not_fit_into_one_batch_is_refused_before_it_is_sent(host: Route53, standin: StandIn) -> None:
-    many = put(*(address_set(f"n{n}.{ZONE}", "192.0.2.1") for n in range(1000)))
-    long = put(*(RRset(name=f"t{n}.{ZONE}", type="TXT", ttl_s=60, values=frozenset({"x" * 3000})) for n in range(11)))
-    for changes in (many, long):
-        with pytest.raises(Rejected) as raised:
-            host.apply(ZONE, changes, expect=None, fence=fence(1))
-        assert "steering" in raised.value.hint
+MANY = tuple(f"n{n:03}.{ZONE}" for n in range(300))
+
+
+def at_many(*last: int) -> Changes:
+    return put(*(address_set(name, *(f"192.0.2.{n}" for n in last)) for name in MANY))
+
+
+def batches_in(standin: StandIn) -> list[str]:
+    return [call.body.decode() for call in standin.requests if call.method == "POST"]
+
+
+@pytest.fixture
+def at_two_addresses_each(host: Route53) -> RRset:
+    host.apply(ZONE, at_many(1, 2), expect=None, fence=fence(1))
+    return fence(1)
+
+
+def test_what_does_not_fit_into_one_batch_goes_in_several_with_the_fence_in_the_last(
+    host: Route53, standin: StandIn, zone: Zone, at_two_addresses_each: RRset
+) -> None:
+    """Published in one batch; but with what goes it is 1,202 values."""
+    before = {place: found for place, found in zone.sets.items() if not place[0].startswith("n")}
+    assert len(batches_in(standin)) == 1
+    host.apply(ZONE, at_many(3, 4), expect=at_two_addresses_each, fence=fence(2))
+    sent = batches_in(standin)[1:]
+    assert [body.count("<ResourceRecord>") for body in sent] == [1000, 202]
+    assert ["epoch=" in body for body in sent] == [False, True]
+    assert {found.values for found in host.read(ZONE, [(name, "A") for name in MANY])} == {
+        frozenset({"192.0.2.3", "192.0.2.4"})
+    }
+    after = {place: found for place, found in zone.sets.items() if not place[0].startswith("n")}
+    ours = {(f"{fence(1).name}.", "TXT", "")}
+    assert {p: f for p, f in after.items() if p not in ours} == {p: f for p, f in before.items() if p not in ours}
+
+
+def test_several_batches_that_end_half_way_are_seen_as_unfinished_and_taken_up_again(
+    host: Route53, standin: StandIn, at_two_addresses_each: RRset
+) -> None:
+    standin.fault(CHANGE, "500", skip=1)
+    with pytest.raises(TimedOut):
+        host.apply(ZONE, at_many(3, 4), expect=at_two_addresses_each, fence=fence(2))
+    assert host.read(ZONE, [fence(1).key])[0].values == fence(1).values
+    standin.mend()
+    host.apply(ZONE, at_many(3, 4), expect=at_two_addresses_each, fence=fence(2))
+    assert batches_in(standin)[-1].count("<ResourceRecord>") == 202, "only what was missing"
+    assert host.read(ZONE, [fence(1).key])[0].values == fence(2).values
+
+
+def test_who_is_overtaken_between_two_batches_writes_nothing_more(
+    host: Route53, standin: StandIn, at_two_addresses_each: RRset
+) -> None:
+    rival = host_of(standin.url)
+    fence_only = lambda: rival.apply(ZONE, Changes(), expect=at_two_addresses_each, fence=fence(9))  # noqa: E731
+    standin.before_change = fence_only
+    with pytest.raises(Conflict):
+        host.apply(ZONE, at_many(3, 4), expect=at_two_addresses_each, fence=fence(2))
+    assert len(batches_in(standin)) == 3, "published, the first of two, and the rival's"
+    assert host.read(ZONE, [fence(1).key])[0].values == fence(9).values
+
+
+def test_a_name_that_fits_into_no_batch_is_refused_before_anything_is_sent(host: Route53, standin: StandIn) -> None:
+    many = address_set(WWW, *(f"10.0.{n // 250}.{n % 250}" for n in range(1001)))
+    long = RRset(name=WWW, type="TXT", ttl_s=60, values=frozenset(f"{n:02}" + "x" * 3000 for n in range(11)))
+    for rrset in (many, long):
+        with pytest.raises(Rejected, match="one batch takes"):
+            host.apply(ZONE, put(address_set(ZONE, "192.0.2.1"), rrset), expect=None, fence=fence(1))
     assert not standin.count("POST")
 
 
