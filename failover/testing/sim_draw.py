@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 from failover.core.model import Action, HostTraits, Reaction, Standby
+from failover.testing.memory_dns import TORN
 from failover.testing.sim_runtime import VirtualClock
 from failover.testing.sim_world import OTHER, POLICY, SITES, ZONE, Outside, guestbook
 
@@ -29,12 +30,11 @@ def drawn(chance: random.Random, clock: VirtualClock) -> Outside:
     service = guestbook(standby=standby, given=given, targets=targets, policy=policy, single_accept=accept, zones=zones)
     grade = chance.choice([1, 1, 2, 3])
     traits = {"two": HostTraits(grade=grade, servers=("two-a:53", "two-b:53"), converges_s=30.0)}
-    return Outside(
-        service,
-        clock,
-        polls_pending=chance.randint(0, 2),
-        traits=traits if grade > 1 else None,
-    )
+    pending = chance.randint(0, 2)
+    outside = Outside(service, clock, polls_pending=pending, traits=traits if grade > 1 else None)
+    if grade == TORN:
+        outside.hosts["two"].lag_s = chance.uniform(2.0, 20.0)
+    return outside
 
 
 def _targets(chance: random.Random) -> list[str]:
