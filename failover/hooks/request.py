@@ -1,5 +1,6 @@
 """One HTTP request to a place of the user's, on a thread that can be abandoned."""
 
+import contextlib
 import http.client
 import socket
 from urllib.parse import SplitResult
@@ -37,7 +38,5 @@ class Request:
         self._abandoned = True
         sock = self._connection.sock
         if sock is not None:
-            try:
+            with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from failover.core.cutover import PlanKind
+from failover.core.decide import DecisionKind
 from failover.core.model import NodeState, Reading, Standby
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import EventKind
@@ -12,6 +13,7 @@ from failover.engine.context import MIRROR, TICK, leased
 from failover.engine.deploy import deploy, look_ahead
 from failover.engine.operate import cutover
 from failover.engine.runtime import RealRuntime
+from failover.engine.tick import tick
 from failover.errors import LockedError, RefusedError, StateMissing
 from failover.testing.memory_store import MemoryDisk
 from failover.testing.sim_runtime import Trouble, VirtualClock
@@ -98,8 +100,11 @@ def test_checks_go_on_while_an_apply_runs() -> None:
     found = published()
     with leased(found.context, MIRROR):
         other = found.outside.context(found.disk, found.runtime)
-        with leased(other, TICK):
-            pass
+        with leased(other, TICK) as term:
+            before = other.store.load().last_tick
+            done = tick(other, term=term)
+        assert (done.decision.kind, done.failed) == (DecisionKind.HOLD, False)
+        assert other.store.load().last_tick != before
 
 
 @pytest.mark.parametrize("host", HOSTS)
