@@ -73,7 +73,7 @@ def _destroy(asking: Asking, nodes: list[str]) -> Right:
 
 
 def _open(asking: Asking, spec: NodeSpec, group: str | None) -> Right:
-    """Making a group, and opening the one that is there."""
+    """Making a group, and opening and closing the one that is there."""
     labels = {"failover-service": spec.service, "failover-site": spec.site}
     made: dict[str, Any] = {
         "GroupName": f"failover-{spec.service}-{spec.site}-tried",
@@ -86,14 +86,10 @@ def _open(asking: Asking, spec: NodeSpec, group: str | None) -> Right:
     ]
     if group is not None:
         rule: dict[str, Any] = {"GroupId": group, "IpPermissions": [_PROBE], "DryRun": True}
-        found.append(
-            _tried(
-                asking,
-                Act.OPEN,
-                "ec2.AuthorizeSecurityGroupIngress",
-                lambda: asking.clients.ec2().authorize_security_group_ingress(**rule),
-            )
-        )
+        ec2 = asking.clients.ec2()
+        opens, closes = ec2.authorize_security_group_ingress, ec2.revoke_security_group_ingress
+        found.append(_tried(asking, Act.OPEN, "ec2.AuthorizeSecurityGroupIngress", partial(opens, **rule)))
+        found.append(_tried(asking, Act.OPEN, "ec2.RevokeSecurityGroupIngress", partial(closes, **rule)))
     return worst(found)
 
 
