@@ -1,6 +1,7 @@
 """AWS as a provider: EC2 instances as nodes, an S3 bucket as the depot, and what AWS says about the account."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network, aws_rights
@@ -14,7 +15,7 @@ from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota,
 from failover.core.rights import Right
 from failover.errors import NotFound, Rejected
 from failover.net.aws import Asking, AwsClients, AwsCredentials
-from failover.net.calls import Deadline
+from failover.net.calls import Deadline, as_documented
 
 T = TypeVar("T")
 
@@ -85,64 +86,68 @@ class Aws:
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:
         """See `ports.Account`. Instances that are ending are gone: nothing brings them back."""
-        asking = self._asking("list nodes", f"of {service} at {site}")
-        tags = {"tag:failover-service": service, "tag:failover-site": site}
-        found = (node_of(instance, service, site) for instance in aws_instances.described(asking, tags))
-        return tuple(node for node in found if node is not None)
+        with self._asking("list nodes", f"of {service} at {site}") as asking:
+            tags = {"tag:failover-service": service, "tag:failover-site": site}
+            found = (node_of(instance, service, site) for instance in aws_instances.described(asking, tags))
+            return tuple(node for node in found if node is not None)
 
     def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
         """See `ports.Account`. A refusal of such a try stands in CloudTrail, as any other does."""
-        asking = self._asking("ask rights", self.name)
-        found = aws_rights.rights(asking, spec, lambda group: self._launch(asking, spec, group))
-        return found if self._own_bucket is None else (*found, self._own_bucket.may_put())
+        with self._asking("ask rights", self.name) as asking:
+            found = aws_rights.rights(asking, spec, lambda group: self._launch(asking, spec, group))
+            return found if self._own_bucket is None else (*found, self._own_bucket.may_put())
 
     # ------------------------------------------------------------------------------------------ compute
 
     def images(self) -> frozenset[str]:
         """See `ports.Compute`."""
-        asking = self._asking("list images", self.name)
-        return frozenset(aws_catalog.images(asking, self._table, self._table.names("aws"), self._architecture))
+        with self._asking("list images", self.name) as asking:
+            return frozenset(aws_catalog.images(asking, self._table, self._table.names("aws"), self._architecture))
 
     def sizes(self) -> tuple[Size, ...]:
         """See `ports.Compute`. Without prices: EC2 does not tell them."""
-        return aws_catalog.sizes(self._asking("list sizes", self.name), self._patterns, self._architecture)
+        with self._asking("list sizes", self.name) as asking:
+            return aws_catalog.sizes(asking, self._patterns, self._architecture)
 
     def quota(self) -> Quota:
         """See `ports.Compute`. Counted in nodes of `node_cpus` each."""
-        return aws_catalog.quota(self._asking("ask quota", self.name), self._node_cpus)
+        with self._asking("ask quota", self.name) as asking:
+            return aws_catalog.quota(asking, self._node_cpus)
 
     def vet(self, spec: NodeSpec) -> None:
         """See `ports.Compute`. Names and labels are values of tags, which hold longer ones than a config can say."""
 
     def ensure(self, spec: NodeSpec) -> Node:
         """See `ports.Compute`. Its security group is made, or opened where it is not open enough."""
-        asking = self._asking("create node", f"{spec.name} at {self.name}")
-        return aws_instances.ensured(asking, spec, lambda: self._means(asking, spec))
+        with self._asking("create node", f"{spec.name} at {self.name}") as asking:
+            return aws_instances.ensured(asking, spec, lambda: self._means(asking, spec))
 
     def destroy(self, node: Node) -> None:
         """See `ports.Compute`. What was handed over to the node is withdrawn as well."""
-        aws_instances.destroyed(self._asking("destroy node", f"{node.name} at {self.name}"), node)
+        with self._asking("destroy node", f"{node.name} at {self.name}") as asking:
+            aws_instances.destroyed(asking, node)
         if self._bucket is not None:
             self._bucket.withdraw(node.name)
 
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
         """See `ports.Compute`."""
-        asking = self._asking("open ports", f"of {service} at {site}")
-        vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
-        group = aws_network.open_ports(asking, service, site, vpc, ports)
-        aws_network.close_others(asking, group, ports)
+        with self._asking("open ports", f"of {service} at {site}") as asking:
+            vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
+            group = aws_network.open_ports(asking, service, site, vpc, ports)
+            aws_network.close_others(asking, group, ports)
 
     def firewall_now(self, service: str, site: str) -> Firewall:
         """See `ports.Compute`. Instances are launched into their group, so none is told of as outside."""
-        asking = self._asking("look at ports", f"of {service} at {site}")
-        vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
-        return Firewall(openings=aws_network.openings(asking, service, site, vpc))
+        with self._asking("look at ports", f"of {service} at {site}") as asking:
+            vpc = aws_network.subnets(asking, self._subnet_ids)[0].vpc
+            return Firewall(openings=aws_network.openings(asking, service, site, vpc))
 
     def clear(self, service: str, site: str) -> None:
         """See `ports.Compute`. Waits for instances that are still ending; TimedOut when that takes too long."""
         if self._bucket is not None:
             self._bucket.withdraw_all()
-        aws_network.remove_groups(self._asking("clear", f"{service} at {site}"), service, site)
+        with self._asking("clear", f"{service} at {site}") as asking:
+            aws_network.remove_groups(asking, service, site)
 
     # ------------------------------------------------------------------------------------------ depot
 
@@ -193,8 +198,11 @@ class Aws:
 
     # ------------------------------------------------------------------------------------------ the means of a node
 
-    def _asking(self, what: str, object: str) -> Asking:
-        return Asking(clients=self._clients, deadline=Deadline(self._deadline_s), what=what, object=object)
+    @contextmanager
+    def _asking(self, what: str, object: str) -> Iterator[Asking]:
+        """The questions of one operation, within its deadline."""
+        with as_documented(aws_account.PROVIDER, what, object):
+            yield Asking(clients=self._clients, deadline=Deadline(self._deadline_s), what=what, object=object)
 
     def _means(self, asking: Asking, spec: NodeSpec) -> aws_instances.Means:
         """All that a launch needs. Raises Rejected and NotFound before anything is made."""

@@ -222,7 +222,10 @@ class Bucket:
         options: dict[str, Any] = {"Bucket": self.bucket, "Prefix": prefix, "MaxKeys": self._page_size}
         for _ in range(PAGES_MAX):
             page = asking.once("s3.ListObjectsV2", lambda: self._clients.s3().list_objects_v2(**options), "IsTruncated")
-            yield from page.get("Contents", ())
+            found = page.get("Contents", ())
+            if page.get("KeyCount", len(found)) != len(found):
+                raise Unreadable(what, self.bucket, f"{len(found)} objects were listed, {page['KeyCount']} there are")
+            yield from found
             if not page["IsTruncated"]:
                 return
             following = page.get("NextContinuationToken")

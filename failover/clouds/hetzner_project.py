@@ -24,8 +24,8 @@ from failover.core.model import AccountReport, Node, NodeGroup, NodeSpec, Quota,
 from failover.core.reading import Transport, report_of, service_reading
 from failover.core.rights import NODES, Right, right_of
 from failover.errors import Conflict, NotFound, Rejected
-from failover.net.calls import PerThread
-from failover.net.hetzner import ENDPOINT, HetznerApi, code_of
+from failover.net.calls import PerThread, as_documented
+from failover.net.hetzner import ENDPOINT, PROVIDER, HetznerApi, code_of
 
 _BUSY = ("locked", "conflict")
 _HOST_NAME_MAX = 63
@@ -302,7 +302,7 @@ class Hetzner(WithDepot):
     @contextmanager
     def _asking(self, operation: str, object: str) -> Iterator[HetznerApi]:
         """A client for this thread alone, with the deadline of the operation."""
-        with self._apis.lent() as api:
+        with self._apis.lent() as api, as_documented(PROVIDER, operation, object):
             api.begin(operation, object, self._deadline_s)
             yield api
 

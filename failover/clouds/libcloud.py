@@ -38,7 +38,7 @@ from failover.errors import (
     Unreadable,
 )
 from failover.net.answers import answer_behind
-from failover.net.calls import PerThread
+from failover.net.calls import PerThread, as_documented
 from failover.net.libcloud import Api
 
 T = TypeVar("T")
@@ -294,7 +294,7 @@ class LibcloudCloud(WithDepot):
     @contextmanager
     def _asking(self, operation: str, object: str) -> Iterator[Api]:
         """A driver for this thread alone, with the deadline of the operation."""
-        with self._apis.lent() as api:
+        with self._apis.lent() as api, as_documented(self._dialect.kind, operation, object):
             api.begin(operation, object, self._deadline_s)
             yield api
 

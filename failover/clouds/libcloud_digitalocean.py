@@ -30,7 +30,7 @@ from failover.core.rights import Right
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask
-from failover.net.lists import Document, Page, items, part, whole
+from failover.net.lists import Document, Page, by_id, items, part, whole
 
 ENDPOINT = "https://api.digitalocean.com"
 _PER_PAGE = 200
@@ -287,7 +287,7 @@ def _listed(api: Api, name: str, path: str, key: str, kind: type[T], **query: st
         total = part(api, document, "meta", _Meta).total
         return Page(items(api, document, key, kind), total, str(int(number) + 1) if more else None)
 
-    return whole(api, read)
+    return whole(api, read, key=by_id)
 
 
 def _unused(api: Api, place: Place) -> list[str]:

@@ -34,7 +34,7 @@ from failover.core.rights import Right
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.decode import decode
 from failover.net.libcloud import Api, Ask
-from failover.net.lists import Document, Page, items, part, whole
+from failover.net.lists import Document, Page, by_id, items, part, whole
 
 ENDPOINT = "https://api.linode.com"
 _PAGE_SIZE = 500
@@ -341,7 +341,7 @@ def _listed(api: Api, name: str, path: str, kind: type[T]) -> list[T]:
             items(api, document, "data", kind), part(api, document, "results", int), str(number + 1) if more else None
         )
 
-    return whole(api, read)
+    return whole(api, read, key=by_id)
 
 
 def _suspension(content: bytes) -> tuple[str, str]:

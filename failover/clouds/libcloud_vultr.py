@@ -28,7 +28,7 @@ from failover.core.reading import Answer
 from failover.core.rights import Right
 from failover.errors import Rejected
 from failover.net.libcloud import Api, Ask
-from failover.net.lists import Document, Page, items, part, whole
+from failover.net.lists import Document, Page, by_id, items, part, whole
 
 ENDPOINT = "https://api.vultr.com"
 _PER_PAGE = 500
@@ -256,7 +256,7 @@ def _listed(api: Api, name: str, path: str, key: str, kind: type[T]) -> list[T]:
         meta = part(api, document, "meta", _Meta)
         return Page(items(api, document, key, kind), meta.total, meta.links.next or None)
 
-    return whole(api, read)
+    return whole(api, read, key=by_id)
 
 
 def _groups(api: Api, place: Place) -> list[_Group]:

@@ -31,6 +31,7 @@ from failover.engine.nodes import (
     failing,
     list_nodes,
     open_ports,
+    patiently,
     wait_serving,
 )
 from failover.engine.publication import refresh
@@ -201,10 +202,10 @@ def _open(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     actions = _of(plan, ActionKind.FIREWALL)
     if not actions:
         mirror.intend(site, "firewall")
-        open_ports(mirror.context, site, besides=before)
+        patiently(mirror.context, partial(open_ports, mirror.context, site, besides=before))
     for action in actions:
         with _doing(mirror, plan, action, done):
-            open_ports(mirror.context, site, besides=before)
+            patiently(mirror.context, partial(open_ports, mirror.context, site, besides=before))
 
 
 def _close(mirror: Mirror, site: str) -> None:
@@ -212,7 +213,7 @@ def _close(mirror: Mirror, site: str) -> None:
     wanted = tuple(sorted(wanted_ports(mirror.context.service)))
     if mirror.context.store.load().ports.get(site, ()) != wanted:
         mirror.intend(site, "firewall", "closes ports that are not wanted any more")
-        open_ports(mirror.context, site)
+        patiently(mirror.context, partial(open_ports, mirror.context, site))
         mirror.update(lambda state: replace(state, ports={**state.ports, site: wanted}))
 
 
@@ -239,7 +240,7 @@ def _starts(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     for action in starting:
         if action.spec is not None:
             with _doing(mirror, plan, action, done):
-                ensure(mirror.context, action.spec)
+                patiently(mirror.context, partial(ensure, mirror.context, action.spec))
     names = {a.spec.name for a in starting if a.spec is not None} | _unproven(mirror, plan)
     if names:
         mirror.report(plan.site, f"waits for {len(names)} nodes to serve")
@@ -270,7 +271,7 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
             if action.kind is ActionKind.REBUILD:
                 _record(mirror, plan, without=action.nodes)
                 _gone(mirror, plan.site, action.nodes, rebuilt=all(n.spec == action.spec.spec for n in action.nodes))
-            ensure(mirror.context, action.spec)
+            patiently(mirror.context, partial(ensure, mirror.context, action.spec))
             wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
             _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
             if action.kind is ActionKind.REPLACE:
@@ -308,7 +309,7 @@ def _gone(mirror: Mirror, site: str, nodes: tuple[Node, ...], *, rebuilt: bool =
             hosts = ", ".join(d.host for d in state.debts)
             cause = f"{hosts} did not take the last change and may still point to it"
             raise Conflict("destroy node", node.name, cause, "failover apply again when no debt is left")
-        destroy(mirror.context, node)
+        patiently(mirror.context, partial(destroy, mirror.context, node))
 
 
 def _moving_to(state: State, site: str) -> bool:
@@ -358,7 +359,7 @@ def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
         for node in list_nodes(context, site.name):
             mirror.report(site.name, f"destroy {node.name}")
             mirror.intend(site.name, f"destroy {node.name}")
-            destroy(context, node)
+            patiently(context, partial(destroy, context, node))
             done.append(node.name)
         mirror.intend(site.name, "clear")
         clear(context, site.name)

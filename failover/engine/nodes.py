@@ -1,7 +1,8 @@
 """Nodes at one site: ensure them, wait until they serve, remove what is too many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from failover.core.cutover import usable_addresses
 from failover.core.health import reachable
@@ -10,7 +11,7 @@ from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sam
 from failover.engine.context import Context
 from failover.engine.delivery import delivered
 from failover.engine.outcome import MARGIN_S
-from failover.errors import Conflict, Throttled, TimedOut, Unreachable, Unreadable
+from failover.errors import AdapterError, Conflict, Throttled, TimedOut, Unreachable, Unreadable
 
 CREATE_S = 30.0
 """Deadline of one call that creates or destroys a node."""
@@ -18,6 +19,8 @@ POLL_S, POLL_S_MAX, POLL_GROWTH = 0.25, 5.0, 1.5
 SILENT_MAX = 6
 """So many calls in a row without an answer end a wait."""
 _MAY_PASS = (Throttled, TimedOut, Unreachable, Unreadable)
+
+T = TypeVar("T")
 
 
 def list_nodes(context: Context, site: str) -> tuple[Node, ...]:
@@ -97,17 +100,19 @@ def _probed(context: Context, nodes: Sequence[Node], release: Release) -> tuple[
 def wait_serving(context: Context, site: str, names: Sequence[str], release: Release) -> tuple[Node, ...]:
     """Wait until all of these nodes serve. Raises TimedOut naming those that do not, and AdapterError.
 
-    An API that gives no answer for a moment is asked again.
+    An API that gives no answer for a moment is asked again; one that says how long to wait, not sooner.
     """
     waiting, silent = _Waiting(context), 0
     while True:
         ready: tuple[Node, ...] = ()
+        asked_s = 0.0
         try:
             ready = serving(context, [n for n in list_nodes(context, site) if n.name in names], release)
             silent = 0
-        except _MAY_PASS:
+        except _MAY_PASS as error:
             silent += 1
-            if silent == SILENT_MAX:
+            asked_s = _asked_s(error)
+            if silent == SILENT_MAX or not waiting.has(asked_s):
                 raise
         if len(ready) == len(set(names)):
             return ready
@@ -115,7 +120,28 @@ def wait_serving(context: Context, site: str, names: Sequence[str], release: Rel
             late = ", ".join(sorted(set(names) - {n.name for n in ready}))
             cause = f"not serving after {context.service.node_deadline_s:g} s"
             raise TimedOut("wait for", late, cause, "look at the node's log")
-        waiting.pause()
+        waiting.pause(asked_s)
+
+
+def patiently(context: Context, do: Callable[[], T]) -> T:
+    """`do()`, again after the pause that a provider asks for: what it throttles, it has not carried out.
+
+    Raises Throttled where the pause outlasts the deadline for nodes, and what `do` raises.
+    """
+    waiting = _Waiting(context)
+    while True:
+        try:
+            return do()
+        except Throttled as error:
+            asked_s = _asked_s(error)
+            if waiting.over or not waiting.has(asked_s):
+                raise
+        waiting.pause(asked_s)
+
+
+def _asked_s(error: AdapterError) -> float:
+    """How long the provider wants to be left alone."""
+    return (error.retry_after_s or 0.0) if isinstance(error, Throttled) else 0.0
 
 
 def clear(context: Context, site: str) -> None:
@@ -146,10 +172,15 @@ class _Waiting:
 
     @property
     def over(self) -> bool:
-        return self._context.runtime.now().since(self._started) > self._context.service.node_deadline_s
+        return not self.has(0.0)
 
-    def pause(self) -> None:
-        self._context.runtime.sleep(self._pause_s)
+    def has(self, seconds: float) -> bool:
+        """Whether there is so much time."""
+        waited_s = self._context.runtime.now().since(self._started)
+        return waited_s + seconds <= self._context.service.node_deadline_s
+
+    def pause(self, at_least_s: float = 0.0) -> None:
+        self._context.runtime.sleep(max(self._pause_s, at_least_s))
         self._pause_s = min(POLL_S_MAX, self._pause_s * POLL_GROWTH)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from failover.core.reading import Transport
-from failover.errors import AdapterError, Throttled, TimedOut, Unreachable
+from failover.errors import AdapterError, Throttled, TimedOut, Unreachable, Unreadable
 from failover.net.answers import answer_behind
 
 if TYPE_CHECKING:
@@ -97,6 +97,16 @@ def _wait_s(state: "tenacity.RetryCallState") -> float:
     asked_s = error.retry_after_s if isinstance(error, Throttled) else None
     doubling_s: float = min(_WAIT_MAX_S, _WAIT_FIRST_S * 2 ** (state.attempt_number - 1))
     return doubling_s if asked_s is None else max(asked_s, doubling_s)
+
+
+@contextmanager
+def as_documented(provider: str, operation: str, object: str) -> Iterator[None]:
+    """Around what makes something of an answer: a value that the API does not document is Unreadable, and no crash."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise Unreadable(operation, object, f"{provider} answered what its API does not document ({told})") from error
 
 
 class PerThread(Generic[T]):

@@ -112,14 +112,16 @@ class HetznerApi:
     def whole(self, name: str, page: Callable[..., _Paged], **filters: Any) -> list[Any]:
         """Every item of every page, as many as the API says that there are.
 
-        Things come and go between two pages, so a list of another length is read again.
+        Things come and go between two pages, so a list of another length is read again, and one whose pages do not
+        agree about it.
         """
         problem = ""
         for _ in range(READINGS):
-            found, total = self._pages(name, page, filters)
-            if total is None or total == len({item.id for item in found}) == len(found):
+            found, totals = self._pages(name, page, filters)
+            different = len({item.id for item in found})
+            if totals == {None} or totals == {len(found)} == {different}:
                 return found
-            problem = f"{len(found)} items were listed, {total} there should be"
+            problem = f"{different} items were listed, {' or '.join(map(str, totals))} there should be"
         raise Unreadable(self.operation, self.object, problem)
 
     def count(self, name: str, page: Callable[..., _Paged]) -> int:
@@ -130,15 +132,17 @@ class HetznerApi:
 
     def _pages(
         self, name: str, page: Callable[..., _Paged], filters: Mapping[str, Any]
-    ) -> tuple[list[Any], int | None]:
-        """The items, and how many the last page says that there are (None: it does not)."""
+    ) -> tuple[list[Any], set[int | None]]:
+        """The items, and how many each page says that there are (None: it does not)."""
         found: list[Any] = []
+        totals: set[int | None] = set()
         number = 1
         for _ in range(PAGES_MAX):
             items, numbers = self.read(name, partial(_page, page, page=number, per_page=PER_PAGE, **filters))
             found += items
+            totals.add(numbers.total_entries)
             if numbers.next_page is None:
-                return found, numbers.total_entries
+                return found, totals
             number = numbers.next_page
         raise Unreadable(self.operation, self.object, f"the list of {name} has no end")
 

@@ -35,6 +35,11 @@ def items(api: Api, document: Document, key: str, kind: type[T]) -> list[T]:
     return part(api, document, key, list[kind])  # type: ignore[valid-type] # the type is a variable
 
 
+def by_id(item: object) -> object:
+    """What tells two things of a provider apart. Those without an id are never taken for the same."""
+    return getattr(item, "id", id(item))
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list. `total`: how many items all pages have; `next`: where the next page is, None: nowhere."""
@@ -44,28 +49,31 @@ class Page(Generic[T]):
     next: str | None
 
 
-def _pages(read: Callable[[str | None], Page[T]]) -> tuple[list[T], int, bool]:
-    """One reading: the items, how many the last page says that there are, and whether the end was reached."""
+def _pages(read: Callable[[str | None], Page[T]]) -> tuple[list[T], set[int], bool]:
+    """One reading: the items, how many each page says that there are, and whether the end was reached."""
     page = read(None)
-    found = list(page.items)
+    found, totals = list(page.items), {page.total}
     for _ in range(PAGES_MAX):
         if page.next is None:
-            return found, page.total, True
+            return found, totals, True
         page = read(page.next)
         found += page.items
-    return found, page.total, page.next is None
+        totals.add(page.total)
+    return found, totals, page.next is None
 
 
 def whole(api: Api, read: Callable[[str | None], Page[T]], key: Callable[[T], object] | None = None) -> list[T]:
     """Every item of every page, as many as the provider says that there are. `read(None)` reads the first page.
 
-    Things come and go between two pages, so a list of another length is read again; with `key` (what tells two items
-    apart) also one that shows an item twice, since then another one is missing.
+    Things come and go between two pages, so a list of another length is read again, and one whose pages do not agree
+    about it: what goes moves the others up, and one of them is skipped. With `key` (what tells two items apart) also
+    one that shows an item twice, since then another one is missing.
     """
     problem = ""
     for _ in range(READINGS):
-        found, total, complete = _pages(read)
-        if complete and len(found) == total and (key is None or len({key(item) for item in found}) == total):
+        found, totals, complete = _pages(read)
+        different = len(found) if key is None else len({key(item) for item in found})
+        if complete and totals == {len(found)} == {different}:
             return found
-        problem = f"{len(found)} items were listed, {total} there should be"
+        problem = f"{different} items were listed, {' or '.join(map(str, sorted(totals)))} there should be"
     raise Unreadable(api.operation, api.object, problem)

@@ -164,9 +164,8 @@ def test_of_duplicates_the_oldest_is_kept(cloud: Aws, standin: Moto) -> None:
     """Two of the same name, as after two launches that could not know of each other."""
     first = cloud.ensure(spec())
     standin._launches.clear()
-    aws_instances._launched(
-        cloud._asking("create node", "twin"), spec(), cloud._means(cloud._asking("create node", "twin"), spec()), 1
-    )
+    with cloud._asking("create node", "twin") as asking:
+        aws_instances._launched(asking, spec(), cloud._means(asking, spec()), 1)
     listed = cloud.nodes(SERVICE, SITE)
     assert [node.name for node in listed] == [first.name] * 2
     assert listed[0].id == first.id
@@ -359,10 +358,9 @@ def test_a_region_without_subnets_is_told(cloud: Aws, standin: Moto) -> None:
 
 
 def test_a_list_without_an_end_is_unreadable(cloud: Aws) -> None:
-    asking = cloud._asking("list things", "here")
     for token in (lambda number: "same", str):
         numbers = iter(range(10_000))
-        with pytest.raises(Unreadable):
+        with pytest.raises(Unreadable), cloud._asking("list things", "here") as asking:
             list(asking.pages("ec2.Describe", lambda **_: {"Items": [], "NextToken": token(next(numbers))}, "Items"))  # noqa: B023
 
 

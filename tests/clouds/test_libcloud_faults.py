@@ -116,6 +116,15 @@ def test_lists_that_stay_empty_are_unreadable_where_the_provider_counts(world: W
     assert world.count(world.case.creating) == 3
 
 
+def test_a_value_that_cannot_be_read_makes_the_list_unreadable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a crash of the whole command, which has other sites too."""
+    cloud = stocked(world, 2)
+    monkeypatch.setattr(world.standin, "conforming", lambda _call, reply: reply)
+    monkeypatch.setattr(world.standin, "instant", lambda _tick: "the day before yesterday")
+    with pytest.raises(Unreadable, match="does not document"):
+        cloud.nodes(SERVICE, SITE)
+
+
 def test_how_long_to_wait_is_handed_on(world: World) -> None:
     cloud = world.open(deadline_s=2.0)
     world.standin.fault(world.case.listing, Fault.THROTTLED, times=None, retry_after_s=77)

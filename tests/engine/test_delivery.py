@@ -15,7 +15,7 @@ from failover.engine.delivery import LINK_S, delivered, environment_file
 from failover.engine.deploy import look_ahead
 from failover.engine.nodes import SILENT_MAX, wait_serving
 from failover.engine.planning import make_plan
-from failover.errors import AccessRefused, Conflict, Rejected, TimedOut, Unreachable
+from failover.errors import AccessRefused, Conflict, Rejected, Throttled, TimedOut, Unreachable
 from failover.testing.memory_cloud import MemoryCloud
 from failover.testing.sim_runtime import START
 from failover.testing.sim_world import ERRORS, FIRST, SimCloud, Wire, guestbook
@@ -286,6 +286,48 @@ def test_an_api_that_is_silent_for_a_moment_does_not_end_the_wait() -> None:
     left = [Unreachable("list", "", "reset")] * (SILENT_MAX - 1)
     found.outside.clouds["cirrus"].faults = lambda _: left.pop() if left else None
     assert [n.name for n in wait_serving(found.context, "cirrus", names, SECRET)] == names
+
+
+def test_who_is_throttled_comes_back_when_it_was_told_to() -> None:
+    """Whatever the API throttles: it was not carried out, and not a moment too soon it is asked for again."""
+    found = elsewhere(play())
+    asked: dict[str, list[float]] = {}
+
+    def busy(operation: str) -> Exception | None:
+        times = asked.setdefault(operation, [])
+        times.append(found.clock.now().utc_s)
+        if operation in ("ensure", "firewall", "destroy") and len(times) == 1:
+            return Throttled(operation, "", "429", retry_after_s=20.0)
+        return None
+
+    found.outside.clouds["boreas"].faults = busy
+    assert found.apply().problems == ()
+    found.destroy()
+    waits = {name: asked[name][1] - asked[name][0] for name in ("ensure", "firewall", "destroy")}
+    assert {name for name, waited_s in waits.items() if waited_s >= 20.0} == waits.keys()
+
+
+def test_who_is_throttled_for_longer_than_there_is_time_says_so() -> None:
+    found = elsewhere(play())
+    late = Throttled("ensure", "", "429", retry_after_s=found.context.service.node_deadline_s + 1)
+    found.outside.clouds["boreas"].faults = lambda op: late if op == "ensure" else None
+    began = found.clock.now()
+    (problem,) = found.apply().problems
+    assert problem.startswith("boreas: ensure: 429")
+    assert found.clock.now().since(began) < found.context.service.node_deadline_s
+
+
+def test_a_wait_that_is_throttled_does_not_ask_sooner() -> None:
+    found = elsewhere(play())
+    names = ensured(found, "cirrus")
+    left = [Throttled("list", "", "429", retry_after_s=15.0)] * 2
+    found.outside.clouds["cirrus"].faults = lambda _: left.pop() if left else None
+    began = found.clock.now()
+    wait_serving(found.context, "cirrus", names, SECRET)
+    assert found.clock.now().since(began) >= 30
+    left = [Throttled("list", "", "429", retry_after_s=found.context.service.node_deadline_s + 1)]
+    with pytest.raises(Throttled):
+        wait_serving(found.context, "cirrus", names, SECRET)
 
 
 def test_an_api_that_stays_silent_ends_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from failover.core.reading import Transport
 from failover.errors import AccessRefused, AdapterError, NotFound, Throttled, TimedOut, Unreachable, Unreadable
 from failover.net.answers import error_of, from_parts
-from failover.net.calls import Deadline, PerThread, repeat
+from failover.net.calls import Deadline, PerThread, as_documented, repeat
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
@@ -28,6 +28,16 @@ def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
 
 def gateway(status: int) -> AdapterError:
     return error_of(from_parts("linode", "x", status=status), "read")
+
+
+@pytest.mark.parametrize("error", [ValueError("month must be in 1..12"), KeyError("State"), TypeError("no text")])
+def test_a_value_that_no_document_knows_is_unreadable_and_no_crash(error: Exception) -> None:
+    told = "list nodes here: linode answered what its API does not document"
+    with pytest.raises(Unreadable, match=told) as caught, as_documented("linode", "list nodes", "here"):
+        raise error
+    assert caught.value.__cause__ is error
+    with pytest.raises(NotFound), as_documented("linode", "list nodes", "here"):
+        raise NotFound("read", "it", "gone")
 
 
 # ------------------------------------------------------------------------------------ deadlines
