@@ -93,16 +93,22 @@ def _provider(request: Request) -> Provider:
 
 
 def _zone(request: Request, operation: str) -> Any:
-    """Everything that stands at the host now. Raises NotFound where there is no such zone: it would be created."""
+    """Everything that stands at the host now. Raises NotFound where there is no such zone: it would be created.
+
+    Unreadable for an empty list of a provider that lists the zone's own name servers: every zone has some.
+    """
     zone = Zone(f"{request.zone}.", [])
+    provider = _provider(request)
     try:
-        exists = _provider(request).populate(zone, target=True, lenient=True)
+        exists = provider.populate(zone, target=True, lenient=True)
     except FailoverError:
         raise
     except Exception as error:
         raise _translated(error, operation, request.zone) from error
     if not exists and not zone.records:
         raise NotFound(operation, request.zone, "the host has no such zone", "create the zone at the host")
+    if not zone.records and getattr(provider, "SUPPORTS_ROOT_NS", False):
+        raise Unreadable(operation, request.zone, "its list is empty, without its name servers even", "try again")
     return zone
 
 

@@ -45,6 +45,8 @@ class Fault(StrEnum):
     """Carried out, then no answer until `mend` or `stop`."""
     EMPTY = "empty"
     """A list without its items; everything else of the answer is true."""
+    CUT = "cut"
+    """Carried out, and half of the answer comes."""
     CLOSE = "close"
     """The account is closed just before this request is looked at."""
 
@@ -436,6 +438,9 @@ class StandIn(ABC):
                 reply = self._answer(call)
                 whole = reply.status == 200 and isinstance(reply.document, dict | list)
                 return replace(reply, document=self.emptied(reply.document)) if whole else reply
+            case Fault.CUT:
+                reply = self._answer(call)
+                return replace(reply, raw=reply.body[: len(reply.body) // 2])
             case Fault.CLOSE:
                 self.close("closed while it was used")
                 return self._answer(call)
