@@ -28,7 +28,7 @@ class Record(msgspec.Struct, gc=False):
     disabled: bool = False
 
 
-class Set(msgspec.Struct):
+class Set(msgspec.Struct, gc=False):
     name: str
     type: str
     ttl: int
@@ -77,16 +77,17 @@ class Look:
 
     def served(self) -> Iterator[Key]:
         """What has any record that is not disabled."""
-        return (key for key, each in self.sets.items() if _is_served(each))
+        return (key for key, each in self.sets.items() if not all(record.disabled for record in each.records))
 
     def records(self) -> Records:
         """What is served. Raises Unreadable."""
-        return {key: _rrset(key, self.sets[key]) for key in self.served()}
+        return {key: rrset for key, each in self.sets.items() if (rrset := _rrset(key, each)) is not None}
 
     def records_at(self, key: Key) -> Records:
         """The same, of one set: it, or nothing."""
         found = self.sets.get(key)
-        return {key: _rrset(key, found)} if found is not None and _is_served(found) else {}
+        rrset = None if found is None else _rrset(key, found)
+        return {} if rrset is None else {key: rrset}
 
     def made_up(self) -> tuple[MadeUp, ...]:
         """Records whose answers PowerDNS makes up, by name, then type."""
@@ -120,12 +121,10 @@ class Look:
             raise Rejected(OPERATION, zone, f"{name} {type} holds a disabled record", hint)
 
 
-def _is_served(found: Set) -> bool:
-    return not all(record.disabled for record in found.records)
-
-
-def _rrset(key: Key, found: Set) -> RRset:
+def _rrset(key: Key, found: Set) -> RRset | None:
     contents = [record.content for record in found.records if not record.disabled]
+    if not contents:
+        return None
     values = map(unquoted, contents) if key[1] == "TXT" else contents
     try:
         return RRset(name=key[0], type=key[1], ttl_s=found.ttl, values=frozenset(values))

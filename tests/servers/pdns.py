@@ -174,8 +174,8 @@ class Pdns:
         }
         return PowerDns(name="pdns", **{**told, **options})
 
-    def by_update(self) -> Rfc2136:
-        return Rfc2136(name="pdns", server=self.place, key=TSIG, timeout_s=60.0, deadline_s=120.0)
+    def by_update(self, **options: Any) -> Rfc2136:
+        return Rfc2136(name="pdns", server=self.place, key=TSIG, timeout_s=60.0, deadline_s=120.0, **options)
 
     def serves(self, name: str, type: str) -> set[str] | None:
         """What the name server answers; None: nothing, or no answer."""

@@ -27,8 +27,9 @@ from failover.errors import (
     Unreadable,
 )
 from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
-from tests.servers.pdns import Pdns
+from tests.servers.pdns import TSIG, Pdns
 from tests.servers.pdns_front import Front
+from tests.servers.test_bind import counted
 from tests.servers.tools import free_port
 
 pytestmark = pytest.mark.server("powerdns")
@@ -166,6 +167,23 @@ def test_everybody_else_s_records_stay_as_they_are(pdns: Pdns, host: PowerDns) -
     host.apply(ZONE, Changes(remove=((WWW, "A"), *(m.key for m in many))), expect=fence(2), fence=None)
     assert others(pdns) == before
     assert (f"{WWW}.", "A") not in pdns.census()
+
+
+def test_a_transfer_shows_what_the_server_answers(pdns: Pdns) -> None:
+    """By dynamic updates hundreds of names are read by a transfer, which the same key signs."""
+    sets = (
+        *(address_set(f"n{n}.{ZONE}", f"192.0.2.{n}") for n in range(1, 250)),
+        address_set(f"*.w.{ZONE}", "192.0.2.1"),
+    )
+    pdns.by_update().apply(ZONE, put(*sets), expect=None, fence=fence(1))
+    names = [*(rrset.key for rrset in sets), (f"a.w.{ZONE}", "A"), (f"absent.{ZONE}", "A"), fence(1).key]
+    wanted = (*sets, address_set(f"a.w.{ZONE}", "192.0.2.1"), fence(1))
+    assert pdns.by_update().read(ZONE, names) == wanted, "the key may not transfer: asked name by name"
+    pdns.ask("PUT", f"/zones/{ZONE}.", {"master_tsig_key_ids": [f"{TSIG.name}."]})  # TSIG-ALLOW-AXFR
+    asked: list[int] = []
+    with counted(asked):
+        assert pdns.by_update().read(ZONE, names) == wanted
+    assert asked == [1, 1, 1], "the zone, what only the server can tell, and whether it is still that version"
 
 
 # ---------------------------------------------------------------------------------------------- kinds of zones
