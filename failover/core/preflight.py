@@ -32,13 +32,7 @@ def preflight(service: Service, facts: DnsFacts) -> tuple[Finding, ...]:
         for host in facts.hosts
         if host.problem is not None
     ]
-    found += [
-        note(
-            "content", host.name, f"cannot be asked for aliases of its own kind: {host.unlooked}", "look at its console"
-        )
-        for host in facts.hosts
-        if host.unlooked is not None
-    ]
+    found += _unlooked(facts.hosts)
     for zone in facts.zones:
         found += _delegation(zone)
         found += _hosts(zone, facts.hosts)
@@ -47,6 +41,15 @@ def preflight(service: Service, facts: DnsFacts) -> tuple[Finding, ...]:
         found += _timers(zone, facts.hosts)
         found += [*dnssec(zone), *independence(zone, facts), *registrar(zone, facts)]
     return tuple(found)
+
+
+def _unlooked(hosts: Iterable[HostFacts]) -> list[Finding]:
+    """A host that does not let us look takes no change either: with none left no cutover can be made."""
+    known = tuple(hosts)
+    blind = [(host.name, host.unlooked) for host in known if host.unlooked is not None]
+    tell = fatal if len(blind) == len(known) else warning
+    remedy = "mend it: a cutover would leave it behind as a debt; `failover doctor` tries its credential"
+    return [tell("hosts", name, f"cannot be asked what it holds: {why}", remedy) for name, why in blind]
 
 
 # ---------------------------------------------------------------------------------------------- delegation

@@ -302,8 +302,12 @@ def test_what_is_made_up_in_another_zone_is_told_there() -> None:
     assert told(odd(MadeUp(name="www.example.net", kind="alias"))) == []
 
 
-def test_a_host_that_cannot_be_asked_for_aliases_is_worth_a_note() -> None:
-    only(judged(hosts=(replace(HOSTS[0], unlooked="401"), HOSTS[1])), NOTE, "content", "aliases of its own kind: 401")
+def test_a_host_that_cannot_be_asked_would_not_take_a_cutover() -> None:
+    """While another one can, it would become a debt; else nothing would move."""
+    blind = [replace(host, unlooked="401") for host in HOSTS]
+    only(judged(hosts=(blind[0], HOSTS[1])), WARNING, "hosts", "cannot be asked what it holds: 401")
+    both = [f for f in judged(hosts=tuple(blind)) if f.severity is FATAL]
+    assert [(f.area, f.subject) for f in both] == [("hosts", host.name) for host in HOSTS]
 
 
 def test_a_short_cname_within_our_zones_is_fine() -> None:

@@ -49,7 +49,7 @@ def pdns(running: Pdns) -> Pdns:
 
 @pytest.fixture
 def doctor(pdns: Pdns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs the command; returns its exit code and what it says first of the contents of each subject."""
+    """Runs the command; returns its exit code and what it says first of each host and of what stands there."""
     monkeypatch.setenv("PDNS_KEY", API_KEY)
 
     def ask(name: str, host: str = BY_API, key: str = API_KEY) -> tuple[int, dict[str, tuple[str, str]]]:
@@ -61,7 +61,7 @@ def doctor(pdns: Pdns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         out, err = capsys.readouterr()
         assert code in (0, 1), err
         found = json.loads(out)["findings"]
-        about = [f for f in found if f["area"] == "content" and f["severity"] != "fine"]
+        about = [f for f in found if f["area"] in ("content", "hosts") and f["severity"] != "fine"]
         return code, {f["subject"]: (f["severity"], f["says"]) for f in reversed(about)}
 
     return ask
@@ -113,9 +113,10 @@ def test_a_cname_at_the_apex_that_a_server_answers(
 
 
 def test_a_host_that_does_not_let_us_look(doctor: Any) -> None:
+    """It is the only one: no cutover could be made."""
     code, found = doctor(f"www.{ZONE}", key="wrong")
-    assert code == 0
+    assert code == 1
     severity, says = found["one"]
-    assert severity == "note"
-    assert says.startswith("cannot be asked for aliases of its own kind: ")
+    assert severity == "fatal"
+    assert says.startswith("cannot be asked what it holds: ")
     assert "wrong" not in says
