@@ -30,19 +30,21 @@ def behind(context: Context, state: State, hosts: Mapping[str, HostReading]) -> 
 def settle(context: Context, state: State, hosts: Mapping[str, HostReading], *, term: int) -> State:
     """Bring hosts that lag behind to the published plan; forget debts that are settled and served.
 
-    The fence makes this safe: a host that holds a newer epoch refuses.
+    The fence makes this safe: a host that holds a newer epoch refuses. One that cannot refuse follows only after the
+    better ones have been read once more, which may hold a newer plan by now.
     """
     published, late = state.published, behind(context, state, hosts)
     state = replace(state, debts=tuple(d for d in state.debts if d.host in hosts))
     owing = set(late) | {d.host for d in state.debts}
-    able = [name for name in hosts if name in owing and hosts[name].problem is None]
+    readable = [name for name, reading in hosts.items() if reading.problem is None]
+    able = owing & set(readable)
     if published is None or state.open_plan is not None or not owing:
         return state
     if late:
         note(context, "settle", f"bring {', '.join(late)} to epoch {published.epoch}", term=term)
-    plan = replace(published, hosts=tuple(able))
+    plan = replace(published, hosts=tuple(readable))
     results = swap_everywhere(context, plan, published.rrsets, patience_over=True) if able else ()
-    taken = {r.host for r in results if r.state is HostState.DONE}
+    taken = {r.host for r in results if r.state is HostState.DONE} & owing
     now, epoch = context.runtime.now(), published.epoch
     answers = prove(context, published, published.rrsets, [h for h in hosts if h in owing]).answers
     facts = served(accepted(state.facts, taken, epoch=epoch, now=now), answers, epoch=epoch, now=now)

@@ -75,6 +75,30 @@ def test_a_newer_epoch_at_either_host_keeps_both_as_they_are(newer: str) -> None
     assert found.site_of_dns(newer) == {"192.0.2.99"}
 
 
+def test_a_stale_controller_settles_no_debt_of_the_lower_grade() -> None:
+    """It saw both hosts readable and the worse one behind; before it writes there, another controller is quicker."""
+    found = mixed()
+    break_host(found, "two", "down")
+    found.outside.dark.add("two")
+    lose(found)
+    found.until("boreas")
+    assert found.epochs() == [2, 1]
+    mend(found)
+    reads: list[str] = []
+
+    def interfere(what: str) -> None:
+        reads.append(what)
+        if reads.count("read two") == 2:  # the first is the look at everything, the second is that of `settle`
+            found.trouble = lambda _: None
+            another_controller(found)
+
+    found.trouble = interfere
+    found.tick()
+    assert found.epochs() == [9, 1]
+    assert found.site_of_dns("two") == {"aurora"}
+    assert [d.host for d in found.state.debts] == ["two"]
+
+
 def test_without_the_better_host_the_other_follows_only_after_its_patience_and_with_proof() -> None:
     found = mixed()
     break_host(found, "one", "down")
