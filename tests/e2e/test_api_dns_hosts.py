@@ -4,7 +4,7 @@ Each has a name server that answers what the provider's stand-in holds.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tests.e2e.eyes import answer
 from tests.e2e.given import ZONE, Web, directory, free_port, webs
 from tests.e2e.play import Play
 from tests.e2e.shown import FENCE, OURS, WWW, Shown, name_server
+from tests.standins.base import StandIn
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.digitalocean import DigitalOcean
 from tests.standins.route53.nameserver import NameServer
@@ -139,3 +140,37 @@ def test_a_proxied_name_beside_another_vendor_is_refused_before_anything_changes
     refused = play.run("apply", "--yes", "--adopt", code=1)
     assert said in refused.err
     assert [Shown(standin).records() for standin in (stage.cloudflare, stage.ocean)] == before
+
+
+@contextmanager
+def unlisted(standin: StandIn, kind: str) -> Iterator[None]:
+    """Its lists of records are not to be had, or make no sense."""
+    if kind == "refused":
+        standin.refusing = True
+    else:
+        standin.fault("^GET .*/(dns_)?records$", kind, times=None, retry_after_s=0)
+    yield
+    standin.mend()
+    standin.refusing = False
+
+
+def test_lists_that_cannot_be_had_lead_to_no_change_at_all(stage: Stage) -> None:
+    """A person asks for a cutover, and the check runs: nothing is written, removed or given up for it."""
+    play = stage.play
+    play.run("apply", "--yes")
+    before = [Shown(standin).records() for standin in (stage.cloudflare, stage.ocean)]
+    for kind in ("429", "502", "empty", "cut", "refused"):
+        with unlisted(stage.cloudflare, kind), unlisted(stage.ocean, kind):
+            refused = play.run("cutover", "far", "--yes", "--timeout", "1", code=1)
+            assert "no DNS host can be read" in refused.err, kind
+            play.ask("check", code=(0, 1))
+        assert [Shown(standin).records() for standin in (stage.cloudflare, stage.ocean)] == before, kind
+        assert stage.served() == {"cf": {NEAR}, "do": {NEAR}}, kind
+    play.check_until(lambda c: set(c["verdicts"].values()) == {"UP"})
+    census = stage.census()
+    with unlisted(stage.ocean, "empty"):  # the better host moves, the other keeps its records until it can be read
+        play.run("cutover", "far", "--yes", "--timeout", "1", code=(0, 1))
+        play.check_until(lambda c: stage.served()["cf"] == {FAR}, pause_s=0.2)
+        assert stage.served()["do"] == {NEAR}
+    play.check_until(lambda c: stage.served() == {"cf": {FAR}, "do": {FAR}}, pause_s=0.2)
+    assert stage.census() == census
