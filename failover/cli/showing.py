@@ -212,7 +212,7 @@ def _text(config: Config, world: World) -> str:
     lines += [f"{word}: {why}" for word, why in shown(service, world)]
     if state.isolated:
         lines.append("ISOLATED: this vantage does not reach its own controls")
-    if state.proposal is not None:
+    if state.proposal is not None and state.open_plan is None:
         lines.append(f"ASKING: cut over to {state.proposal.target}? `failover approve {state.proposal.id}` says yes")
     lines += [f"DEBT: {d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts]
     old = stale_sentence(state)

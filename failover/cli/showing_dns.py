@@ -46,6 +46,7 @@ def host_document(service: Service, world: World, name: str) -> dict[str, object
         "host": name,
         "problem": reading.problem,
         "records": [str(r) for r in reading.rrsets],
+        "read_utc_s": _utc_s(world.state.last_tick),
         **promise_document(service, reading),
         "epoch": facts.epoch or None,
         "accepted_utc_s": _utc_s(facts.accepted),
@@ -75,8 +76,8 @@ def hosts_text(service: Service, world: World) -> str:
     rows, facts = [], []
     for name, h in state.hosts.items():
         how = "PROBLEM" if h.problem else "BEHIND" if name in debts else "ok"
-        rows.append([name, how, h.problem or "; ".join(str(r) for r in h.rrsets) or "nothing of ours"])
         known = state.facts.get(name, HostFacts(epoch=0))
+        rows.append([name, how, h.problem or _held(h, known, state.last_tick)])
         late = "; ".join(known.late)
         says = f"LATE: {late}" if late else promise(service, h)
         times = [_time(at) for at in (known.accepted, known.served, known.seen)]
@@ -85,6 +86,13 @@ def hosts_text(service: Service, world: World) -> str:
             facts.append(["", "", "", "", "", promise(service, h)])
     held = table(["DNS HOST", "STATE", "HOLDS"], rows)
     return f"{held}\n\n{table(['DNS HOST', 'EPOCH', 'ACCEPTED', 'SERVED', 'SEEN', 'PROMISES'], facts)}"
+
+
+def _held(reading: HostReading, known: HostFacts, read_at: Instant | None) -> str:
+    """What stood there at the last check. What the host has accepted since then is not in it."""
+    records = "; ".join(str(r) for r in reading.rrsets) or "nothing of ours"
+    since = known.accepted is not None and read_at is not None and known.accepted.since(read_at) > 0
+    return f"before epoch {known.epoch}: {records}" if since else records
 
 
 def _utc_s(at: Instant | None) -> float | None:

@@ -78,6 +78,9 @@ def _standing(service: Service, world: World) -> list[tuple[Level, str]]:
     """What stays so until somebody does something."""
     state = world.state
     found = [f"{word.lower()}: {sentence}" for word, sentence in shown(service, world)]
+    owing = {debt.host for debt in state.debts}
+    blind = {name: host.problem for name, host in state.hosts.items() if host.problem and name not in owing}
+    found += [f"{name} cannot be read: {problem}" for name, problem in blind.items()]
     found += [f"{debt.host} does not hold epoch {debt.epoch}: {debt.reason}" for debt in state.debts]
     if state.proposal is not None:
         found.append(f"asks whether to cut over to {state.proposal.target}: failover approve {state.proposal.id}")

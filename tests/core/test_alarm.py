@@ -59,13 +59,25 @@ def paused(base: World) -> World:
             Level.WARNING,
             "two does not hold epoch 7: silent",
         ),
-        ("14 a question", checked(proposal=ASKED), Level.WARNING, "failover approve p1"),
+        (
+            "14 a DNS host that does not let us in, before there is need of it",
+            checked(hosts={"one": reading("one"), "two": reading("two", problem="the key is refused")}),
+            Level.WARNING,
+            "two cannot be read: the key is refused",
+        ),
+        ("15 a question", checked(proposal=ASKED), Level.WARNING, "failover approve p1"),
     ],
 )
 def test_the_word(story: str, seen: World, level: Level, words: str) -> None:
     found = alarm(SERVICE, seen)
     assert found.level is level, (story, found)
     assert words in found.reasons[0], found.reasons
+
+
+def test_a_host_that_owes_a_change_is_told_once() -> None:
+    debt = Debt(host="two", epoch=7, since=ago(1), reason="the key is refused")
+    seen = checked(debts=(debt,), hosts={"two": reading("two", problem="the key is refused")})
+    assert alarm(SERVICE, seen).reasons == ("two does not hold epoch 7: the key is refused",)
 
 
 def test_in_maintenance_a_service_that_is_down_is_only_a_warning() -> None:
