@@ -76,7 +76,9 @@ def _epochs(service: Service, plan: CutoverPlan, world: World) -> list[Violation
         found.append(Violation(rule="epoch", value=value, limit=f"above {world.state.epoch}, the last one spent"))
     readable = [h for h in world.hosts.values() if h.problem is None]
     if not readable:
-        found.append(Violation(rule="dns", value="no DNS host can be read", limit="at least one"))
+        why = "; ".join(f"{h.host}: {h.problem}" for h in world.hosts.values()) or "none was asked"
+        value = f"no DNS host can be read ({why})"
+        found.append(Violation(rule="dns", value=value, limit="at least one; `failover doctor` looks at each"))
     for reading in readable:
         highest = highest_epoch(service, (reading,))
         if highest is not None and highest.number >= plan.epoch:

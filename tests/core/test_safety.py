@@ -73,6 +73,8 @@ def test_5_an_unreadable_host_neither_helps_nor_hinders() -> None:
     assert check_plan(SERVICE, plan(epoch=8), seen) == []
     assert rules(plan(), world(hosts={"two": reading("two", problem="timeout")})) == ["dns"]
     assert rules(plan(automatic=False), world(hosts={})) == ["dns"]
+    (violation,) = check_plan(SERVICE, plan(), world(hosts={"two": reading("two", problem="timeout")}))
+    assert "no DNS host can be read (two: timeout)" in str(violation)
 
 
 @pytest.mark.parametrize("kind", VerdictKind)
