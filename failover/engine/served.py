@@ -44,7 +44,7 @@ def prove(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: S
     known = [server for there in servers.values() if not isinstance(there, str) for server in there]
     for server, tcp, done in _asked(context, known):
         late, stale = _late(server, done)
-        by = " by TCP" if late and tcp else ""
+        by = _by(server.address, tcp=tcp) if late else ""
         found.append(
             ServerAnswer(host=server.host, server=server.name, address=server.address, late=f"{late}{by}", stale=stale)
         )
@@ -53,6 +53,11 @@ def prove(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], hosts: S
     found += [answer for host, there in places.items() for answer in through(context, plan, host, there)]
     edges = {name: frozenset(there) for at in places.values() for name, there in at.items()}
     return Proof(answers=tuple(found), edges=edges)
+
+
+def _by(address: str, *, tcp: bool) -> str:
+    """The way on which a server was asked, where it is not the plain one."""
+    return f"{' over IPv6' if address.startswith('[') else ''}{' by TCP' if tcp else ''}"
 
 
 def _asked(context: Context, servers: Sequence["_Server"]) -> Iterator[tuple["_Server", bool, Done]]:
