@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from failover.clouds import aws_account, aws_catalog, aws_instances, aws_network, aws_rights
@@ -94,7 +95,8 @@ class Aws:
     def rights(self, spec: NodeSpec) -> tuple[Right, ...]:
         """See `ports.Account`. A refusal of such a try stands in CloudTrail, as any other does."""
         with self._asking("ask rights", self.name) as asking:
-            found = aws_rights.rights(asking, spec, lambda group: self._launch(asking, spec, group))
+            launch, vpc = partial(self._launch, asking, spec), lambda: self._subnets(asking)[0].vpc
+            found = aws_rights.rights(asking, spec, launch, vpc)
             return found if self._own_bucket is None else (*found, self._own_bucket.may_put())
 
     # ------------------------------------------------------------------------------------------ compute
@@ -225,13 +227,16 @@ class Aws:
         """Image, size and subnets of a launch. Raises Rejected and NotFound."""
         image = self._image(asking, spec.image)
         size = spec.size or self._smallest(spec)
-        subnets = self._looked_up("subnets", "", lambda: aws_network.subnets(asking, self._subnet_ids))
+        subnets = self._subnets(asking)
         zones = self._looked_up("zones", size, lambda: aws_catalog.zones(asking, size))
         turn = aws_network.in_turn(subnets, zones, spec.ordinal)
         if not turn:
             cause = f"no subnet is in a zone that has {size}"
             raise Rejected(asking.what, asking.object, cause, f"zones with it: {', '.join(sorted(zones))}")
         return image, size, turn
+
+    def _subnets(self, asking: Asking) -> tuple[Subnet, ...]:
+        return self._looked_up("subnets", "", lambda: aws_network.subnets(asking, self._subnet_ids))
 
     def _image(self, asking: Asking, name: str) -> Image:
         def find() -> Image:

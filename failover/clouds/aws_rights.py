@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -30,14 +31,14 @@ Launch = Callable[[str | None], Mapping[str, Any]]
 """The parameters of a launch into the security group of that id. Raises AdapterError where it cannot be composed."""
 
 
-def rights(asking: Asking, spec: NodeSpec, launch: Launch) -> tuple[Right, ...]:
-    """Of launching, ending and opening. Raises AdapterError only where nobody answers."""
+def rights(asking: Asking, spec: NodeSpec, launch: Launch, vpc: Callable[[], str]) -> tuple[Right, ...]:
+    """Of launching, ending and opening. `vpc`: where nodes stand. Raises AdapterError only where nobody answers."""
     nodes = _ours(asking, spec)
     try:
         group = aws_network.group_of(asking, spec.service, spec.site)
     except AccessRefused:  # whoever only watches need not see groups
         group = None
-    return _create(asking, launch, group, nodes), _destroy(asking, nodes), _open(asking, spec, group)
+    return _create(asking, launch, group, nodes), _destroy(asking, nodes), _open(asking, spec, group, vpc)
 
 
 def _create(asking: Asking, launch: Launch, group: str | None, nodes: list[str]) -> Right:
@@ -72,7 +73,7 @@ def _destroy(asking: Asking, nodes: list[str]) -> Right:
     )
 
 
-def _open(asking: Asking, spec: NodeSpec, group: str | None) -> Right:
+def _open(asking: Asking, spec: NodeSpec, group: str | None, vpc: Callable[[], str]) -> Right:
     """Making a group, and opening and closing the one that is there."""
     labels = {"failover-service": spec.service, "failover-site": spec.site}
     made: dict[str, Any] = {
@@ -81,6 +82,8 @@ def _open(asking: Asking, spec: NodeSpec, group: str | None) -> Right:
         "TagSpecifications": [{"ResourceType": "security-group", "Tags": as_tags(labels)}],
         "DryRun": True,
     }
+    with suppress(AccessRefused, Rejected):  # whoever only watches need not see networks: then it is the default one
+        made["VpcId"] = vpc()
     found = [
         _tried(asking, Act.OPEN, "ec2.CreateSecurityGroup", lambda: asking.clients.ec2().create_security_group(**made))
     ]

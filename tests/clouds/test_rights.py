@@ -149,6 +149,7 @@ def test_everything_at_ec2_is_a_dry_run_of_the_real_thing(moto_process: MotoProc
     assert "failover-service" in launch.values()
     assert launch["NetworkInterface.1.SecurityGroupId.1"] == asked["AuthorizeSecurityGroupIngress"]["GroupId"]
     assert asked["TerminateInstances"]["InstanceId.1"] == node.id
+    assert asked["CreateSecurityGroup"]["VpcId"]
 
 
 @pytest.mark.parametrize(("made_before", "may"), [(True, May.REFUSED), (False, May.UNPROVEN)])
