@@ -142,7 +142,8 @@ def test_everything_at_ec2_is_a_dry_run_of_the_real_thing(moto_process: MotoProc
         assert len(standin.node_ids()) == 1
     assert set(rights) == {Act.CREATE, Act.DESTROY, Act.OPEN, Act.STORE}
     assert set(asked) == {
-        "RunInstances", "StartInstances", "TerminateInstances", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress",
+        "RunInstances", "StartInstances", "TerminateInstances",
+        "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress",
     }  # fmt: skip
     assert {parameters["DryRun"] for parameters in asked.values()} == {"true"}
     launch = asked["RunInstances"]
