@@ -123,6 +123,11 @@ def zone_text(
     return head + "".join(f"@ IN NS {name}.\n" for name in name_servers) + f"{www}\n{more}\n"
 
 
+def is_running(log: Path) -> bool:
+    """BIND serves everything; one of its first lines is `running as: …`."""
+    return any(line.endswith(" running") for line in log.read_text().splitlines())
+
+
 class _PortTaken(Exception):
     """Someone else took it meanwhile."""
 
@@ -135,7 +140,7 @@ def _running(tree: Tree, named: str) -> Iterator[tuple[str, int]]:
         command = [named, "-g", "-n", "1", "-c", str(tree.config(port))]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
-        wait_until(lambda: process.poll() is not None or "running" in log.read_text().split())
+        wait_until(lambda: process.poll() is not None or is_running(log))
         if process.poll() is not None:
             raise _PortTaken if "address in use" in log.read_text() else AssertionError(log.read_text())
         yield "127.0.0.1", port

@@ -26,7 +26,7 @@ from failover.engine.served import prove
 from failover.testing.dns import wait_until
 from failover.testing.sim_world import NAME, ZONE
 from tests.engine.play import published
-from tests.servers.dns_tree import zone_text
+from tests.servers.dns_tree import is_running, zone_text
 from tests.servers.tools import free_port, need
 
 pytestmark = pytest.mark.server("bind")
@@ -97,7 +97,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
             words = [named, "-g", "-n", "1", "-c", str(tmp_path / "config")]
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         try:
-            wait_until(lambda: process.poll() is not None or "running" in log.read_text().split())  # noqa: B023 - it is called at once
+            wait_until(lambda: process.poll() is not None or is_running(log))  # noqa: B023 - it is called at once
             if process.poll() is None and "address in use" not in log.read_text():
                 yield Both(port, log)
                 return
