@@ -197,6 +197,8 @@ class Moto(StandIn):
         self._born: dict[str, int] = {}
         self._v4: dict[str, str] = {}
         self._v6: dict[str, str] = {}
+        self._changes = 0
+        self._states: tuple[int, dict[str, str]] | None = None
         self._told: dict[str, str] = {}
         self._images: dict[str, str] = {}
         self._ended: dict[str, int] = {}
@@ -298,13 +300,26 @@ class Moto(StandIn):
     def empty(self) -> None:
         for id in self.node_ids():
             self.ec2("TerminateInstances", **{"InstanceId.1": id})
-            self._ended[id] = self.ticks - self.forgets
+            self._ended[id] = self.ticks - self.pace.gone - 1  # and shown as terminated for about an hour more
         for key in self.objects():
             self._aws("s3", "DELETE", f"/{self.bucket}/{key}")
 
     def _instances(self) -> dict[str, str]:
-        found = self.ec2("DescribeInstances").iterfind(f".//{_EC2}instancesSet/{_EC2}item")
-        return {_text(item, "instanceId"): _text(item, "instanceState/name") for item in found}
+        """moto takes its time to tell, so it is asked again only after something was changed."""
+        known, changes = self._states, self._changes
+        if known is None or known[0] != changes:
+            found = self.ec2("DescribeInstances").iterfind(f".//{_EC2}instancesSet/{_EC2}item")
+            states = {_text(item, "instanceId"): _text(item, "instanceState/name") for item in found}
+            known = self._states = (changes, states)
+        return known[1]
+
+    def _ask(self, service: str, method: str, target: str, headers: dict[str, str], body: bytes) -> Any:
+        """moto itself; what is no question may change an instance, before or while it is answered."""
+        asks = service == "s3" or b"Action=Describe" in body
+        self._changes += not asks
+        answer = self._process.ask(method, target, headers, body)
+        self._changes += not asks
+        return answer
 
     def admitted(self, call: Call) -> bool:
         """A request without a signature gets nothing out of a private bucket."""
@@ -597,8 +612,8 @@ class Moto(StandIn):
     def _forward(self, call: Call) -> Reply:
         headers = {name: value for name, value in call.headers.items() if name not in _HOP or name == "content-type"}
         headers |= {"x-moto-account-id": self.account_id, "Content-Length": str(len(call.body))}
-        answer = self._process.ask(call.method, call.target, headers, call.body)
-        content: bytes = answer.content  # type: ignore[attr-defined]
+        answer = self._ask(_scope(call)[1], call.method, call.target, headers, call.body)
+        content: bytes = answer.content
         if self._route(call)[0] == "ec2.DescribeSubnets":
             content = _GARBLED.sub(b"<state>associated<", content)
         if self._route(call)[0] == "s3.List" and answer.status == 200:
@@ -623,7 +638,7 @@ class Moto(StandIn):
         }
         if service == "ec2":
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return self._process.ask(method, target, headers, body)
+        return self._ask(service, method, target, headers, body)
 
 
 def _scope(call: Call) -> tuple[str, str]:

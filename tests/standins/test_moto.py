@@ -146,7 +146,7 @@ def test_a_closed_account_is_refused_in_each_service_s_own_words(user: User, sta
         assert caught.value.response["Error"]["Code"] == expected
     standin.reopen()
     assert made not in standin.node_ids()
-    assert listed(user.client("ec2")) == {}
+    assert listed(user.client("ec2")) == {made: "terminated"}, "for about an hour"
     assert user.client("s3").list_objects_v2(Bucket=standin.bucket)["KeyCount"] == 0
 
 
