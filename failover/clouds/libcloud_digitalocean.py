@@ -214,8 +214,8 @@ class DigitalOcean(TokenDialect):
         yield api.look(Ask(name="droplets.list", path="/v2/droplets", query={"per_page": 1}))
         yield api.look(Ask(name="firewalls.list", path="/v2/firewalls", query={"per_page": 1}))
 
-    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
-        return rights.digitalocean(api, spec)
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:  # noqa: ARG002
+        return rights.digitalocean(api)
 
     # ------------------------------------------------------------------------------------------ firewall
 

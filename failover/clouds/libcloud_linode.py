@@ -260,7 +260,7 @@ class Linode(TokenDialect):
     def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
         wanted = Place(service=spec.service, site=spec.site).labels.items()
         ours = (one.id for one in self.machines(api) if wanted <= one.labels.items())
-        return rights.linode(api, spec, frozenset(ours))
+        return rights.linode(api, frozenset(ours))
 
     # ------------------------------------------------------------------------------------------ firewall
 

@@ -232,7 +232,7 @@ class OpenStack:
         yield api.look(Ask(name="image.images.list", path="/v2/images", query={"limit": 1}, service=IMAGE))
 
     def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
-        return rights.openstack(api, spec, COMPUTE)
+        return rights.openstack(api, spec.name, COMPUTE)
 
     # ------------------------------------------------------------------------------------------ firewall
 

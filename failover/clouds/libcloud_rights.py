@@ -8,7 +8,6 @@ openstack      a server of a flavor that does not exist: nova asks its policy be
 
 from dataclasses import dataclass
 
-from failover.core.model import NodeSpec
 from failover.core.rights import (
     NODES,
     Act,
@@ -22,7 +21,7 @@ from failover.core.rights import (
     worst,
 )
 from failover.errors import AccessRefused
-from failover.net.granted import Grants, linode_token, vultr_permissions
+from failover.net.granted import Grants, LinodeToken, linode_token, vultr_permissions
 from failover.net.libcloud import Api, Ask
 
 ID_OF_NOTHING = 2**53 - 1
@@ -75,9 +74,8 @@ _LET_IN = (400, 404, 422)
 """What an endpoint says that was reached. Its document: the scope of an endpoint "is required to access it"."""
 
 
-def digitalocean(api: Api, spec: NodeSpec) -> tuple[Right, ...]:
+def digitalocean(api: Api) -> tuple[Right, ...]:
     """Source: the OpenAPI document, "How to Authenticate with OAuth", and the `security` of each operation."""
-    del spec
     tried = [right_of(one.act, api.tried(one.ask), _LET_IN, needs=one.scope) for one in _DIGITALOCEAN]
     return tuple(worst([right for right in tried if right.act is act]) for act in NODES)
 
@@ -85,19 +83,19 @@ def digitalocean(api: Api, spec: NodeSpec) -> tuple[Right, ...]:
 # ------------------------------------------------------------------------------------ Linode
 
 
-def linode(api: Api, spec: NodeSpec, ours: frozenset[str]) -> tuple[Right, ...]:
+def linode(api: Api, ours: frozenset[str]) -> tuple[Right, ...]:
     """`ours`: the ids of our Linodes, which a restricted user must have been granted one by one."""
-    del spec
     token = linode_token(api)
     kinds = {Act.CREATE: "linodes", Act.DESTROY: "linodes", Act.OPEN: "firewall"}
-    return tuple(
-        refused(act, f"it needs the scope {kind}:read_write, and has {', '.join(sorted(token.scopes))}")
-        if not token.writes(kind)
-        else unproven(act, token.problem)
-        if token.problem
-        else _granted(act, token.grants, ours)
-        for act, kind in kinds.items()
-    )
+    return tuple(_by_token(act, kind, token, ours) for act, kind in kinds.items())
+
+
+def _by_token(act: Act, kind: str, token: LinodeToken, ours: frozenset[str]) -> Right:
+    if not token.writes(kind):
+        return refused(act, f"it needs the scope {kind}:read_write, and has {', '.join(sorted(token.scopes))}")
+    if token.problem:
+        return unproven(act, token.problem)
+    return _granted(act, token.grants, ours)
 
 
 def _granted(act: Act, grants: Grants | None, ours: frozenset[str]) -> Right:
@@ -116,8 +114,7 @@ def _granted(act: Act, grants: Grants | None, ours: frozenset[str]) -> Right:
 # ------------------------------------------------------------------------------------ Vultr
 
 
-def vultr(api: Api, spec: NodeSpec) -> tuple[Right, ...]:
-    del spec
+def vultr(api: Api) -> tuple[Right, ...]:
     try:
         held = vultr_permissions(api)
     except AccessRefused as error:
@@ -131,12 +128,13 @@ def vultr(api: Api, spec: NodeSpec) -> tuple[Right, ...]:
 _NO_POLICY = "OpenStack looks for the thing before it asks its policy; the default policy gives all to one role"
 
 
-def openstack(api: Api, spec: NodeSpec, service: str) -> tuple[Right, ...]:
-    """nova checks the form of a request, then `os_compute_api:servers:create`, then flavor and image.
+def openstack(api: Api, name: str, service: str) -> tuple[Right, ...]:
+    """nova checks the form of a request, then `os_compute_api:servers:create`, then flavor and image. So the form must
+    be right: it is that of every real wish, in microversion 2.1.
 
     Source: https://docs.openstack.org/api-ref/compute/#create-server (400, 403); nova/api/openstack/compute/servers.py
     """
-    server = {"name": spec.name, "flavorRef": UUID_OF_NOTHING, "imageRef": UUID_OF_NOTHING}
+    server = {"name": name, "flavorRef": UUID_OF_NOTHING, "imageRef": UUID_OF_NOTHING}
     ask = Ask(name="compute.servers.create", method="POST", path="/servers", body={"server": server}, service=service)
     create = right_of(Act.CREATE, api.tried(ask), (400,), needs="a role that may create servers, such as `member`")
     return (create, *lacking((Act.DESTROY, Act.OPEN), _NO_POLICY))

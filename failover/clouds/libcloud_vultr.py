@@ -183,8 +183,8 @@ class Vultr(TokenDialect):
         yield api.look(Ask(name="instances.list", path="/v2/instances", query={"per_page": 1}))
         yield api.look(Ask(name="keys.list", path="/v2/ssh-keys", query={"per_page": 1}))
 
-    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:
-        return rights.vultr(api, spec)
+    def rights(self, api: Api, spec: NodeSpec) -> tuple[Right, ...]:  # noqa: ARG002
+        return rights.vultr(api)
 
     # ------------------------------------------------------------------------------------------ firewall
 

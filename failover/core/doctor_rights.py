@@ -65,9 +65,10 @@ def _reading(site: Site, role: str, granted: Granted) -> list[Finding]:
     if more:
         says = f"{who} should only read, and may also {_acts(more)}"
         return [warning(AREA, subject, says, _remedy(granted, "give this role a credential of its own"))]
-    if _those(granted, May.REFUSED):
-        return [fine(AREA, subject, f"{who} may only read")]
-    return [_unproven(subject, "only reads", granted, says) for says, _ in _by_reason(_those(granted, May.UNPROVEN))]
+    less, doubts = _those(granted, May.REFUSED), _those(granted, May.UNPROVEN)
+    says = f"{who} may not {_acts(replace(right, object='') for right in less)}" if doubts else f"{who} may only read"
+    found = [fine(AREA, subject, says)] if less else []
+    return [*found, *(_unproven(subject, f"may not {_acts(acts)}", granted, why) for why, acts in _by_reason(doubts))]
 
 
 def _rest(subject: str, granted: Granted) -> list[Finding]:

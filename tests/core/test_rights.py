@@ -166,7 +166,12 @@ def test_12_what_is_not_proven_is_a_note_whatever_the_role() -> None:
     found = [f for f in _rights(diagnose(standby(Standby.COLD), seen)) if f.severity is not Severity.FINE]
     assert [(f.severity, f.subject, f.says) for f in found] == [
         (Severity.NOTE, "one", "not proven that env DO_CUT_OVER may change records: who knows"),
-        (Severity.NOTE, "boreas (watch)", "not proven that env DO_WATCH only reads: no answer in time"),
+        (
+            Severity.NOTE,
+            "boreas (watch)",
+            "not proven that env DO_WATCH may not create nodes, remove nodes, open ports, store releases: "
+            "no answer in time",
+        ),
         (
             Severity.NOTE,
             "boreas (mirror)",
@@ -184,6 +189,15 @@ def test_13_a_credential_that_should_only_read_and_may_write_is_a_warning() -> N
         assert (finding.severity, finding.subject) == (Severity.WARNING, f"boreas ({role})")
         assert finding.says == "env DO_WATCH should only read, and may also create nodes"
         assert finding.remedy.startswith("give this role a credential of its own: templates/policies/do.yaml")
+
+
+def test_13b_what_a_reader_was_refused_is_told_beside_what_is_not_proven() -> None:
+    some = granted("watch", refused(Act.CREATE, "403"), unproven(Act.DESTROY, "no node"))
+    found = _rights(diagnose(HERE, at_site(BOREAS, rights={"watch": some})))
+    assert [(f.severity, f.says) for f in found] == [
+        (Severity.FINE, "env DO_WATCH may not create nodes"),
+        (Severity.NOTE, "not proven that env DO_WATCH may not remove nodes: no node"),
+    ]
 
 
 def test_14_good_ones_are_told_too() -> None:
