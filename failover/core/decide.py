@@ -107,7 +107,7 @@ def refusal(service: Service, world: World) -> str | None:
     active = world.state.active_site
     if active is not None and active not in {s.name for s in service.sites}:
         return f"the active site {active} is not in the config any more; put it back, or cut over by hand"
-    return overtaken(service, world)
+    return overtaken(service, world) or _anothers_plan(service, world)
 
 
 def overtaken(service: Service, world: World) -> str | None:
@@ -118,6 +118,20 @@ def overtaken(service: Service, world: World) -> str | None:
     return (
         f"DNS holds epoch {highest.number} (site {highest.site}), this state has only spent {world.state.epoch}: "
         "another controller was here, or the state is old"
+    )
+
+
+def _anothers_plan(service: Service, world: World) -> str | None:
+    """S14 too: two who spent the same epochs. DNS holds a later plan than the one that we published; ours have ended.
+
+    A person may go on over it.
+    """
+    published, highest = world.state.published, highest_epoch(service, world.hosts.values())
+    if published is None or highest is None or highest.number <= published.epoch:
+        return None
+    return (
+        f"DNS holds epoch {highest.number} (site {highest.site}), this state published epoch {published.epoch}: "
+        "another controller was here (`failover cutover SITE --force` goes on over it)"
     )
 
 

@@ -27,6 +27,7 @@ from tests.core.builders import (
     SITES,
     ago,
     hosts,
+    plan,
     policy,
     reading,
     verdict,
@@ -324,6 +325,16 @@ def test_32_s14_dns_is_ahead_of_the_state() -> None:
     assert decision.kind is DecisionKind.REFUSE
     assert decision.reasons[0].startswith("DNS holds epoch 9 (site aurora), this state has only spent 7: another")
     assert overtaken(SERVICE, world()) is None
+
+
+def test_32_s14_dns_holds_a_plan_of_somebody_who_spent_the_same_epochs() -> None:
+    """Ours were overtaken, and each try spent one more: the state is not behind, but what it published is."""
+    seen = with_state(world(CLOSED), published=plan(epoch=6), epoch=9)
+    decision = decide(SERVICE, seen)
+    assert decision.kind is DecisionKind.REFUSE
+    assert decision.reasons[0].startswith("DNS holds epoch 7 (site aurora), this state published epoch 6: another")
+    assert overtaken(SERVICE, seen) is None, "a person may go on over it"
+    assert chosen(SERVICE, with_state(seen, published=plan(epoch=7))) == ("cut-over", BOREAS)
 
 
 def test_33_an_unreadable_host_proves_nothing() -> None:

@@ -153,6 +153,7 @@ def test_200_cutovers_of_ten_controllers_at_the_same_time(
     assert standing(first)[0] == accepted[-1]
     assert epochs == sorted(epochs), "the epoch went back"
     whole = {start.rrsets[0].values} | {plan.rrsets[0].values for plan, _ in won}
+    assert len(seen) > 1, "somebody asked while it changed"
     assert seen <= whole, "an answer that is no plan's complete set"
     refused_however_often(first, won)
     last = max(won, key=lambda w: w[0].epoch)[0]
