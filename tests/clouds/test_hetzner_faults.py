@@ -574,6 +574,29 @@ def test_only_what_can_be_had_here_now_is_offered(open: Open) -> None:
         open(region="mars").sizes()
 
 
+def test_servers_are_counted_without_reading_them(open: Open, standin: Hetzner) -> None:
+    stocked(open(), 3)
+    before = len(standin.requests)
+    assert open().quota().nodes_used == 3
+    (asked,) = standin.requests[before:]
+    assert asked.asked("per_page") == "1"
+
+
+def test_where_the_api_does_not_count_we_do(open: Open, standin: Hetzner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`total_entries` may be null, by the document."""
+    stocked(open(), 3)
+    page = standin._page
+
+    def uncounted(*arguments: Any) -> Reply:
+        reply = page(*arguments)
+        reply.document["meta"]["pagination"]["total_entries"] = None
+        return reply
+
+    monkeypatch.setattr(standin, "_page", uncounted)
+    assert open().quota().nodes_used == 3
+    assert len(open().nodes(SERVICE, SITE)) == 3
+
+
 def test_arm_is_used_where_it_is_asked_for(open: Open, standin: Hetzner) -> None:
     cloud = open(architecture="arm")
     assert [size.name for size in cloud.sizes()] == ["cax11"]
