@@ -121,6 +121,36 @@ def test_a_linode_without_a_firewall_gets_the_new_one(standin: LinodeStandIn, cl
     assert standin.count("^(POST|PUT) ") == changes
 
 
+def silent(shown: dict[str, Any]) -> dict[str, Any]:
+    """As before firewalls told what they stand before."""
+    return {key: value for key, value in shown.items() if key != "entities"}
+
+
+def by_interface(shown: dict[str, Any]) -> dict[str, Any]:
+    """As for a Linode with Linode interfaces, of which each has its firewall (API reference, "List firewalls")."""
+    own = [{**entity, "id": 9, "type": "linode_interface", "parent_entity": entity} for entity in shown["entities"]]
+    return {**shown, "entities": own}
+
+
+@pytest.mark.parametrize("told", [silent, by_interface])
+def test_whoever_stands_behind_a_firewall_is_left_where_it_is(
+    standin: LinodeStandIn,
+    cloud: LibcloudCloud,
+    monkeypatch: pytest.MonkeyPatch,
+    told: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    shown = standin._wall
+    monkeypatch.setattr(standin, "_wall", lambda firewall: told(shown(firewall)))
+    first = cloud.ensure(wish())
+    assert cloud.firewall_now(SERVICE, SITE).outside == (first.name,)
+    cloud.firewall(SERVICE, SITE, (8080,))
+    cloud.ensure(wish(1))
+    assert cloud.firewall_now(SERVICE, SITE).outside == ()
+    changes = standin.count("^(POST|PUT) ")
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert standin.count("^(POST|PUT) ") == changes
+
+
 DROPPING = {"action": "DROP", "protocol": "TCP", "ports": "8080", "addresses": {"ipv4": ["192.0.2.0/24"]}}
 ICMP = {"action": "ACCEPT", "protocol": "ICMP", "addresses": {"ipv4": ["192.0.2.0/24"], "ipv6": None}}
 CHANGES: dict[str, tuple[Callable[[Firewall], object], str]] = {
