@@ -83,8 +83,10 @@ def test_dns_of_a_playground(play: Play) -> None:
     assert {f["area"] for f in document["findings"] if f["severity"] == "fine"} == {"servers", "content"}
     assert {f["severity"] for f in document["findings"]} == {"fine", "note"}
     play.run("local", "stop", "ns2")
-    (dead,) = [f for f in play.ask("doctor", "dns")["findings"] if f["severity"] == "warning"]
-    assert "does not answer: " in dead["says"]
+    dead = {f["area"]: f["says"] for f in play.ask("doctor", "dns")["findings"] if f["severity"] == "warning"}
+    assert set(dead) == {"hosts", "servers"}
+    assert "does not answer: " in dead["servers"]
+    assert "cannot be asked what it holds: " in dead["hosts"]
     play.run("local", "stop", "ns1")
     document = play.ask("doctor", "dns", code=1)
     assert document["cutover_would_fail"] is True
