@@ -1,4 +1,4 @@
-"""A DNS host that takes dynamic updates (RFC 2136): BIND, Knot, PowerDNS, Windows DNS, and the local one. Grade 1.
+"""A DNS host that takes dynamic updates (RFC 2136): BIND, Knot, PowerDNS and others, and the local one. Grade 1.
 
 The prerequisites of an update and its changes are one transaction at the primary, so the epoch TXT guards the
 addresses exactly.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the real servers that tests/servers/ runs on loopback. Only as root; no service is started.
 set -eu
-packages="bind9 bind9-dnsutils cloud-init debootstrap hcloud-cli iproute2 pdns-backend-sqlite3 pdns-server sqlite3 systemd"
+packages="bind9 bind9-dnsutils cloud-init debootstrap hcloud-cli iproute2 knot pdns-backend-sqlite3 pdns-server sqlite3 systemd"
 missing=""
 for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
