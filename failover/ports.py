@@ -99,7 +99,10 @@ class Compute(Account, Protocol):
         ...
 
     def destroy(self, node: Node) -> None:
-        """The node does not exist. Idempotent. Refuses (Conflict) a node that does not carry our labels."""
+        """The node does not exist, and what was handed over under its name is withdrawn, unless a duplicate of that
+        name is left, which may still have to fetch it. Idempotent. Refuses (Conflict) a node that does not carry our
+        labels.
+        """
         ...
 
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:

@@ -125,10 +125,11 @@ class Aws:
             return aws_instances.ensured(asking, spec, lambda: self._means(asking, spec))
 
     def destroy(self, node: Node) -> None:
-        """See `ports.Compute`. What was handed over to the node is withdrawn as well."""
+        """See `ports.Compute`."""
         with self._asking("destroy node", f"{node.name} at {self.name}") as asking:
+            last = self._bucket is not None and not aws_instances.has_twin(asking, node)
             aws_instances.destroyed(asking, node)
-        if self._bucket is not None:
+        if self._bucket is not None and last:
             self._bucket.withdraw(node.name)
 
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:

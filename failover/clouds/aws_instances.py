@@ -81,6 +81,12 @@ def destroyed(asking: Asking, node: Node) -> None:
         return
 
 
+def has_twin(asking: Asking, node: Node) -> bool:
+    """Whether there is another instance of the same wish, which was given the same name."""
+    alive, _ = named(asking, node.name)
+    return any(instance["InstanceId"] != node.id and same_node(tags_of(instance), node) for instance in alive)
+
+
 def _looked_for(asking: Asking, id: str) -> Mapping[str, Any] | None:
     """By a filter, which knows no NotFound."""
     for look in range(_GONE_LOOKS):

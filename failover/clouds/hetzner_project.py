@@ -175,7 +175,7 @@ class Hetzner(WithDepot):
         return node
 
     def destroy(self, node: Node) -> None:
-        """See `ports.Compute`. What was handed over to the node is withdrawn as well."""
+        """See `ports.Compute`. A name stands for one server only in a project, so there are no duplicates."""
         with self._asking("destroy node", f"{node.name} at {self.name}") as api:
             with suppress(NotFound):
                 self._delete(api, node)

@@ -154,8 +154,9 @@ class LibcloudCloud(WithDepot):
             return _node(found, spec)
 
     def destroy(self, node: Node) -> None:
-        """See `ports.Compute`. What was handed over to the node is withdrawn as well."""
+        """See `ports.Compute`."""
         with self._lock(node.name), self._asking("destroy node", f"{node.name} at {self.name}") as api:
+            last = self._depot is not None and not self._has_twin(api, node)
             try:
                 found = self._dialect.machine(api, node.id)
                 if not _is(found, node):
@@ -168,7 +169,7 @@ class LibcloudCloud(WithDepot):
             except NotFound:
                 pass
             self._made.discard(node.id)
-        if self._depot is not None:
+        if self._depot is not None and last:
             self._depot.withdraw(node.name)
 
     def firewall(self, service: str, site: str, ports: Sequence[int]) -> None:
@@ -211,6 +212,10 @@ class LibcloudCloud(WithDepot):
 
     def _named(self, api: Api, name: str) -> list[Machine]:
         return [m for m in self._machines(api) if m.name == name and m.state is not None]
+
+    def _has_twin(self, api: Api, node: Node) -> bool:
+        """Whether there is another server of the same wish, which was given the same name."""
+        return any(m.id != node.id and _is(m, node) for m in self._named(api, node.name))
 
     def _machines(self, api: Api) -> list[Machine]:
         """The whole list, and what was created here before the provider's lists show it."""

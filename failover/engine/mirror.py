@@ -242,10 +242,17 @@ def _starts(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
             with _doing(mirror, plan, action, done):
                 patiently(mirror.context, partial(ensure, mirror.context, action.spec))
     names = {a.spec.name for a in starting if a.spec is not None} | _unproven(mirror, plan)
+    names |= {node.name for node in _leaving(plan)} & set(plan.wanted)  # who stays of duplicates serves before they go
     if names:
         mirror.report(plan.site, f"waits for {len(names)} nodes to serve")
-        wait_serving(mirror.context, plan.site, sorted(names), mirror.release)
+        besides = {node.id for node in _leaving(plan)}
+        wait_serving(mirror.context, plan.site, sorted(names), mirror.release, besides=besides)
         _record(mirror, plan, without=())
+
+
+def _leaving(plan: SitePlan) -> tuple[Node, ...]:
+    """Nodes that nothing takes the place of."""
+    return tuple(node for action in _of(plan, ActionKind.DESTROY) for node in action.nodes)
 
 
 def _unproven(mirror: Mirror, plan: SitePlan) -> set[str]:
@@ -272,7 +279,8 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
                 _record(mirror, plan, without=action.nodes)
                 _gone(mirror, plan.site, action.nodes, rebuilt=all(n.spec == action.spec.spec for n in action.nodes))
             patiently(mirror.context, partial(ensure, mirror.context, action.spec))
-            wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release)
+            besides = {node.id for node in _leaving(plan)}
+            wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release, besides=besides)
             _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
             if action.kind is ActionKind.REPLACE:
                 _gone(mirror, plan.site, action.nodes)
@@ -280,11 +288,10 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
 
 def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     """What is not wanted any more goes last, after DNS has forgotten it."""
-    surplus = _of(plan, ActionKind.DESTROY)
-    leaving = tuple(node for action in surplus for node in action.nodes)
+    leaving = _leaving(plan)
     if leaving:
         _record(mirror, plan, without=leaving)
-    for action in surplus:
+    for action in _of(plan, ActionKind.DESTROY):
         with _doing(mirror, plan, action, done):
             _gone(mirror, plan.site, action.nodes)
     for action in _of(plan, ActionKind.REMOVE):

@@ -1,6 +1,6 @@
 """Nodes at one site: ensure them, wait until they serve, remove what is too many."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -97,29 +97,34 @@ def _probed(context: Context, nodes: Sequence[Node], release: Release) -> tuple[
     return reachable(samples)
 
 
-def wait_serving(context: Context, site: str, names: Sequence[str], release: Release) -> tuple[Node, ...]:
-    """Wait until all of these nodes serve. Raises TimedOut naming those that do not, and AdapterError.
+def wait_serving(
+    context: Context, site: str, names: Sequence[str], release: Release, *, besides: Collection[str] = ()
+) -> tuple[Node, ...]:
+    """Wait until all of these nodes serve, of duplicates every one. Raises TimedOut naming those that do not, and
+    AdapterError. `besides`: ids of nodes that will go and need not serve.
 
     An API that gives no answer for a moment is asked again; one that says how long to wait, not sooner.
     """
     waiting, silent = _Waiting(context), 0
     while True:
         ready: tuple[Node, ...] = ()
+        late = set(names)
         asked_s = 0.0
         try:
-            ready = serving(context, [n for n in list_nodes(context, site) if n.name in names], release)
+            nodes = [n for n in list_nodes(context, site) if n.name in names and n.id not in besides]
+            ready = serving(context, nodes, release)
+            late = late - {n.name for n in nodes} | {n.name for n in nodes if n not in ready}
             silent = 0
         except _MAY_PASS as error:
             silent += 1
             asked_s = _asked_s(error)
             if silent == SILENT_MAX or not waiting.has(asked_s):
                 raise
-        if len(ready) == len(set(names)):
+        if not late:
             return ready
         if waiting.over:
-            late = ", ".join(sorted(set(names) - {n.name for n in ready}))
             cause = f"not serving after {context.service.node_deadline_s:g} s"
-            raise TimedOut("wait for", late, cause, "look at the node's log")
+            raise TimedOut("wait for", ", ".join(sorted(late)), cause, "look at the node's log")
         waiting.pause(asked_s)
 
 

@@ -164,6 +164,7 @@ class MemoryCloud:
     def clear(self, service: str, site: str) -> None:
         with self._operation("clear", site):
             self.open_ports.pop((service, site), None)
+            self.handed_over.clear()
 
     def destroy(self, node: Node) -> None:
         with self._operation("destroy", node.name):
@@ -176,6 +177,8 @@ class MemoryCloud:
             if not ours or here != replace(node, state=here.state, release=here.release, addresses=here.addresses):
                 raise Conflict("destroy node", node.name, "the node of this id does not carry our labels")
             del self._machines[node.id]
+            if all(machine.node.name != node.name for machine in self._machines.values()):
+                self.handed_over.pop(node.name, None)
 
     def _create(self, spec: NodeSpec) -> Node:
         self.vet(spec)

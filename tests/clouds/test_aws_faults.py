@@ -1,5 +1,6 @@
 """AWS on bad days: lost replies, late lists, faults on the wire, accounts that close half-way."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -170,8 +171,13 @@ def test_of_duplicates_the_oldest_is_kept(cloud: Aws, standin: Moto) -> None:
     assert [node.name for node in listed] == [first.name] * 2
     assert listed[0].id == first.id
     assert cloud.ensure(spec()).id == first.id
-    cloud.destroy(listed[1])
-    assert [node.id for node in cloud.nodes(SERVICE, SITE)] == [first.id]
+    with contextlib.closing(aws(standin)) as handing:
+        handing.hand_over(first.name, b"DB_URL=x", 600.0)
+        handing.destroy(listed[1])
+        assert [node.id for node in handing.nodes(SERVICE, SITE)] == [first.id]
+        assert len(standin.objects()) == 1, "the one that stays may still have to fetch it"
+        handing.destroy(first)
+        assert standin.objects() == {}
 
 
 # ------------------------------------------------------------------------------------ faults on the wire

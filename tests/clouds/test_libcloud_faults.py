@@ -200,19 +200,24 @@ def test_an_account_that_closes_half_way_through(world: World) -> None:
 def test_duplicates_are_all_shown_the_oldest_first_and_ensured_as_one(world: World) -> None:
     """Two runs that did not know of each other."""
     world.standin.pace = Pace(listed=30, addressed=0, running=0)
-    made = [world.open().ensure(wish()).id]
+    ids = [world.open().ensure(wish()).id]
     if (error := UNIQUE.get(world.case.kind)) is not None:
         with pytest.raises(error):
             world.open().ensure(wish())
-        assert world.standin.node_ids() == (made[0],)
+        assert world.standin.node_ids() == (ids[0],)
         return
-    made.append(world.open().ensure(wish()).id)
+    ids.append(world.open().ensure(wish()).id)
     world.standin.pace = Pace(addressed=0, running=0)
-    cloud = world.open()
-    assert [node.id for node in cloud.nodes(SERVICE, SITE)] == made
-    assert cloud.ensure(wish()).id == made[0]
+    shelf = Shelf()
+    cloud = made(world.case.dialect(world.standin), shelf, world.case.region)
+    assert [node.id for node in cloud.nodes(SERVICE, SITE)] == ids
+    assert cloud.ensure(wish()).id == ids[0]
     cloud.destroy(cloud.nodes(SERVICE, SITE)[1])
-    assert world.standin.node_ids() == (made[0],)
+    assert world.standin.node_ids() == (ids[0],)
+    assert shelf.withdrawn == [], "the one that stays may still have to fetch it"
+    cloud.destroy(cloud.nodes(SERVICE, SITE)[0])
+    assert shelf.withdrawn == [wish().name]
+    cloud.close()
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.DROP, Fault.GATEWAY])

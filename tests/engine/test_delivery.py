@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from failover.engine.deploy import look_ahead
 from failover.engine.nodes import SILENT_MAX, wait_serving
 from failover.engine.planning import make_plan
 from failover.errors import AccessRefused, Conflict, Rejected, Throttled, TimedOut, Unreachable
-from failover.testing.memory_cloud import MemoryCloud
+from failover.testing.memory_cloud import MemoryCloud, ReplyLost
 from failover.testing.sim_runtime import START
 from failover.testing.sim_world import ERRORS, FIRST, SimCloud, Wire, guestbook
 from tests.engine.play import Play, play
@@ -197,6 +198,9 @@ class Young(SimCloud):
         return tuple(replace(n, created_at_s=2 * START.utc_s) for n in super().nodes(service, site))
 
 
+Cloud = TypeVar("Cloud", bound=SimCloud)
+
+
 class Dead(SimCloud):
     """What it made first never runs a program."""
 
@@ -204,7 +208,7 @@ class Dead(SimCloud):
         return {a: n for a, n in super().running().items() if n.created_at_s > 2}
 
 
-def at_boreas(found: Play, kind: type[SimCloud]) -> SimCloud:
+def at_boreas(found: Play, kind: type[Cloud]) -> Cloud:
     """Another cloud in place of boreas."""
     before = found.outside.clouds["boreas"]
     cloud = kind(
@@ -268,6 +272,86 @@ def test_a_node_that_served_once_is_never_built_again_for_being_ill() -> None:
     found.apply()
     found.outside.sick = {"boreas"}
     assert not look_ahead(found.context).changes
+
+
+# ------------------------------------------------------------------------------------ duplicates
+
+
+class Forgetful(SimCloud):
+    """The reply to the first creation is lost, and lists show that node only when its name was given to a second one.
+
+    Nodes serve once they have fetched what was handed over under their name; the first one takes its time.
+    """
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.elder = ""
+        self.late = True
+        self.young = True
+        self.looks = 0
+        self.fetched: set[str] = set()
+
+    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
+        since_s = 2 * START.utc_s if self.young else 0.0
+        listed = [n for n in super().nodes(service, site) if not self.late or n.id != self.elder]
+        return tuple(replace(n, created_at_s=n.created_at_s + since_s) for n in listed)
+
+    def ensure(self, spec: NodeSpec) -> Node:
+        if not self.elder:
+            self.elder = super().ensure(spec).id
+            raise ReplyLost("create node", spec.name)
+        hidden = {self.elder: self._machines.pop(self.elder)} if self.late else {}
+        try:
+            return super().ensure(spec)
+        finally:
+            self._machines = hidden | self._machines
+
+    def destroy(self, node: Node) -> None:
+        (same,) = [n for n in super().nodes("guestbook", node.site) if n.id == node.id]
+        super().destroy(same)
+
+    def running(self) -> dict[str, Node]:
+        up = super().running()
+        for node in up.values():
+            if node.id == self.elder and not self.late:
+                self.looks += 1
+            if (node.id != self.elder or self.looks > 3) and node.name in self.handed_over:
+                self.fetched.add(node.id)
+        return {address: node for address, node in up.items() if node.id in self.fetched}
+
+
+def test_of_duplicates_the_one_that_stays_serves_before_the_other_goes_and_keeps_what_it_was_given() -> None:
+    found = elsewhere(play())
+    cloud = at_boreas(found, Forgetful)
+    assert any("the reply was lost" in problem for problem in found.apply().problems)
+    assert found.apply().problems == ()
+    cloud.late = False
+    elder, twin = sorted((n for n in found.nodes("boreas") if n.ordinal == 0), key=lambda n: n.id)
+    assert (elder.id, elder.name) == (cloud.elder, twin.name)
+
+    served: list[frozenset[str]] = []
+    cloud.faults = lambda op: served.append(frozenset(cloud.fetched)) if op == "destroy" else None
+    assert found.apply().problems == ()
+    assert [n.id for n in found.nodes("boreas") if n.ordinal == 0] == [elder.id]
+    assert len(served) == 1
+    assert elder.id in served[0]
+    assert elder.name in cloud.handed_over
+    assert {n.id for n in found.state.inventory["boreas"]} == {n.id for n in found.nodes("boreas")}
+    found.destroy()
+    assert cloud.handed_over == {}
+
+
+def test_of_duplicates_one_that_never_serves_goes() -> None:
+    found = elsewhere(play())
+    cloud = at_boreas(found, Forgetful)
+    found.apply()
+    found.apply()
+    cloud.late, cloud.looks = False, -10_000
+    assert any("not serving" in problem for problem in found.apply().problems)
+    assert len(found.nodes("boreas")) == 3, "nothing that serves goes for one that does not"
+    cloud.young = False
+    assert found.apply().problems == ()
+    assert cloud.elder not in {n.id for n in found.nodes("boreas")}
 
 
 # ------------------------------------------------------------------------------------ waiting
