@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from failover.core.firewall import Firewall, drift
 from failover.core.model import Node, NodeGroup, NodeSpec, NodeState, Release, Service, Site, Size, Standby
+from failover.core.nodes import Wish
 from failover.core.ready import short
+from failover.core.wish import brief, change
 
 
 class ActionKind(StrEnum):
@@ -69,6 +71,8 @@ class SiteFound:
     """Ids of nodes that run, had time enough, and have never served: what they were to fetch is out of reach by now."""
     firewall: Firewall | None = None
     """None: nodes need none there."""
+    wishes: tuple[Wish, ...] = ()
+    """What earlier specs stood for, as far as it is on record."""
 
 
 def wanted_count(site: Site, group: NodeGroup, *, active: bool) -> int:
@@ -159,6 +163,23 @@ def _spec_digest(group: NodeGroup, release: Release) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
+def wish_of(group: NodeGroup, release: Release) -> Wish:
+    """What nodes of this group are asked to be, to be remembered with their spec digest."""
+    return Wish(
+        spec=_spec_digest(group, release),
+        image=group.image,
+        cpus=group.cpus,
+        memory_mib=group.memory_mib,
+        disk_gib=group.disk_gib,
+        ports=group.ports,
+        boot=brief([group.boot_digest]),
+        ssh_keys=brief(sorted(group.ssh_keys)),
+        release=release.digest,
+        command=brief([release.command]),
+        environment=release.environment_digest,
+    )
+
+
 def plan_site(service: Service, site: Site, release: Release, found: SiteFound, *, active: bool) -> SitePlan:
     """What turns `found` into the wanted nodes. Impossible wishes are a problem, before anything is created."""
     sizes = chosen_sizes(service, found.sizes)
@@ -173,7 +194,8 @@ def plan_site(service: Service, site: Site, release: Release, found: SiteFound, 
     wanted = specs(service, site, release, sizes, active=active)
     if wanted:
         actions += _firewall_actions(found, wanted_ports(service))
-    changes = _node_actions(wanted, found.nodes, found.broken)
+    asked = {group.name: wish_of(group, release) for group in service.groups}
+    changes = _node_actions(wanted, found, asked)
     if _crowded(changes, found):
         if active:
             return SitePlan(site=site.name, problem=_no_room(found))
@@ -248,11 +270,11 @@ def _size_text(size: Size) -> str:
     return f"{size.name} ({size.cpus} cpus, {size.memory_mib} MiB, {size.disk_gib} GiB)"
 
 
-def _node_actions(wanted: tuple[NodeSpec, ...], found: tuple[Node, ...], broken: frozenset[str]) -> list[SiteAction]:
-    places = _by_place(found)
+def _node_actions(wanted: tuple[NodeSpec, ...], found: SiteFound, asked: Mapping[str, Wish]) -> list[SiteAction]:
+    places = _by_place(found.nodes)
     kept: list[SiteAction] = []
     for spec in wanted:
-        kept += _place(spec, places.pop((spec.group, spec.ordinal), []), broken)
+        kept += _place(spec, places.pop((spec.group, spec.ordinal), []), found, asked[spec.group])
     surplus = [node for nodes in places.values() for node in nodes]
     order = [ActionKind.START, ActionKind.CREATE, ActionKind.REBUILD, ActionKind.REPLACE, ActionKind.DESTROY]
     kept.sort(key=lambda a: order.index(a.kind))
@@ -267,7 +289,7 @@ def _by_place(found: Iterable[Node]) -> dict[tuple[str, int], list[Node]]:
     return places
 
 
-def _place(spec: NodeSpec, nodes: list[Node], broken: frozenset[str]) -> list[SiteAction]:
+def _place(spec: NodeSpec, nodes: list[Node], found: SiteFound, asked: Wish) -> list[SiteAction]:
     """One place (group and ordinal): what shall be there against what is there."""
     same = tuple(n for n in nodes if n.spec == spec.spec)
     other = tuple(n for n in nodes if n.spec != spec.spec)
@@ -280,7 +302,7 @@ def _place(spec: NodeSpec, nodes: list[Node], broken: frozenset[str]) -> list[Si
                 spec=spec,
             )
         ]
-    return _mended(spec, same, broken) + _replaced(spec, other)
+    return _mended(spec, same, found.broken) + _replaced(spec, other, asked, found.wishes)
 
 
 def _mended(spec: NodeSpec, same: tuple[Node, ...], broken: frozenset[str]) -> list[SiteAction]:
@@ -310,11 +332,11 @@ def _repair(spec: NodeSpec, node: Node) -> SiteAction:
     return SiteAction(kind=ActionKind.REBUILD, what=spec.name, why=why, spec=spec, nodes=(node,))
 
 
-def _replaced(spec: NodeSpec, other: tuple[Node, ...]) -> list[SiteAction]:
+def _replaced(spec: NodeSpec, other: tuple[Node, ...], asked: Wish, known: tuple[Wish, ...]) -> list[SiteAction]:
     """Old nodes go only after the new one serves, also when the new one exists already (a run was cut short)."""
     if not other:
         return []
-    why = f"changed: spec {other[0].spec} → {spec.spec}"
+    why = f"changed: {change(other[0], asked, known)}"
     return [SiteAction(kind=ActionKind.REPLACE, what=spec.name, why=why, spec=spec, nodes=other)]
 
 

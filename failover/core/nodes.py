@@ -65,6 +65,26 @@ class NodeSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What was asked for under one spec digest. What may be private, or is long, only by a digest: nothing to show.
+
+    `environment` stands for variables and secrets together (`Release.environment_digest`); `boot` for the user-data.
+    """
+
+    spec: str
+    image: str
+    cpus: int
+    memory_mib: int
+    disk_gib: int
+    ports: tuple[int, ...]
+    boot: str
+    ssh_keys: str
+    release: str
+    command: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """What one node may be at a provider. `price_per_hour`: in the provider's currency; None: not in its API."""
 

@@ -9,6 +9,7 @@ from failover.core.evidence import Memory
 from failover.core.facts import HostFacts
 from failover.core.health import Health, HealthState, Vote
 from failover.core.model import AccountReport, HostReading, Instant, Node
+from failover.core.nodes import Wish
 from failover.core.rrsets import RRset
 from failover.core.verdict import Verdict
 
@@ -195,6 +196,8 @@ class State:
     """By site: the ports that its nodes serve at, also those that a roll-out has not replaced yet."""
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By site: digests of the releases that we put into its depot."""
+    wishes: tuple[Wish, ...] = ()
+    """What `apply` asked nodes to be, by spec digest, the newest last: so that `plan` can tell what changed."""
     health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)
     """By site, by check."""
     watch: Mapping[str, Watch] = field(default_factory=dict)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from failover.core.cutover import CutoverPlan, PlanKind
-from failover.core.mirror import SitePlan
-from failover.core.model import HostReading
+from failover.core.mirror import SitePlan, wish_of
+from failover.core.model import HostReading, Release
 from failover.core.rrsets import RRset
 from failover.core.saga import Event, EventKind
+from failover.core.wish import remembered
 from failover.core.world import State
 from failover.engine.context import MIRROR, TICK, Context, Package, leased
 from failover.engine.edge import against
@@ -156,7 +157,7 @@ def deploy(context: Context, report: Report, *, adopt: bool, lease_wait_s: float
                 term=term,
                 report=report,
             )
-            state = mirror.update(lambda s: _begin(context, s, package.digest))
+            state = mirror.update(lambda s: _begin(context, s, mirror.release))
             results = apply(mirror, survey(context, state, mirror.release))
             state = mirror.update(lambda s: _end(s, package.digest, results))
         problems = [f"{r.site}: {r.problem}" for r in results if r.problem is not None]
@@ -178,14 +179,17 @@ def _create(context: Context) -> State:
     return context.store.create(State(service=context.service.name))
 
 
-def _begin(context: Context, state: State, digest: str) -> State:
+def _begin(context: Context, state: State, release: Release) -> State:
     """Before anything outside is touched: what may be serving and lying in depots from now on."""
+    digest = release.digest
     sites = [s.name for s in context.service.sites if not s.given]
 
     def first(found: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return {**found, **{s: tuple(dict.fromkeys((digest, *found.get(s, ())))) for s in sites}}
 
-    return replace(state, release=digest, accepted=first(state.accepted), archives=first(state.archives))
+    wishes = remembered(state.wishes, (wish_of(group, release) for group in context.service.groups))
+    accepted, archives = first(state.accepted), first(state.archives)
+    return replace(state, release=digest, accepted=accepted, archives=archives, wishes=wishes)
 
 
 def _end(state: State, digest: str, results: tuple[SiteResult, ...]) -> State:

@@ -96,6 +96,7 @@ def _survey_site(context: Context, state: State | None, release: Release, site: 
         nodes_used=quota.nodes_used,
         old_archives=tuple(sorted((depot.list() & ours) - {release.digest})),
         broken=_broken(context, state, site, nodes, release),
+        wishes=state.wishes if state else (),
         firewall=compute.firewall_now(context.service.name, site.name) if _shall_run(context, site, active) else None,
     )
     for spec in specs(context.service, site, release, {}, active=True):

@@ -20,7 +20,8 @@ import pytest
 
 from failover.core.cutover import CutoverPlan, PlanKind, Step
 from failover.core.health import Health, HealthState
-from failover.core.model import Instant, Node, NodeState
+from failover.core.mirror import wish_of
+from failover.core.model import Instant, Node, NodeGroup, NodeState, Release
 from failover.core.rrsets import RRset
 from failover.core.saga import Event, EventKind, Value
 from failover.core.world import Debt, Forced, ForcedAs, Orders, Pause, State
@@ -70,6 +71,7 @@ def full_state() -> State:
         adopted=(RRset(name="example.org", type="MX", ttl_s=300, values=frozenset({"10 mail.example.org."})),),
         inventory={"boreas": (node,)},
         health={"boreas": {"http": Health(state=HealthState.UP, since=instant(1), passes=5, last=instant(2))}},
+        wishes=(wish_of(NodeGroup(name="web", count=1, ports=(8080,)), Release(digest="sha256:1", command="serve")),),
         debts=(Debt(host="ns2", epoch=7, since=instant(3), reason="no answer"),),
         reasons=("all is well",),
     )

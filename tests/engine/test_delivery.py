@@ -228,8 +228,8 @@ def test_a_changed_template_replaces_nodes() -> None:
     service = found.context.service
     groups = tuple(replace(g, boot_digest="changed") for g in service.groups)
     found.context = replace(found.context, service=replace(service, groups=groups))
-    kinds = {a.kind for plan in look_ahead(found.context).sites for a in plan.actions}
-    assert kinds == {ActionKind.REPLACE}
+    told = {(a.kind, a.why) for plan in look_ahead(found.context).sites for a in plan.actions}
+    assert told == {(ActionKind.REPLACE, "changed: user-data")}
 
 
 def test_nodes_that_an_earlier_run_left_are_waited_for() -> None:
