@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from failover.core.cutover import PlanKind, Step
 from failover.core.edge import behind
-from failover.core.facts import accepted, seen, served
+from failover.core.facts import Facts, accepted, seen, served
 from failover.core.hosting import longest_ttl_s
+from failover.core.model import Instant
 from failover.core.rrsets import same_values
 from failover.core.saga import Value
 from failover.engine.context import Context
@@ -73,13 +74,14 @@ def confirm(stage: Stage) -> StepResult:
     if late and not _overdue(stage):
         return replace(waiting(f"not yet served everywhere: {says}"), facts=facts)
     lost: dict[str, Value] = dict.fromkeys({a.host for a in answers if a.late}, says)
-    left_s = _cached_s(stage, proof.edges) - stage.waited_s
+    left_s = _cached_s(stage, proof.edges) - _served_s(stage, facts, now)
     blind = unseen(context, sets, proof.edges) if context.service.resolvers else {}
     if context.service.resolvers and not blind:
         facts = seen(facts, epoch=plan.epoch, now=now)
     resolvers = _resolvers(context, blind)
     if left_s > 0:
-        why = f"served by every authoritative server{resolvers}; old answers leave the caches within {left_s:.0f} s"
+        served_by = f"not served everywhere ({says})" if lost else "served by every authoritative server"
+        why = f"{served_by}{resolvers}; old answers leave the caches within {left_s:.0f} s"
         return replace(waiting(why), facts=facts)
     servers: dict[str, Value] = {f"{a.host} {a.address}": None for a in answers if not a.late}
     others = prove(context, plan, sets, [h for h in _configured(stage, plan.hosts) if h not in hosts]).answers
@@ -114,6 +116,12 @@ def _hidden_lately(stage: Stage) -> frozenset[str]:
     hosts = stage.state.hosts
     known = {host: edge for host, edge in stage.context.service.edges.items() if host in hosts}
     return frozenset(name for host, edge in known.items() for name in behind(edge, hosts[host].rrsets))
+
+
+def _served_s(stage: Stage, facts: Facts, now: Instant) -> float:
+    """For how long none of the servers that follow has given an old answer: until then a cache may have fetched one."""
+    known = [f.served for f in facts.values() if f.epoch == stage.plan.epoch and f.served is not None]
+    return min([now.since(at) for at in known], default=stage.waited_s)
 
 
 def _resolvers(context: Context, blind: Mapping[str, str]) -> str:

@@ -46,6 +46,20 @@ def test_three_facts_with_three_times_in_the_state_and_in_the_journal() -> None:
     assert ("confirm", "two", ["accepted", "served", "seen"]) in rows
 
 
+def test_caches_are_waited_for_from_the_moment_when_the_last_server_follows() -> None:
+    """Until then a resolver may fetch the old answer, and keep it for a whole TTL."""
+    found = watched()
+    for there in found.outside.hosts.values():
+        there.lag_s = 15.0
+    lose(found)
+    found.until("boreas")
+    (done,) = [e for e in found.events() if e.step == "confirm" and e.kind is EventKind.OK]
+    for host in ("one", "two"):
+        was = found.state.facts[host].served
+        assert was is not None
+        assert done.at.since(was) >= 20.0, "the TTL that the old records had"
+
+
 def test_resolvers_that_remember_the_old_address_are_named_and_never_block_a_tick() -> None:
     found = watched()
 
