@@ -7,7 +7,10 @@ and most set no deadline. It prints nothing else, for what providers say may hol
 import importlib
 import logging
 import os
+import select
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
@@ -267,9 +270,21 @@ def _translated(error: Exception, operation: str, name: str) -> AdapterError:
 # ---------------------------------------------------------------------------------------------- the process
 
 
+def _end_with_who_asks() -> None:
+    """Who asked has been killed: what is still to be written would come late, and nobody would look at it."""
+    watch = select.poll()
+    watch.register(sys.stdin.fileno(), 0)
+    if not any(said & select.POLLHUP for _, said in watch.poll()):
+        return
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
 def main() -> None:
     """Until the end of input. The reply goes to what was standard output; nothing that octoDNS prints gets there."""
     logging.disable(logging.CRITICAL)
+    threading.Thread(target=_end_with_who_asks, daemon=True).start()
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)
         for line in sys.stdin.buffer:

@@ -24,6 +24,18 @@ class Sleeper(PowerDnsProvider):  # type: ignore[misc]  # octoDNS has no types
             time.sleep(300)
 
 
+class Waiting(PowerDnsProvider):  # type: ignore[misc]  # as above
+    """Notes its process, and waits before it asks anything."""
+
+    def __init__(self, id: str, note: str, **options: Any) -> None:
+        super().__init__(id, **options)
+        Path(note).write_text(str(os.getpid()))
+
+    def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:
+        time.sleep(300)
+        return False
+
+
 class Dying(PowerDnsProvider):  # type: ignore[misc]  # as above
     def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:
         os._exit(3)

@@ -1,5 +1,7 @@
 """Hosts by octoDNS's providers pass the suite, on a real PowerDNS and a real BIND; what hangs is killed."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -147,6 +149,25 @@ def test_a_provider_that_sleeps_is_killed_and_the_outcome_is_unknown(pdns: Pdns,
         )
     assert "was killed" in raised.value.cause
     assert powerdns(pdns).read(ZONE, [(WWW, "A")]) == (address_set(WWW, "192.0.2.1"),)
+    assert _ends(int(note.read_text()))
+
+
+def test_a_provider_ends_with_the_command_that_is_killed(tmp_path: Path) -> None:
+    """What it would still write would come late, over a newer plan perhaps. No server is asked."""
+    note = tmp_path / "pid"
+    options = {"host": "127.0.0.1", "port": 9, "api_key": "k", "note": str(note)}
+    script = (
+        "from failover.dns.octodns import OctodnsHost\n"
+        f"host = OctodnsHost(name='tail', provider='{HERE}.Waiting', options={options!r}, servers=('127.0.0.1:53',),"
+        " deadline_s=250.0)\n"
+        f"host.read({ZONE!r}, [({WWW!r}, 'A')])\n"
+    )
+    command = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
+    try:
+        wait_until(lambda: note.exists() and note.read_text() != "")
+    finally:
+        command.kill()
+        command.wait()
     assert _ends(int(note.read_text()))
 
 
