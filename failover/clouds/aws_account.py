@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from failover.clouds.aws_dry_run import WOULD_SUCCEED, only_tries
 from failover.clouds.aws_nodes import as_tags, tags_of
 from failover.core.model import AccountReport
 from failover.core.reading import EXPLICIT, Answer, ServiceReading, Signal, Transport, report_of, service_reading
@@ -100,7 +101,8 @@ def _instances(clients: AwsClients, region: str) -> Answer:
 def canary(clients: AwsClients) -> Answer:
     """A launch that is only tried: EC2 says `Blocked` of an account to launches, while reads still pass.
 
-    It is a launch of one more node like one that is there, so whoever may mirror may try it. Without a node: OK.
+    It is a launch of one more node like one that is there, so whoever may mirror may try it. Without a node, or at a
+    server that might carry it out: what reading said.
     """
     found: list[Mapping[str, Any]] = []
 
@@ -113,10 +115,10 @@ def canary(clients: AwsClients) -> Answer:
 
     answer = _asked(clients, "ec2.DescribeInstances", look, "Reservations")
     alike = next((instance for instance in found if instance.get("SubnetId")), None)
-    if alike is None:
+    if alike is None or not only_tries(clients):
         return answer
     answer = _asked(clients, LAUNCH, lambda: clients.ec2().run_instances(**_one_more(alike), DryRun=True), "Instances")
-    if answer.code == "DryRunOperation":  # "would have succeeded", as an error
+    if answer.code == WOULD_SUCCEED:  # "would have succeeded", as an error
         return from_parts(PROVIDER, LAUNCH, status=200)
     return answer
 

@@ -1,4 +1,4 @@
-"""What a credential may do at EC2, by requests that are only tried.
+"""What a credential may do at EC2, by requests that are only tried, at a server that is known to do no more than that.
 
 Every one of them has `DryRun`: whoever has the permissions gets the error DryRunOperation, anybody else
 UnauthorizedOperation; nothing is carried out. A launch is tried with everything that a real one has, tags and security
@@ -12,14 +12,15 @@ from functools import partial
 from typing import Any
 
 from failover.clouds import aws_instances, aws_network
+from failover.clouds.aws_dry_run import UNKNOWN_WORD, WOULD_SUCCEED, only_tries
 from failover.clouds.aws_nodes import ALIVE, as_tags
 from failover.core.model import NodeSpec
-from failover.core.rights import Act, Right, doubted, refused, right_of, unproven, worst
+from failover.core.rights import NODES, Act, Right, doubted, lacking, refused, right_of, unproven, worst
 from failover.errors import AccessRefused, AdapterError, NotFound, Rejected
 from failover.net.answers import from_parts
 from failover.net.aws import Asking
 
-_GOOD = ("DryRunOperation",)
+_GOOD = (WOULD_SUCCEED,)
 _PROBE = {
     "IpProtocol": "tcp",
     "FromPort": 443,
@@ -34,6 +35,8 @@ Launch = Callable[[str | None], Mapping[str, Any]]
 def rights(asking: Asking, spec: NodeSpec, launch: Launch, vpc: Callable[[], str]) -> tuple[Right, ...]:
     """Of launching, ending and opening. `vpc`: where nodes stand. Raises AdapterError only where nobody answers."""
     nodes = _ours(asking, spec)
+    if not only_tries(asking.clients):
+        return lacking(NODES, UNKNOWN_WORD)
     try:
         group = aws_network.group_of(asking, spec.service, spec.site)
     except AccessRefused:  # whoever only watches need not see groups

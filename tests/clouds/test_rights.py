@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from failover.clouds.libcloud import LibcloudCloud
+from failover.core.reading import Reading
 from failover.core.rights import Act, May, Right, allowed
 from failover.errors import AdapterError
 from failover.net.archive import Packed, pack
@@ -151,6 +152,21 @@ def test_everything_at_ec2_is_a_dry_run_of_the_real_thing(moto_process: MotoProc
     assert launch["NetworkInterface.1.SecurityGroupId.1"] == asked["AuthorizeSecurityGroupIngress"]["GroupId"]
     assert asked["TerminateInstances"]["InstanceId.1"] == node.id
     assert asked["CreateSecurityGroup"]["VpcId"]
+
+
+def test_a_server_that_would_carry_out_a_dry_run_is_asked_for_none(moto_process: MotoProcess) -> None:
+    with Moto(moto_process) as standin:
+        cloud, named = aws(standin, depot=None), replace(wish(), release="")
+        node = cloud.ensure(named)
+        standin.knows_dry_run = False
+        standin.requests.clear()
+        rights, report = by_act(cloud.rights(named)), cloud.state()
+        cloud.close()
+        assert standin.node_ids() == (node.id,)
+        assert tried(standin).keys() <= {"GetCallerIdentity"}
+    assert {rights[act].may for act in (Act.CREATE, Act.DESTROY, Act.OPEN)} == {May.UNPROVEN}
+    assert "dry run" in rights[Act.DESTROY].says
+    assert report.reading is Reading.ACTIVE
 
 
 @pytest.mark.parametrize(("made_before", "may"), [(True, May.REFUSED), (False, May.UNPROVEN)])

@@ -15,7 +15,8 @@ import failover
 
 HOUSE = Path(failover.__file__).parent
 SEEDS = 200
-ENDS_S = 170.0
+ENDS_S = 570.0
+"""For a machine that has much else to do: some bugs show only after a hundred worlds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,7 @@ BUGS = (
 )
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     shutil.copytree(HOUSE, tmp_path / "failover", ignore=shutil.ignore_patterns("__pycache__"))

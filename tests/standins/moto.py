@@ -188,6 +188,8 @@ class Moto(StandIn):
         """The account may not launch any more, and that is all that shows."""
         self.aged: set[str] = set()
         """Objects that have been in the bucket for long."""
+        self.knows_dry_run = True
+        """Off: as at a server that speaks EC2's language and carries out what it should only try."""
         self.portal = False
         """Something in between answers 200 with a page of its own."""
         self.capacity: dict[str, bool] = {}
@@ -397,6 +399,8 @@ class Moto(StandIn):
         return f"{service}.{call.header('X-Amz-Target').rpartition('.')[2] or call.path.strip('/')}", ()
 
     def _handled(self, call: Call) -> Reply:
+        if not self.knows_dry_run:
+            call = replace(call, body=call.body.replace(b"&DryRun=true", b""))
         if (wait_s := self._too_many()) is not None:
             return self.throttled(wait_s)
         if not self.admitted(call):
