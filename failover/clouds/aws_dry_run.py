@@ -1,7 +1,7 @@
 """Requests that EC2 only tries: `DryRun`.
 
 Whoever has the permissions gets the error DryRunOperation, and nothing is carried out. AWS keeps to that. Another
-server that speaks EC2's language may not know the word, and do what it is asked: so it is asked something harmless first.
+server that speaks EC2's language may not know the word and do what it is asked, so a question is tried first.
 Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, DryRun
 """
 
