@@ -16,7 +16,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "x86_64": ("t3.*", "t3a.*", "m5.*", "m5a.*", "m6i.*", "m6a.*", "m7i.*", "m7a.*", "m8i.*", "m8a.*"),
     "arm64": ("t4g.*", "m6g.*", "m7g.*", "m8g.*"),
 }
-"""By architecture the families that are used unless the config names others: general purpose, virtual.
+"""By architecture the families that are used: general purpose, virtual. The config has no key for others; who builds an
+`Aws` can give it some.
 
 EC2 tells no prices, so the smallest size that fits is taken; among all families that would be old or special ones.
 """

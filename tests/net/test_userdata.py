@@ -1,5 +1,6 @@
 """User-data: what is in it, what must not be, how long it may be; and the script that it carries."""
 
+import base64
 import contextlib
 import io
 import re
@@ -332,6 +333,36 @@ def test_it_gives_up_on_a_depot_that_is_never_done(
             server.shutdown()
             thread.join()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_archive_is_fetched_again_after_pauses_that_grow(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """systemd starts the service again every ten seconds; a whole archive each time would be a bill."""
+    pauses: list[int] = []
+    monkeypatch.setattr(script, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=pauses.append))
+    app, marks = tmp_path / "opt" / "app", str(tmp_path / "marks")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "x").write_bytes(b"x")
+    packed = pack(tmp_path / "source")
+    link = f"data:;base64,{base64.b64encode(packed.archive).decode()}"
+    for _ in range(9):
+        with pytest.raises(SystemExit, match="refused: the archive holds"), script.patience(marks):
+            script.install(link, str(app), DIGEST)
+    assert pauses == [20, 40, 80, 160, 320, 600, 600, 600]
+    assert "refused 8 times, next try in 600 s" in capsys.readouterr().err
+    with script.patience(marks):
+        script.install(link, str(app), packed.digest)
+    assert (app / "x").read_bytes() == b"x"
+
+
+def test_what_was_never_refused_is_not_waited_for(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "time", types.SimpleNamespace())
+    marks = tmp_path / "marks"
+    for _ in range(2):
+        with script.patience(str(marks)):
+            pass
+    assert not marks.exists()
 
 
 def test_a_link_may_hold_its_contents(script: Any, tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_a_wrong_archive_is_refused(clean: Room, tmp_path: Path, kind: str) -> N
     assert done.returncode == 1
     assert "refused" in done.stderr or "cannot be installed" in done.stderr
     assert "Traceback" not in done.stderr
+    assert clean.must("cat", "/run/failover-guestbook.refused") == "."
     assert clean.must("ls", "-A", "/opt/failover/guestbook") == ""
     assert clean.must("ls", "/etc/failover/guestbook") == "node.json\n"
 
