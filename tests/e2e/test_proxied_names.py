@@ -72,9 +72,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         (play.directory / "token").write_text(f"{TOKEN}\n")
         made = Stage(play, api, shown, server, edge, sites)
         play.config.write_text(config(made, port))
-        foreign = shown.census()
+        others = shown.census()
         yield made
-        assert shown.census() == foreign, "somebody else's records have changed"
+        assert shown.census() == others, "somebody else's records have changed"
 
 
 def config(stage: Stage, port: int) -> str:
