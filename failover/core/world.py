@@ -220,6 +220,8 @@ class State:
     controls_ok: int = 0
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
     """What the DNS hosts held in the last round, for `status`."""
+    unread_rounds: Mapping[str, int] = field(default_factory=dict)
+    """By DNS host that could not be read: for how many rounds in a row (`core.blind`)."""
     views: Mapping[str, View] = field(default_factory=dict)
     """By name: the other vantages."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from failover.core.blind import blindness, count_unread
 from failover.core.budget import gap_s, intervals_after
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
@@ -48,7 +49,7 @@ def tick(context: Context, *, term: int) -> TickReport:
         state = run(context, state, term=term)
     seen = observe(context, state)
     orders = context.store.orders()
-    state = _answered(judge(context.service, _tilt(context, state, seen.at), seen, orders))
+    state = _counted(_answered(judge(context.service, _tilt(context, state, seen.at), seen, orders)), seen)
     world = _world(context, state, seen)
     decision = decide(context.service, world)
     if decision.kind not in (DecisionKind.REFUSE, DecisionKind.CUT_OVER):  # a new plan supersedes every debt
@@ -98,6 +99,11 @@ def _answered(state: State) -> State:
     watch = state.watch.get(state.active_site or "")
     well = watch is not None and watch.verdict is not None and watch.verdict.kind is VerdictKind.UP
     return replace(state, proposal=None) if well else state
+
+
+def _counted(state: State, seen: Observation) -> State:
+    """Once a round."""
+    return replace(state, unread_rounds=count_unread(state.unread_rounds, seen.hosts, isolated=state.isolated))
 
 
 def _tilt(context: Context, state: State, at: Instant) -> State:
@@ -231,6 +237,9 @@ def _standing_notices(context: Context, state: State, world: World, decision: De
         why = (*why, *([old] if old else []))
         title = f"{len(state.debts)} of {len(context.service.hosts)} DNS hosts did not take the change"
         found.append(notice(context, state, "debt", Urgency.WARNING, title, why))
+    blind = blindness(state)
+    if blind is not None:
+        found.append(notice(context, state, "dns-unreadable", blind.severity, blind.title, blind.reasons))
     return found
 
 
@@ -262,6 +271,8 @@ def _key(state: State, decision: Decision, found: Notice) -> str:
         about = ",".join(d.host for d in state.debts)
     elif found.event == "ask" and state.proposal is not None:
         about = state.proposal.id
+    elif found.event == "dns-unreadable" and (blind := blindness(state)) is not None:
+        about = ",".join(blind.about)
     elif found.event == "records-changed":
         about = str(state.epoch)
     else:

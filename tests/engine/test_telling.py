@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from failover.core.blind import ROUNDS
 from failover.core.saga import EventKind
 from failover.engine.notify import NOTIFY_S
 from failover.errors import Unreachable
 from failover.ports import Notice
 from failover.testing.memory_store import Crashed
 from failover.testing.sim_runtime import Hangs
-from failover.testing.sim_world import ERRORS
+from failover.testing.sim_world import ERRORS, HOSTS
 from tests.engine.play import Play, published
 
 
@@ -151,3 +152,53 @@ def test_a_refusal_is_told_and_the_round_counts_as_failed() -> None:
     assert report.decision.kind == "refuse"
     assert report.failed
     assert len(found.said("refuse")) == 1
+
+
+def unread(found: Play, *hosts: str, error: str = "refused") -> None:
+    """From now on these DNS hosts, and only these, cannot be read."""
+    for name in HOSTS:
+        found.outside.dns[name].error = ERRORS[error] if name in hosts else None
+
+
+def blind(found: Play) -> list[tuple[str, str]]:
+    return [(n.severity, n.title) for n in found.outside.notices if n.event == "dns-unreadable"]
+
+
+def test_that_no_dns_host_can_be_read_is_told_once_before_there_is_need_of_it() -> None:
+    found = published()
+    unread(found, *HOSTS)
+    found.ticks(ROUNDS - 1)
+    assert blind(found) == [], "it has not lasted"
+    report = found.ticks(6)
+    assert (report.decision.kind, report.failed) == ("hold", False), "held as designed"
+    assert blind(found) == [("critical", "no cutover could be made: no DNS host can be read")]
+    (told,) = [n for n in found.outside.notices if n.event == "dns-unreadable"]
+    for name, reason in zip(HOSTS, told.reasons, strict=False):
+        assert reason.startswith(f"{name} cannot be read: ")
+        assert "401" in reason
+    unread(found)
+    found.ticks(2)
+    unread(found, *HOSTS)
+    found.ticks(ROUNDS)
+    assert len(blind(found)) == 2, "it came back"
+
+
+def test_a_single_dns_host_that_cannot_be_read_is_a_warning_and_a_moment_is_nothing() -> None:
+    found = published()
+    for _ in range(3):
+        unread(found, *HOSTS, error="down")
+        found.ticks(ROUNDS - 1)
+        unread(found)
+        found.ticks(1)
+    assert blind(found) == []
+    unread(found, "two", error="down")
+    found.ticks(8)
+    assert blind(found) == [("warning", "1 of 2 DNS hosts cannot be read")]
+
+
+def test_a_vantage_that_is_cut_off_itself_says_nothing_of_the_dns_hosts() -> None:
+    found = published()
+    found.outside.isolated = True
+    unread(found, *HOSTS, error="down")
+    found.ticks(8)
+    assert blind(found) == []
