@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from failover.core.rights import May, Right
 from failover.core.rrsets import RRset
+from failover.errors import AdapterError
 
 NARROWED_MAX = 20
 """So many sets are asked for one by one, to say which of them it is."""
@@ -20,8 +21,15 @@ def never_there(name: str, type: str) -> RRset:
 
 
 def narrowed(names: Sequence[Key], tried: Callable[[Sequence[Key]], Right]) -> tuple[Right, ...]:
-    """The right to change all of these; where it is refused, of each by itself, unless they are many."""
+    """The right to change all of these; where it is refused, of each by itself, unless they are many.
+
+    A refusal stays one when the closer look fails, or finds nothing out: a host may well close the door after it.
+    """
     whole = tried(names)
-    if whole.may is not May.REFUSED or len(names) > NARROWED_MAX:
+    if whole.may is not May.REFUSED or not 1 < len(names) <= NARROWED_MAX:
         return (whole,)
-    return tuple(replace(tried([key]), object=" ".join(key)) for key in names)
+    try:
+        each = tuple(replace(tried([key]), object=" ".join(key)) for key in names)
+    except AdapterError:
+        return (whole,)
+    return each if any(right.may is May.REFUSED for right in each) else (whole,)

@@ -1,14 +1,14 @@
 """What a credential may change at a DNS host: by name where the host can restrict to names, and never by a doubt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from failover.core.rights import Act, May, allowed
+from failover.core.rights import Act, May, Right, allowed, refused, unproven
 from failover.core.rrsets import epoch_name
-from failover.dns.rights import NARROWED_MAX
+from failover.dns.rights import NARROWED_MAX, Key, narrowed
 from failover.dns.route53 import Route53
-from failover.errors import AdapterError
+from failover.errors import AdapterError, TimedOut
 from failover.net.aws import AwsCredentials
 from failover.ports import Dns
 from failover.testing.dns import FENCE, WWW, ZONE
@@ -82,6 +82,37 @@ def test_a_restricted_user_of_linode_needs_the_one_domain(permission: str, may: 
         (right,) = host.rights(ZONE, NAMES)
         host.close()
     assert right.may is may
+
+
+# ------------------------------------------------------------------------------------ name by name
+
+
+class ThenSilent:
+    """A host that refuses the first try, and then does something else."""
+
+    def __init__(self, *then: Right | AdapterError) -> None:
+        self._answers: list[Right | AdapterError] = [refused(Act.CHANGE, "REFUSED"), *then]
+
+    def __call__(self, names: Sequence[Key]) -> Right:
+        found = self._answers.pop(0)
+        if isinstance(found, AdapterError):
+            raise found
+        return found
+
+
+DOUBT = unproven(Act.CHANGE, "429 Throttling")
+GONE = TimedOut("ask rights", "192.0.2.1:53", "the connection was lost")
+
+
+@pytest.mark.parametrize("then", [[GONE], [allowed(Act.CHANGE), GONE], [DOUBT] * 3], ids=["gone", "half", "doubt"])
+def test_a_refusal_is_not_lost_by_a_closer_look(then: list[Right | AdapterError]) -> None:
+    assert narrowed(NAMES, ThenSilent(*then)) == (refused(Act.CHANGE, "REFUSED"),)
+
+
+def test_what_is_refused_stands_beside_what_could_not_be_found_out() -> None:
+    found = narrowed(NAMES, ThenSilent(refused(Act.CHANGE, "REFUSED"), DOUBT, allowed(Act.CHANGE)))
+    assert [right.may for right in found] == [May.REFUSED, May.UNPROVEN, May.ALLOWED]
+    assert [right.object for right in found] == [" ".join(key) for key in NAMES]
 
 
 # ------------------------------------------------------------------------------------ Route 53
