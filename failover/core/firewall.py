@@ -44,14 +44,26 @@ def drift(found: Firewall, ports: Iterable[int]) -> tuple[str, ...]:
 
     Before: one that lets in TCP 8080 over IPv4 and TCP 9000, for the ports 8080 and 22.
     After: "port 22 is closed", "port 8080 is closed over IPv6", "port 9000 is open to everybody".
+    A port that is let in among others is not closed: what lets them in is too much.
     """
     wanted = wanted_openings(ports)
-    closed, opened = _by_port(wanted - found.openings), _by_port(found.openings - wanted)
+    more = found.openings - wanted
+    missing = {one for one in wanted - found.openings if not any(_covers(other, one) for other in more)}
+    closed, opened = _by_port(missing), _by_port(more)
     return (
         *(f"{port} is closed{_only(sources)}" for port, sources in closed.items()),
         *(f"{port} is open to {_whom(sources)}" for port, sources in opened.items()),
         *(f"{name} stands outside of it" for name in found.outside),
     )
+
+
+def _covers(opening: Opening, one: Opening) -> bool:
+    """Whether it lets in this one port, too. What it says in words that are no ports lets in none."""
+    if opening.source != one.source or opening.protocol not in (one.protocol, ALL):
+        return False
+    low, _, high = opening.ports.partition("-")
+    bounds = (low, high or low)
+    return not opening.ports or (all(map(str.isdecimal, bounds)) and int(low) <= int(one.ports) <= int(bounds[1]))
 
 
 def _by_port(openings: Iterable[Opening]) -> Mapping[str, set[str]]:
