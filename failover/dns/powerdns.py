@@ -137,7 +137,8 @@ class PowerDns:
         headers = self._client.send("PATCH", self._path(zone), document, OPERATION, zone, deadline_s=left_s)
         self._notify(zone, look, deadline)
         try:
-            if fence is None or not self._stands(zone, fence, headers.get(_NEW_SERIAL), deadline):
+            serial = headers.get(_NEW_SERIAL) if look.counts else None
+            if fence is None or not self._stands(zone, fence, serial, deadline):
                 confirm(zone, changes, expect, fence, self._whole(zone, names, deadline).records())
         except Conflict:
             raise

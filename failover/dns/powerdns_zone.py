@@ -18,6 +18,9 @@ from failover.errors import Rejected, Unreadable
 
 _PRIMARY = ("Native", "Master", "Primary", "Producer")
 _NOTIFYING = ("Master", "Primary", "Producer")
+_COUNTING = ("DEFAULT", "INCREASE", "SOA-EDIT-INCREASE")
+"""Values of SOA-EDIT-API by which each change has a serial of its own. By EPOCH two in one second have the same, and by
+SOA-EDIT perhaps all of a week: https://doc.powerdns.com/authoritative/dnsupdate.html#soa-edit-dnsupdate-settings"""
 _MAKING_UP = ("ALIAS", "LUA")
 _MADE_UP = {"A": ("ALIAS", "LUA"), "AAAA": ("ALIAS", "LUA"), "CNAME": ("ALIAS", "LUA"), "TXT": ("LUA",)}
 """Types of PowerDNS's own that make up answers of these types at query time."""
@@ -62,8 +65,8 @@ class Look:
 
     @property
     def counts(self) -> bool:
-        """Whether the serial moves with each change by the API; by a dynamic update it always does."""
-        return bool(self.soa_edit_api) and self.serial is not None
+        """Whether the serial moves with each change by the API."""
+        return self.soa_edit_api.upper() in _COUNTING and self.serial is not None
 
     @property
     def version(self) -> tuple[int | None, str, str]:

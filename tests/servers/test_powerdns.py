@@ -319,8 +319,9 @@ def test_a_glance_that_shows_nothing_proves_nothing(pdns: Pdns, front: Front) ->
 
 
 @pytest.mark.usefixtures("published")
-def test_a_zone_that_counts_no_changes_is_read_whole_each_time(pdns: Pdns, front: Front) -> None:
-    pdns.ask("PUT", f"/zones/{ZONE}.", {"soa_edit_api": ""})
+@pytest.mark.parametrize("how", ["", "EPOCH", "SOA-EDIT"])
+def test_a_zone_that_counts_not_each_change_is_read_whole_each_time(pdns: Pdns, front: Front, how: str) -> None:
+    pdns.ask("PUT", f"/zones/{ZONE}.", {"soa_edit_api": how})
     moved(pdns, front)
     assert asked(front) == ["whole", "whole", "PATCH", "whole"]
 
