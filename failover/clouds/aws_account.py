@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from failover.clouds.aws_dry_run import WOULD_SUCCEED, only_tries
+from failover.clouds.aws_dry_run import WOULD_SUCCEED, objection
 from failover.clouds.aws_nodes import as_tags, tags_of
 from failover.core.model import AccountReport
 from failover.core.reading import EXPLICIT, Answer, ServiceReading, Signal, Transport, report_of, service_reading
@@ -115,7 +115,7 @@ def canary(clients: AwsClients) -> Answer:
 
     answer = _asked(clients, "ec2.DescribeInstances", look, "Reservations")
     alike = next((instance for instance in found if instance.get("SubnetId")), None)
-    if alike is None or not only_tries(clients):
+    if alike is None or objection(clients):
         return answer
     answer = _asked(clients, LAUNCH, lambda: clients.ec2().run_instances(**_one_more(alike), DryRun=True), "Instances")
     if answer.code == WOULD_SUCCEED:  # "would have succeeded", as an error

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from failover.clouds import aws_instances, aws_network
-from failover.clouds.aws_dry_run import UNKNOWN_WORD, WOULD_SUCCEED, only_tries
+from failover.clouds.aws_dry_run import WOULD_SUCCEED, objection
 from failover.clouds.aws_nodes import ALIVE, as_tags
 from failover.core.model import NodeSpec
 from failover.core.rights import NODES, Act, Right, doubted, lacking, refused, right_of, unproven, worst
@@ -35,8 +35,8 @@ Launch = Callable[[str | None], Mapping[str, Any]]
 def rights(asking: Asking, spec: NodeSpec, launch: Launch, vpc: Callable[[], str]) -> tuple[Right, ...]:
     """Of launching, ending and opening. `vpc`: where nodes stand. Raises AdapterError only where nobody answers."""
     nodes = _ours(asking, spec)
-    if not only_tries(asking.clients):
-        return lacking(NODES, UNKNOWN_WORD)
+    if why := objection(asking.clients):
+        return lacking(NODES, why)
     try:
         group = aws_network.group_of(asking, spec.service, spec.site)
     except AccessRefused:  # whoever only watches need not see groups

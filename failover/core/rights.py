@@ -87,16 +87,17 @@ def right_of(act: Act, answer: Answer, reached: Collection[int | str], *, needs:
 
     `reached`: statuses and codes that only those get who have the right. `needs`: what the provider calls it.
     """
-    told, signal = _told(answer), classify(answer)
+    says, signal = told(answer), classify(answer)
     own = answer.transport is Transport.ANSWERED and not answer.html
     if own and (answer.status in reached or answer.code in reached):
         return allowed(act, object)
     if own and (signal is Signal.PERMISSION or (signal is Signal.AUTH_AMBIGUOUS and answer.status == _FORBIDDEN)):
-        return refused(act, f"it needs {needs} ({told})" if needs else told, object)
-    return unproven(act, told, object)
+        return refused(act, f"it needs {needs} ({says})" if needs else says, object)
+    return unproven(act, says, object)
 
 
-def _told(answer: Answer) -> str:
+def told(answer: Answer) -> str:
+    """In a few words what came."""
     if answer.transport is not Transport.ANSWERED:
         return f"no answer ({answer.transport})"
     words = "a web page" if answer.html else ": ".join(filter(None, (answer.code, answer.message)))

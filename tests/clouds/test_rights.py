@@ -169,6 +169,20 @@ def test_a_server_that_would_carry_out_a_dry_run_is_asked_for_none(moto_process:
     assert report.reading is Reading.ACTIVE
 
 
+@pytest.mark.parametrize("fault", ["429", "500", "drop"])
+def test_a_server_of_which_that_is_not_known_is_not_accused(moto_process: MotoProcess, fault: str) -> None:
+    with Moto(moto_process) as standin:
+        cloud, named = aws(standin, depot=None), replace(wish(), release="")
+        cloud.ensure(named)
+        standin.requests.clear()
+        standin.fault("ec2.DescribeInstances$", fault, times=None, skip=1, retry_after_s=0)
+        rights = by_act(cloud.rights(named))
+        cloud.close()
+        assert not tried(standin)
+    assert {rights[act].may for act in (Act.CREATE, Act.DESTROY, Act.OPEN)} == {May.UNPROVEN}
+    assert rights[Act.CREATE].says.startswith("not known whether this server only tries")
+
+
 @pytest.mark.parametrize(("made_before", "may"), [(True, May.REFUSED), (False, May.UNPROVEN)])
 def test_a_launch_that_is_refused_for_want_of_our_group_proves_nothing(
     moto_process: MotoProcess, made_before: bool, may: May
