@@ -18,40 +18,35 @@ _A, _TXT, _AAAA = 1, 16, 28
 
 
 class Sets:
-    """Collects records by owner and type. `names`: as of `wire_name`, and as a set of ours has it."""
+    """Collects records by owner and type, and reads only those that are asked for: the others are somebody else's.
+
+    `names`: as of `wire_name`, and as a set of ours has it.
+    """
 
     def __init__(self, names: Mapping[bytes, str]) -> None:
         self._names = names
-        self._found: dict[tuple[bytes, int], tuple[int, list[str]]] = {}
+        self._found: dict[tuple[bytes, int], list[tuple[bytes, Record]]] = {}
 
     def add(self, packet: Packet, record: Record) -> None:
-        """Raises Unreadable for data that are none of their type."""
-        if record.rdclass != IN:
-            return
-        ttl_s, key = plain_ttl_s(record.ttl_s), (record.owner, record.type)
-        before, values = self._found.setdefault(key, (ttl_s, []))
-        values.append(self._text(packet, record))
-        if ttl_s < before:  # RFC 2181, section 5.2: they ought to be the same
-            self._found[key] = (ttl_s, values)
+        if record.rdclass == IN:
+            self._found.setdefault((record.owner, record.type), []).append((packet.wire, record))
 
     def at(self, owner: bytes, types: Iterable[int]) -> RRset | None:
-        """The set of the first of these types that stands there. Raises Unreadable."""
+        """The set of the first of these types that stands there. Raises Unreadable for data that are none of it."""
         for type in types:
             if (owner, type) in self._found:
-                ttl_s, values = self._found[owner, type]
-                name, text = self._names[owner], dns.rdatatype.to_text(dns.rdatatype.RdataType.make(type))
-                try:
-                    return RRset(name=name, type=text, ttl_s=ttl_s, values=frozenset(values))
-                except ValueError as error:
-                    raise Unreadable(_READ, f"{name} {text}", str(error)) from error
+                return self._set(owner, type)
         return None
 
-    def _text(self, packet: Packet, record: Record) -> str:
+    def _set(self, owner: bytes, type: int) -> RRset:
+        records, name = self._found[owner, type], self._names[owner]
+        text = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(type))
+        ttl_s = min(plain_ttl_s(record.ttl_s) for _, record in records)  # the same for all (RFC 2181, section 5.2)
         try:
-            return _text(packet.wire, record)
+            values = frozenset(_text(wire, record) for wire, record in records)
+            return RRset(name=name, type=text, ttl_s=ttl_s, values=values)
         except (dns.exception.DNSException, ValueError) as error:
-            object = f"{self._names[record.owner]} of type {record.type}"
-            raise Unreadable(_READ, object, f"{type(error).__name__}: {error}") from error
+            raise Unreadable(_READ, f"{name} {text}", f"{error.__class__.__name__}: {error}") from error
 
 
 def _text(wire: bytes, record: Record) -> str:

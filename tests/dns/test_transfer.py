@@ -148,6 +148,16 @@ def test_what_only_the_server_can_tell_is_asked_for() -> None:
     assert sorted(asked) == sorted([*unclear, ZONE])
 
 
+def test_what_nobody_asks_for_need_not_be_readable() -> None:
+    """A TXT of somebody else's that is no UTF-8, at a name of ours, whose address is asked for."""
+    odd = f'{ALL[0].name}. 60 IN TXT "\\255"'
+    with scripted(server(lambda wire: stream(wire, zone(odd)))) as there:
+        assert host_at(there.server).read(ZONE, PAIRS) == ALL
+        assert there.asked == 1
+        with pytest.raises(Unreadable):
+            host_at(there.server).read(ZONE, [*PAIRS, (ALL[0].name, "TXT")])
+
+
 # ---------------------------------------------------------------------------------------------- half
 
 
