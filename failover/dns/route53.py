@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from failover.core.reading import Transport
-from failover.core.rights import Act, Right, right_of
+from failover.core.rights import Act, Right, right_of, worst
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import removed, require, require_limits, standing
@@ -302,8 +302,12 @@ class Route53:
         return narrowed(names, lambda some: self._right(id, some, asking))
 
     def _right(self, id: str, names: Sequence[Key], asking: Asking) -> Right:
+        starts = range(0, len(names), _TRIED_MAX)
+        return worst([self._tried(id, names[start : start + _TRIED_MAX], asking) for start in starts])
+
+    def _tried(self, id: str, names: Sequence[Key], asking: Asking) -> Right:
         operation = "route53.ChangeResourceRecordSets"
-        changes: Any = {"Changes": batch_that_fails(names[: RECORDS_MAX // 2])}
+        changes: Any = {"Changes": batch_that_fails(names)}
         asking.deadline.bound_s(1.0, asking.what, asking.object)
         try:
             self._clients.route53().change_resource_record_sets(HostedZoneId=id, ChangeBatch=changes)
@@ -314,6 +318,8 @@ class Route53:
         return right_of(Act.CHANGE, answer, ("InvalidChangeBatch",), needs="route53:ChangeResourceRecordSets")
 
 
+_TRIED_MAX = RECORDS_MAX // 2
+"""Sets in one batch that is only tried."""
 _NEXT = ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
 
 

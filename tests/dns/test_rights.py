@@ -8,6 +8,7 @@ from failover.core.rights import Act, May, Right, allowed, refused, unproven
 from failover.core.rrsets import epoch_name
 from failover.dns.rights import NARROWED_MAX, Key, narrowed
 from failover.dns.route53 import Route53
+from failover.dns.route53_sets import RECORDS_MAX
 from failover.errors import AdapterError, TimedOut
 from failover.net.aws import AwsCredentials
 from failover.ports import Dns
@@ -145,6 +146,14 @@ def test_of_very_many_names_none_is_asked_by_itself(aws: Route53StandIn) -> None
     (right,) = narrow(aws, WWW).rights(ZONE, many)
     assert right.may is May.REFUSED
     assert aws.count("^POST .*/rrset/$") == 1
+
+
+def test_of_more_names_than_one_batch_takes_the_last_one_counts_too(aws: Route53StandIn) -> None:
+    many = [(f"n{n}.{ZONE}", "A") for n in range(RECORDS_MAX // 2 + 1)]
+    names = [name for name, _ in many]
+    assert narrow(aws, *names).rights(ZONE, many) == (allowed(Act.CHANGE),)
+    (right,) = narrow(aws, *names[:-1]).rights(ZONE, many)
+    assert right.may is May.REFUSED
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "502", "drop"])
