@@ -91,8 +91,8 @@ def linode(api: Api, ours: frozenset[str]) -> tuple[Right, ...]:
 
 
 def _by_token(act: Act, kind: str, token: LinodeToken, ours: frozenset[str]) -> Right:
-    if not token.writes(kind):
-        return refused(act, f"it needs the scope {kind}:read_write, and has {', '.join(sorted(token.scopes))}")
+    if says := token.lacks(kind):
+        return refused(act, says)
     if token.problem:
         return unproven(act, token.problem)
     return _granted(act, token.grants, ours)

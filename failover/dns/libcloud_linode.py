@@ -102,9 +102,8 @@ class Linode:
     def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:  # noqa: ARG002
         """By the token's scopes, and the grants of a restricted user."""
         token = linode_token(api)
-        if not token.writes("domains"):
-            says = f"it needs the scope domains:read_write, and has {', '.join(sorted(token.scopes))}"
-            return (refused(Act.CHANGE, says),)
+        if lack := token.lacks("domains"):
+            return (refused(Act.CHANGE, lack),)
         if token.problem:
             return (unproven(Act.CHANGE, token.problem),)
         held = token.grants is None or any(

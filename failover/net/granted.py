@@ -40,9 +40,11 @@ class LinodeToken:
     grants: Grants | None = None
     problem: str = ""
 
-    def writes(self, kind: str) -> bool:
-        """Whether the token may write this kind of thing, whoever its user is."""
-        return bool({_EVERYTHING, f"{kind}:*", f"{kind}:read_write"} & self.scopes)
+    def lacks(self, kind: str) -> str:
+        """Why the token may not write this kind of thing, whoever its user is; "" if it may."""
+        if {_EVERYTHING, f"{kind}:*", f"{kind}:read_write"} & self.scopes:
+            return ""
+        return f"it needs the scope {kind}:read_write, and has {', '.join(sorted(self.scopes)) or 'none'}"
 
 
 def linode_token(api: Api) -> LinodeToken:
@@ -56,7 +58,7 @@ def linode_token(api: Api) -> LinodeToken:
     said = headers.get("X-OAuth-Scopes")
     if said is None:
         raise Unreadable(api.operation, api.object, "an answer without X-OAuth-Scopes")
-    scopes = frozenset(re.split(r"[\s,]+", said.strip()))
+    scopes = frozenset(filter(None, re.split(r"[\s,]+", said)))
     if not profile.restricted:
         return LinodeToken(scopes=scopes)
     try:

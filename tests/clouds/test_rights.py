@@ -11,6 +11,7 @@ from failover.core.reading import Reading
 from failover.core.rights import Act, May, Right, allowed
 from failover.errors import AdapterError
 from failover.net.archive import Packed, pack
+from failover.net.granted import LinodeToken
 from failover.testing.rights import wish
 from tests.clouds.libcloud_cases import CASES, TOKEN, Case
 from tests.clouds.libcloud_support import made
@@ -115,6 +116,19 @@ def test_a_linode_of_somebody_else_is_granted_one_by_one() -> None:
         standin.fault("^GET /v4/profile/grants", "502", times=None)
         assert {right.may for right in cloud.rights(wish())} == {May.UNPROVEN}
         cloud.close()
+
+
+def test_a_token_of_linode_without_any_right_is_told_so() -> None:
+    with LinodeStandIn(token=TOKEN) as standin:
+        standin.grant("nothing", "account:read_only", "linodes:read_only")
+        cloud = made(replace(_linode(standin), token="nothing"), None, "eu-central")
+        needs = by_act(cloud.rights(wish()))[Act.OPEN]
+        cloud.close()
+    assert (needs.may, needs.says) == (
+        May.REFUSED,
+        "it needs the scope firewall:read_write, and has account:read_only, linodes:read_only",
+    )
+    assert LinodeToken(scopes=frozenset()).lacks("domains") == "it needs the scope domains:read_write, and has none"
 
 
 def _linode(standin: LinodeStandIn):  # type: ignore[no-untyped-def] # the dialect's own type
