@@ -209,7 +209,7 @@ class Bucket:
 
         def attempt() -> tuple[Mapping[str, Any], bytes]:
             deadline.bound_s(1.0, what, thing)
-            return self._clients.asked("s3.GetObject", read, what, thing)
+            return self._clients.asked("s3.GetObject", read, what, thing, deadline=deadline)
 
         head, contents = repeat(attempt, deadline)
         if "ETag" not in head:

@@ -280,6 +280,7 @@ class Route53:
                 lambda: self._clients.route53().change_resource_record_sets(HostedZoneId=id, ChangeBatch=changes),
                 OPERATION,
                 zone,
+                deadline=asking.deadline,
             )
         except AdapterError as error:
             if _may_be_done(error):

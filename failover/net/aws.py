@@ -26,6 +26,7 @@ from failover import __version__
 from failover.core.reading import Answer
 from failover.errors import Unreadable
 from failover.net.answers import error_of, from_botocore
+from failover.net.aws_http import bound, within
 from failover.net.calls import Deadline, repeat
 from failover.net.secret import remember
 
@@ -65,7 +66,8 @@ class AwsClients:
     """The clients of one account and region, each made when it is first asked for.
 
     `endpoint` stands in for every service's own address (a private cloud, a test server). `timeout_s` bounds each wait
-    for the network. `provider` is what answers are attributed to: S3 is spoken by others as well.
+    for the network, and the reading of an answer where no deadline is given. `provider` is what answers are attributed
+    to: S3 is spoken by others as well.
     """
 
     def __init__(
@@ -119,13 +121,23 @@ class AwsClients:
             operation = "sts.AssumeRole"  # on the way to the operation, by the credentials
         return from_botocore(error, self.provider, operation)
 
-    def asked(self, operation: str, do: Callable[[], T], what: str, object: str = "", hint: str = "") -> T:
+    def asked(
+        self,
+        operation: str,
+        do: Callable[[], T],
+        what: str,
+        object: str = "",
+        hint: str = "",
+        *,
+        deadline: Deadline | None = None,
+    ) -> T:
         """`do()`, one attempt. `operation`: `service.Operation`; `what` and `object` in our own words.
 
-        Raises the AdapterError for whatever the client raised.
+        Answers are read until the `deadline`. Raises the AdapterError for whatever the client raised.
         """
         try:
-            return do()
+            with within(deadline):
+                return do()
         except _RAISED as error:
             failure = error_of(self.answer(error, operation), what, object, hint)
             raise failure from failure.__cause__
@@ -137,9 +149,10 @@ class AwsClients:
                 self._session = self._session or _session(
                     self._credentials, self.region, self._config("sts"), self.endpoint
                 )
-                self._clients[place] = self._session.client(  # type: ignore[call-overload] # the name is a variable
+                client = self._session.client(  # type: ignore[call-overload] # the name is a variable
                     service, region_name=place[1], endpoint_url=self.endpoint, config=self._config(service)
                 )
+                self._clients[place] = bound(client)
             return self._clients[place]
 
     def _config(self, service: str) -> Config:
@@ -198,7 +211,7 @@ def _assuming(
         extra["ExternalId"] = credentials.external_id
 
     def create(service: str, **theirs: Any) -> Any:
-        return source.create_client(service, **{**theirs, **options})
+        return bound(source.create_client(service, **{**theirs, **options}))
 
     fetcher = AssumeRoleCredentialFetcher(create, source.get_credentials(), role, extra_args=extra)
     session = botocore.session.Session()
@@ -240,7 +253,7 @@ class Asking:
 
         def attempt() -> Mapping[str, Any]:
             self.deadline.bound_s(1.0, self.what, self.object)
-            answer = self.clients.asked(operation, do, self.what, self.object)
+            answer = self.clients.asked(operation, do, self.what, self.object, deadline=self.deadline)
             if key not in answer:
                 raise Unreadable(self.what, self.object, f"an answer of {operation} without {key}")
             return answer
