@@ -274,8 +274,8 @@ def blockers(service: Service, world: World, active: str, verdict: Verdict, forw
     found += against_leaving(service, world, active, verdict)
     if tilted(world):
         found.append("the clock jumped or a check is long overdue: no new decision until the picture has settled")
-    if not any(h.problem is None for h in world.hosts.values()):
-        found.append("no DNS host can be read")
+    if (unread := none_readable(world)) is not None:
+        found.append(unread)
     elif (weak := unfenced(service, world)) is not None:
         found.append(weak)
     if not forward:
@@ -287,6 +287,11 @@ def blockers(service: Service, world: World, active: str, verdict: Verdict, forw
     if single is not None:
         found.append(single)
     return found
+
+
+def none_readable(world: World) -> str | None:
+    """A sentence when nothing can be moved, by whomever, for want of a DNS host."""
+    return None if any(h.problem is None for h in world.hosts.values()) else "no DNS host can be read"
 
 
 def tilted(world: World) -> bool:

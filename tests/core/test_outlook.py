@@ -48,6 +48,8 @@ GIVEN = replace(
     SERVICE, sites=(replace(SITES[0], provider=None, addresses={"web": ("192.0.2.1",)}), SITES[1], SITES[2])
 )
 NOBODY = "no site can take over; boreas: it has no nodes; cirrus: it has no nodes"
+BLIND = {name: reading(name, problem="the key is refused") for name in ("one", "two")}
+IN_VAIN = "no DNS host can be read: until one can, a yes does nothing"
 CHAIN = (Move(plan="m", at=ago(100), source=BOREAS, target=AURORA, verdict="x", automatic=True),)
 
 
@@ -219,10 +221,46 @@ CHAIN = (Move(plan="m", at=ago(100), source=BOREAS, target=AURORA, verdict="x", 
             "would cut over to boreas",
             True,
         ),
+        (
+            "34 a given site, and a yes could do nothing",
+            GIVEN,
+            world(hosts=BLIND),
+            f"would ask a person whether to cut over to boreas; {IN_VAIN}",
+            False,
+        ),
+        (
+            "35 and a bad round",
+            GIVEN,
+            bad_rounds(world(hosts=BLIND), 2),
+            f"would ask a person whether to cut over to boreas, after 1 more bad check; {IN_VAIN}",
+            False,
+        ),
+        (
+            "36 and it is down",
+            GIVEN,
+            world(verdict(VerdictKind.DOWN_UNEXPLAINED), hosts=BLIND),
+            f"asks a person whether to cut over to boreas (`failover approve ID`); {IN_VAIN}",
+            False,
+        ),
+        (
+            "37 one host of two suffices",
+            GIVEN,
+            world(verdict(VerdictKind.DOWN_UNEXPLAINED), hosts={**BLIND, "two": reading("two")}),
+            "asks a person whether to cut over to boreas (`failover approve ID`)",
+            False,
+        ),
+        (
+            "38 a managed site, and no DNS host",
+            SERVICE,
+            world(hosts=BLIND),
+            "could not cut over, because no DNS host can be read",
+            False,
+        ),
     ],
 )
 def test_next_action_and_safe(story: str, service: Service, seen: World, sentence: str, is_safe: bool) -> None:
     assert next_action(service, seen).startswith(sentence), story
+    assert (IN_VAIN in next_action(service, seen)) is (IN_VAIN in sentence), story
     assert safe(service, seen) is is_safe, story
 
 
