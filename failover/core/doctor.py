@@ -189,9 +189,10 @@ def _host(service: Service, name: str, facts: DoctorFacts) -> list[Finding]:
     reading = facts.hosts.get(name)
     problem = reading.problem if reading is not None else "it was not asked"
     if reading is None or problem is not None:
-        one_left = any(h.problem is None for h in facts.hosts.values())
-        tell = warning if one_left else fatal
-        return [tell("dns", name, f"cannot be read: {problem}", "mend it; a cutover would leave it behind as a debt")]
+        says = f"cannot be read: {problem}"
+        if any(h.problem is None for h in facts.hosts.values()):
+            return [warning("dns", name, says, "mend it; a cutover would leave it behind as a debt")]
+        return [fatal("dns", name, says, "mend it; no DNS host can be read, and so no cutover could be made")]
     found = [fine("dns", name, f"readable, fencing grade {reading.grade}")]
     if best_grade(facts.hosts) > service.policy.min_grade:
         says = (

@@ -47,8 +47,10 @@ def _unlooked(hosts: Iterable[HostFacts]) -> list[Finding]:
     """A host that does not let us look takes no change either: with none left no cutover can be made."""
     known = tuple(hosts)
     blind = [(host.name, host.unlooked) for host in known if host.unlooked is not None]
-    tell = fatal if len(blind) == len(known) else warning
-    remedy = "mend it: a cutover would leave it behind as a debt; `failover doctor` tries its credential"
+    tell, means = warning, "a cutover would leave it behind as a debt"
+    if len(blind) == len(known):
+        tell, means = fatal, "no DNS host lets us look, and so no cutover could be made"
+    remedy = f"mend it: {means}; `failover doctor` tries its credential"
     return [tell("hosts", name, f"cannot be asked what it holds: {why}", remedy) for name, why in blind]
 
 

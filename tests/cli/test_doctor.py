@@ -104,7 +104,9 @@ def test_a_dns_host_that_is_stopped(play: Play) -> None:
     assert "→ mend it; a cutover would leave it behind as a debt" in shown
     assert shown.endswith("a cutover would go through\n")
     play.run("local", "stop", "ns1")
-    assert about(asked(play, 1), "dns", "ns1")["severity"] == "fatal"
+    finding = about(asked(play, 1), "dns", "ns1")
+    assert finding["severity"] == "fatal"
+    assert finding["remedy"] == "mend it; no DNS host can be read, and so no cutover could be made"
 
 
 def test_a_credential_that_is_refused(play: Play) -> None:

@@ -147,9 +147,13 @@ def test_5_controls() -> None:
 def test_6_one_host_of_two_is_a_warning_none_is_fatal() -> None:
     one = facts(hosts=hosts(one=reading("one", problem="timeout")))
     assert only(HERE, one).says == "cannot be read: timeout"
+    assert only(HERE, one).remedy == "mend it; a cutover would leave it behind as a debt"
     assert not fails(HERE, one)
     none = facts(hosts={})
     assert {(f.severity, f.says) for f in bad(HERE, none)} == {(Severity.FATAL, "cannot be read: it was not asked")}
+    assert {f.remedy for f in bad(HERE, none)} == {
+        "mend it; no DNS host can be read, and so no cutover could be made"
+    }, "nothing would move, so nothing would be left behind"
     assert fails(HERE, none)
 
 

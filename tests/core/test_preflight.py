@@ -305,9 +305,12 @@ def test_what_is_made_up_in_another_zone_is_told_there() -> None:
 def test_a_host_that_cannot_be_asked_would_not_take_a_cutover() -> None:
     """While another one can, it would become a debt; else nothing would move."""
     blind = [replace(host, unlooked="401") for host in HOSTS]
-    only(judged(hosts=(blind[0], HOSTS[1])), WARNING, "hosts", "cannot be asked what it holds: 401")
+    one = judged(hosts=(blind[0], HOSTS[1]))
+    only(one, WARNING, "hosts", "cannot be asked what it holds: 401")
+    assert any(f.area == "hosts" and "leave it behind as a debt" in f.remedy for f in one)
     both = [f for f in judged(hosts=tuple(blind)) if f.severity is FATAL]
     assert [(f.area, f.subject) for f in both] == [("hosts", host.name) for host in HOSTS]
+    assert all("no cutover could be made" in f.remedy and "debt" not in f.remedy for f in both)
 
 
 def test_a_short_cname_within_our_zones_is_fine() -> None:
