@@ -40,7 +40,7 @@ from failover.dns.entries import (
     stands,
 )
 from failover.dns.libcloud_dialect import refuse_types, within
-from failover.dns.transaction import OPERATION, check_transaction
+from failover.dns.transaction import OPERATION, check_transaction, reading_again
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.calls import PerThread
 from failover.net.libcloud import Api, Ask, Line, placed
@@ -198,7 +198,8 @@ class Cloudflare:
             batches = self._batches(zone, automatic(changes, hidden), entries, place, new)
             for batch in batches:
                 self._send(api, here, body_of(batch, hidden), place, expect)
-            entries = self._entries(api, here)
+            with reading_again(zone):
+                entries = self._entries(api, here)
         require_fence(zone, entries, place, (new,))
         if not stands(changes, entries):
             raise Conflict(OPERATION, zone, "somebody else has changed the records at the same time", "read again")

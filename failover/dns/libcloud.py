@@ -34,7 +34,7 @@ from failover.dns.entries import (
     touched,
 )
 from failover.dns.libcloud_dialect import Dialect, Zone, refuse_types
-from failover.dns.transaction import OPERATION, check_transaction
+from failover.dns.transaction import OPERATION, check_transaction, reading_again
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.calls import PerThread
 from failover.net.libcloud import Api
@@ -172,7 +172,8 @@ class LibcloudDns:
             if not fresh:
                 api.deadline.wait(self._poll_s, OPERATION, zone.name)
             sent.update(fresh)
-            entries = self._dialect.entries(api, zone)
+            with reading_again(zone.name):
+                entries = self._dialect.entries(api, zone)
         require_fence(zone.name, entries, place, fences)
         return entries
 

@@ -15,8 +15,8 @@ from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import Key, confirm, removed, require_fence, require_limits, require_room, standing
 from failover.dns.powerdns_zone import Document, Look, dotted, patch
-from failover.dns.transaction import OPERATION, check_transaction
-from failover.errors import AccessRefused, AdapterError, Conflict, Rejected, TimedOut, Unreadable
+from failover.dns.transaction import OPERATION, check_transaction, reading_again
+from failover.errors import AccessRefused, AdapterError, Rejected, Unreadable
 from failover.net.calls import Deadline
 from failover.net.http import ApiClient, answer_of
 from failover.ports import HostTraits
@@ -136,14 +136,10 @@ class PowerDns:
         document = {"rrsets": patch(changes, expect, fence)}
         headers = self._client.send("PATCH", self._path(zone), document, OPERATION, zone, deadline_s=left_s)
         self._notify(zone, look, deadline)
-        try:
+        with reading_again(zone):
             serial = headers.get(_NEW_SERIAL) if look.counts else None
             if fence is None or not self._stands(zone, fence, serial, deadline):
                 confirm(zone, changes, expect, fence, self._whole(zone, names, deadline).records())
-        except Conflict:
-            raise
-        except AdapterError as error:
-            raise TimedOut(OPERATION, zone, f"written, but it cannot be read again: {error.cause}") from error
 
     def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
         """As the port says, by a PATCH whose kind of change does not exist: 422, and nothing is done.

@@ -1,9 +1,11 @@
 """What every DNS host refuses before it asks anybody: transactions that make no sense."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from failover.core.rrsets import Changes, Epoch, RRset, normal_name
-from failover.errors import Rejected
+from failover.errors import AdapterError, Conflict, Rejected, TimedOut
 
 OPERATION = "change DNS"
 
@@ -32,6 +34,17 @@ def check_transaction(zone: str, changes: Changes, expect: RRset | None, fence: 
         raise Rejected(OPERATION, zone, f"{fences[0].name} is the fence, and is among the changes")
     _check_alone(zone, changes)
     _check_newer(zone, expect, fence)
+
+
+@contextmanager
+def reading_again(zone: str) -> Iterator[None]:
+    """Around a look at what was written: where it fails, that is TimedOut, for the outcome is not known."""
+    try:
+        yield
+    except Conflict:
+        raise
+    except AdapterError as error:
+        raise TimedOut(OPERATION, zone, f"written, but it cannot be read again: {error.cause}") from error
 
 
 def is_inside(name: str, zone: str) -> bool:

@@ -200,6 +200,17 @@ def test_a_write_whose_answer_is_lost_is_neither_lost_nor_done_twice(
     quick.close()
 
 
+@pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.DROP, Fault.CLOSE])
+def test_a_change_that_cannot_be_read_again_is_unknown(case: Case, standin: Any, host: Host, fault: Fault) -> None:
+    """Neither refused nor undone, whatever the answer to the look is: it was written."""
+    before = records(case, standin)
+    standin.fault(case.listing, fault, times=None, skip=1, retry_after_s=0)
+    with pytest.raises(TimedOut, match="cannot be read again"):
+        host.apply(ZONE, MOVE, expect=fence(1), fence=fence(2))
+    standin.mend()
+    assert records(case, standin) != before
+
+
 def test_a_change_that_ends_on_the_way_is_seen_to_be_unfinished(case: Case, standin: Any, host: Host) -> None:
     if case is CLOUDFLARE:
         pytest.skip("its change is one write")
