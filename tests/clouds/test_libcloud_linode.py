@@ -159,7 +159,10 @@ CHANGES: dict[str, tuple[Callable[[Firewall], object], str]] = {
     "drops first": (lambda wall: wall.rules["inbound"].insert(0, DROPPING), "port 8080 is closed"),
     "more": (lambda wall: wall.rules["inbound"].append(ICMP), "icmp is open to 192.0.2.0/24"),
     "less": (lambda wall: wall.rules["inbound"][0]["addresses"].pop("ipv6"), "port 8080 is closed over IPv6"),
-    "a range": (lambda wall: wall.rules["inbound"][0].update(ports="22, 8080-8081"), "port 8080 is closed"),
+    "a range": (
+        lambda wall: wall.rules["inbound"][0].update(ports="22, 8080-8081"),
+        "tcp 8080-8081 is open to everybody",
+    ),
 }
 
 
