@@ -1,6 +1,6 @@
 """One plan's change of DNS at the hosts, written with the fence, in the order that the fence needs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -83,8 +83,14 @@ def swap_everywhere(
         results |= _swap_some(context, plan, rrsets, names, readings)
         if any(r.state is HostState.OVERTAKEN for r in results.values()):
             break
-    left = HostState.PENDING
-    return tuple(results.get(n, HostResult(host=n, state=left, reason="waits for its turn")) for n in plan.hosts)
+    why = _left_alone(results.values())
+    return tuple(results.get(n, HostResult(host=n, state=HostState.PENDING, reason=why)) for n in plan.hosts)
+
+
+def _left_alone(results: Iterable[HostResult]) -> str:
+    """Why the hosts that have no result were not touched."""
+    newer = "; ".join(r.reason for r in results if r.state is HostState.OVERTAKEN)
+    return f"left as it is, because a newer plan stands: {newer}" if newer else "waits for its turn"
 
 
 def _newer(context: Context, plan: CutoverPlan, readings: Mapping[str, HostReading]) -> Iterator[tuple[str, str]]:

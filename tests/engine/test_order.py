@@ -96,7 +96,9 @@ def test_a_stale_controller_settles_no_debt_of_the_lower_grade() -> None:
     found.tick()
     assert found.epochs() == [9, 1]
     assert found.site_of_dns("two") == {"aurora"}
-    assert [d.host for d in found.state.debts] == ["two"]
+    (debt,) = found.state.debts
+    assert (debt.host, debt.epoch) == ("two", 2)
+    assert debt.reason == "left as it is, because a newer plan stands: one holds epoch 9 (site dione)"
 
 
 def test_without_the_better_host_the_other_follows_only_after_its_patience_and_with_proof() -> None:
