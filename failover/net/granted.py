@@ -25,11 +25,14 @@ class Grant(msgspec.Struct):
 
 
 class Grants(msgspec.Struct):
-    """What a restricted user may do. `all_of` are the rights that are about no single thing: `add_linodes`, …"""
+    """What a restricted user may do. `all_of` are the rights that are about no single thing: `add_linodes`, …
+
+    A document without one of them tells nothing, which is not the same as nothing granted.
+    """
 
     all_of: dict[str, object] = msgspec.field(name="global")
-    linode: list[Grant] = []
-    domain: list[Grant] = []
+    linode: list[Grant]
+    domain: list[Grant]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

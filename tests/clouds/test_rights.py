@@ -113,6 +113,9 @@ def test_a_linode_of_somebody_else_is_granted_one_by_one() -> None:
         grant = {"id": int(node.id), "label": node.name, "permissions": "read_write"}
         standin.grants = {**GRANTS, "linode": [grant]}
         assert by_act(cloud.rights(wish()))[Act.DESTROY] == allowed(Act.DESTROY)
+        standin.grants = {name: part for name, part in GRANTS.items() if name != "linode"}
+        assert {right.may for right in cloud.rights(wish())} == {May.UNPROVEN}
+        standin.grants = dict(GRANTS)
         standin.fault("^GET /v4/profile/grants", "502", times=None)
         assert {right.may for right in cloud.rights(wish())} == {May.UNPROVEN}
         cloud.close()
