@@ -417,7 +417,8 @@ def test_the_launch_that_is_tried_is_one_more_of_our_nodes(cloud: Aws, standin: 
     assert not [call for call in standin.requests if b"DryRun=true" in call.body]
     made = cloud.ensure(spec())
     cloud.state()
-    (tried,) = [dict(parse_qsl(c.body.decode())) for c in standin.requests if b"DryRun=true" in c.body]
+    question, tried = (dict(parse_qsl(c.body.decode())) for c in standin.requests if b"DryRun=true" in c.body)
+    assert (question["Action"], tried["Action"]) == ("DescribeInstances", "RunInstances")
     launched = standin.launches()[0]
     assert tried["SubnetId"] == launched["NetworkInterface.1.SubnetId"]
     assert tried["SecurityGroupId.1"] == launched["NetworkInterface.1.SecurityGroupId.1"]
