@@ -11,10 +11,17 @@ A test of a new host is a class of a few lines:
         def authority(self):          # optional: then its name servers are asked as well
             return DnsAuthority()
 
+        @pytest.fixture
+        def census(self):             # optional: then other people's records are counted before and after each test
+            return lambda: my_server.records()
+
 The suite by subject: reading is here, then `dns_changes`, `dns_fence`, `dns_servers`, `dns_made_up` and `rights`.
 """
 
 # ruff: noqa: S101 - this is a test suite that ships
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -70,6 +77,21 @@ class DnsConformance(ChangesConformance, FenceConformance, ServersConformance, M
     def authority(self) -> Authority | None:
         """Asks the servers in the host's traits; None leaves those checks out."""
         return None
+
+    @pytest.fixture
+    def census(self) -> Callable[[], Mapping[Any, object]] | None:
+        """Tells what somebody else has in the zone, seen past the host; None leaves that out."""
+        return None
+
+    @pytest.fixture(autouse=True)
+    def others(self, census: Callable[[], Mapping[Any, object]] | None) -> Iterator[None]:
+        """Whatever a test does, what stood there before stands there after it."""
+        before = dict(census()) if census is not None else {}
+        yield
+        if census is not None:
+            after = census()
+            assert before
+            assert {key: after.get(key) for key in before} == before, "somebody else's records have changed"
 
     @pytest.fixture
     def published(self, host: Dns) -> RRset:

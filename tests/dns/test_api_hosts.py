@@ -1,15 +1,17 @@
 """Cloudflare, DigitalOcean, Linode, Vultr and Gandi, against the suite of all DNS hosts."""
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
-from failover.core.rrsets import RRset
+from failover.core.rrsets import Epoch, RRset, epoch_set
 from failover.core.survey import MadeUp
 from failover.ports import Dns
-from failover.testing.dns import ZONE, DnsConformance, address_set, fence, put
+from failover.testing.dns import TTL_S, ZONE, DnsConformance, address_set, fence, put
+from tests.dns.foreign import Census
 from tests.dns.host_cases import CASES, CLOUDFLARE, TOKEN, Case
 from tests.standins.base import StandIn
 
@@ -42,6 +44,15 @@ class TestApiHosts(DnsConformance):
     @pytest.fixture
     def host(self, api_host: Dns) -> Dns:
         return api_host
+
+    @pytest.fixture
+    def census(self, case: Case, standin: StandIn, api_host: Dns) -> Census:
+        """Written through the host once, and seen at the stand-in itself."""
+        note = RRset(name=f"theirs.{ZONE}", type="TXT", ttl_s=TTL_S, values=frozenset({"one", "two"}))
+        addresses = address_set(note.name, "203.0.113.7", ttl_s=TTL_S)
+        epoch = epoch_set("theirs", ZONE, Epoch(number=1, site="dione", plan="theirs"))
+        api_host.apply(ZONE, put(addresses, note), expect=None, fence=epoch)
+        return lambda: copy.deepcopy(case.records(standin))
 
     @pytest.fixture
     def odd(self, case: Case, standin: StandIn) -> Callable[[], MadeUp] | None:

@@ -12,8 +12,10 @@ from failover.dns.authority import DnsAuthority
 from failover.dns.local import LocalHost
 from failover.dns.rfc2136 import Rfc2136
 from failover.local.nameserver import NameServer
+from failover.net.tsig import TsigKey
 from failover.testing.dns import NAMES, ZONE, DnsConformance
 from failover.testing.memory_dns import MemoryAuthority, MemoryDns
+from tests.dns.foreign import Census, by_updates
 
 
 class TestMemory(DnsConformance):
@@ -52,6 +54,10 @@ class TestRfc2136(DnsConformance):
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
 
+    @pytest.fixture
+    def census(self, server: NameServer, key: TsigKey) -> Census:
+        return by_updates(f"127.0.0.1:{server.port}", key)
+
 
 class TestLocal(DnsConformance):
     @pytest.fixture
@@ -63,3 +69,7 @@ class TestLocal(DnsConformance):
     @pytest.fixture
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
+
+    @pytest.fixture
+    def census(self, server: NameServer, key: TsigKey) -> Census:
+        return by_updates(f"127.0.0.1:{server.port}", key)

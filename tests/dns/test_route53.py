@@ -27,6 +27,7 @@ from failover.errors import (
 from failover.net.aws import AwsCredentials
 from failover.ports import HostTraits
 from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
+from tests.dns.foreign import Census
 from tests.servers.tools import free_port
 from tests.standins.moto import MotoProcess
 from tests.standins.route53 import Route53 as StandIn
@@ -93,6 +94,15 @@ class TestStrict(DnsConformance):
         return DnsAuthority(timeout_s=60.0)
 
     @pytest.fixture
+    def census(self, standin: StandIn, zone: Zone) -> Census:
+        standin.put(
+            zone,
+            RecordSet(name=f"theirs.{ZONE}", type="A", alias=ALIAS),
+            RecordSet(name=f"theirs.{ZONE}", type="MX", ttl=77, values=("10 mx.example.net.",)),
+        )
+        return lambda: dict(zone.sets)
+
+    @pytest.fixture
     def odd(self, standin: StandIn, zone: Zone) -> Callable[[], MadeUp]:
         def make() -> MadeUp:
             standin.put(zone, RecordSet(name=ZONE, type="A", alias=ALIAS))
@@ -109,18 +119,42 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoProcess]:
 
 class TestMoto(DnsConformance):
     @pytest.fixture
-    def host(self, moto: MotoProcess) -> Route53:
-        endpoint = f"http://127.0.0.1:{moto.port}"
+    def client(self, moto: MotoProcess) -> Iterator[Any]:
         client = boto3.client(
             "route53",
             region_name="us-east-1",
-            endpoint_url=endpoint,
+            endpoint_url=f"http://127.0.0.1:{moto.port}",
             aws_access_key_id="AKIASTANDIN",
             aws_secret_access_key="secret",
         )
-        id = client.create_hosted_zone(Name=ZONE, CallerReference=os.urandom(8).hex())["HostedZone"]["Id"]
+        yield client
         client.close()
-        return host_of(endpoint, zone_ids={ZONE: id.rpartition("/")[2]})
+
+    @pytest.fixture
+    def zone_id(self, client: Any) -> str:
+        id: str = client.create_hosted_zone(Name=ZONE, CallerReference=os.urandom(8).hex())["HostedZone"]["Id"]
+        return id.rpartition("/")[2]
+
+    @pytest.fixture
+    def host(self, moto: MotoProcess, zone_id: str) -> Route53:
+        return host_of(f"http://127.0.0.1:{moto.port}", zone_ids={ZONE: zone_id})
+
+    @pytest.fixture
+    def census(self, client: Any, zone_id: str) -> Census:
+        theirs = {
+            "Name": f"theirs.{ZONE}",
+            "Type": "MX",
+            "TTL": 77,
+            "ResourceRecords": [{"Value": "10 mx.example.net."}],
+        }
+        batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": theirs}]}
+        client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+
+        def listed() -> dict[Any, object]:
+            found = client.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+            return {(each["Name"], each["Type"]): each for each in found}
+
+        return listed
 
     def test_of_many_at_once_one_wins(self, host: Route53) -> None:  # type: ignore[override]
         pytest.skip("moto accepts CREATE over a set that exists; the strict stand-in does not")

@@ -21,6 +21,7 @@ from failover.dns.wire import Connection, Deadline
 from failover.errors import AccessRefused, AdapterError, Unreachable, Unreadable
 from failover.net.tsig import TsigKey, write_key
 from failover.testing.dns import FENCE, WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
+from tests.dns.foreign import Census, by_updates
 from tests.servers.tools import free_port, need
 
 SECRET = "YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
@@ -124,6 +125,10 @@ class TestBind(DnsConformance):
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
 
+    @pytest.fixture
+    def census(self, bind: Bind) -> Census:
+        return by_updates(f"127.0.0.1:{bind.port}", KEY)
+
 
 @pytest.mark.server("bind")
 class TestBindByTransfer(DnsConformance):
@@ -132,6 +137,10 @@ class TestBindByTransfer(DnsConformance):
     @pytest.fixture
     def host(self, bind: Bind) -> Rfc2136:
         return by_transfer(bind)
+
+    @pytest.fixture
+    def census(self, bind: Bind) -> Census:
+        return by_updates(f"127.0.0.1:{bind.port}", KEY)
 
 
 def by_transfer(bind: Bind) -> Rfc2136:

@@ -10,6 +10,7 @@ from failover.dns.authority import DnsAuthority
 from failover.dns.rfc2136 import Rfc2136
 from failover.errors import AdapterError
 from failover.testing.dns import ZONE, DnsConformance, wait_until
+from tests.dns.foreign import Census, by_updates
 from tests.servers.test_bind import KEY
 from tests.servers.tools import free_port, need
 
@@ -89,8 +90,16 @@ class TestKnot(DnsConformance):
     def authority(self) -> DnsAuthority:
         return DnsAuthority(timeout_s=60.0)
 
+    @pytest.fixture
+    def census(self, place: str) -> Census:
+        return by_updates(place, KEY)
+
 
 class TestKnotByTransfer(DnsConformance):
     @pytest.fixture
     def host(self, place: str) -> Rfc2136:
         return Rfc2136(name="knot", server=place, key=KEY, timeout_s=60.0, deadline_s=120.0, transfer_from=1)
+
+    @pytest.fixture
+    def census(self, place: str) -> Census:
+        return by_updates(place, KEY)

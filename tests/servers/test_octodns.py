@@ -30,8 +30,9 @@ from failover.errors import (
 from failover.net.secret import remember
 from failover.ports import Dns
 from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
+from tests.dns.foreign import Census, by_updates
 from tests.e2e.given import Web, directory, free_port, webs
-from tests.servers.pdns import API_KEY, Pdns
+from tests.servers.pdns import API_KEY, TSIG, Pdns
 from tests.servers.test_bind import _START_TRIES, KEY, Bind, _start, _stop
 from tests.servers.test_powerdns import alias_at
 from tests.servers.tools import need
@@ -98,6 +99,10 @@ class TestOctodnsOnPowerDns(OctodnsConformance):
     @pytest.fixture
     def odd(self, pdns: Pdns) -> Callable[[], MadeUp]:
         return partial(alias_at, pdns, ZONE)
+
+    @pytest.fixture
+    def census(self, pdns: Pdns) -> Census:
+        return by_updates(pdns.place, TSIG)
 
 
 FOREIGN = (
@@ -342,3 +347,7 @@ class TestOctodnsOnBind(OctodnsConformance):
             servers=(f"127.0.0.1:{bind.port}",),
             deadline_s=PATIENCE_S,
         )
+
+    @pytest.fixture
+    def census(self, bind: Bind) -> Census:
+        return by_updates(f"127.0.0.1:{bind.port}", KEY)

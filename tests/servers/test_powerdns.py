@@ -27,6 +27,7 @@ from failover.errors import (
     Unreadable,
 )
 from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
+from tests.dns.foreign import Census, by_updates
 from tests.servers.pdns import TSIG, Pdns
 from tests.servers.pdns_front import Front
 from tests.servers.test_bind import counted
@@ -71,6 +72,10 @@ class TestByApi(DnsConformance):
     def odd(self, pdns: Pdns) -> Callable[[], MadeUp]:
         return partial(alias_at, pdns, ZONE)
 
+    @pytest.fixture
+    def census(self, pdns: Pdns) -> Census:
+        return by_updates(pdns.place, TSIG)
+
 
 class TestByUpdate(DnsConformance):
     @pytest.fixture
@@ -84,6 +89,10 @@ class TestByUpdate(DnsConformance):
     @pytest.fixture
     def odd(self, pdns: Pdns) -> Callable[[], MadeUp]:
         return lambda: replace(alias_at(pdns, ZONE), refused=False)
+
+    @pytest.fixture
+    def census(self, pdns: Pdns) -> Census:
+        return by_updates(pdns.place, TSIG)
 
 
 # ---------------------------------------------------------------------------------------------- other people's records
