@@ -1,8 +1,11 @@
-"""Shared by all tests: how hard Hypothesis tries. `HYPOTHESIS_PROFILE=thorough` for a long run."""
+"""Shared by all tests: how hard Hypothesis tries (`HYPOTHESIS_PROFILE=thorough` for a long run), and no old secrets."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from failover.net import secret
 
 settings.register_profile("quick", max_examples=60, deadline=None, database=None, print_blob=True)
 settings.register_profile(
@@ -14,3 +17,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process has learned to hide, it hides for good: a test's password is a word of the next one's answer."""
+    monkeypatch.setattr(secret, "_known", set())

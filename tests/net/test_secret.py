@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,15 +13,6 @@ import pytest
 from failover.errors import SecretError
 from failover.net import secret
 from failover.net.secret import GUESS_COST, SecretRef, digest_of, read_private, redact, remember
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    """No test hides what another prints."""
-    before = set(secret._known)
-    yield
-    secret._known.clear()
-    secret._known.update(before)
 
 
 def private(path: Path, text: str | bytes, mode: int = 0o600) -> Path:
