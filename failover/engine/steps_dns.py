@@ -21,6 +21,11 @@ def swap(stage: Stage) -> StepResult:
     """Every host holds the plan's records and epoch. A host that fails for too long is left behind as a debt."""
     context, plan = stage.context, stage.plan
     hosts = _configured(stage, plan.hosts)
+    if not hosts:
+        gone = ", ".join(plan.hosts)
+        return waiting(
+            f"no DNS host of this plan is in the config any more ({gone}): put back one that takes the change"
+        )
     results = swap_everywhere(
         context,
         replace(plan, hosts=hosts),
@@ -64,7 +69,8 @@ def confirm(stage: Stage) -> StepResult:
     """Every authoritative server answers the new records and epoch; then the old ones leave the caches."""
     context, plan, sets = stage.context, stage.plan, sets_of(stage)
     done = stage.status.outputs.get(Step.SWAP, {}).get("done")
-    hosts = [h for h in _configured(stage, plan.hosts) if isinstance(done, list) and h in done]
+    taken = [h for h in plan.hosts if isinstance(done, list) and h in done]
+    hosts = _configured(stage, taken)
     proof = prove(context, plan, sets, hosts)
     answers = proof.answers
     now = context.runtime.now()
@@ -88,9 +94,18 @@ def confirm(stage: Stage) -> StepResult:
     stale: dict[str, list[Value]] = {}
     for answer in (*answers, *others):
         stale.setdefault(answer.host, []).extend([answer.server] if answer.stale else [])
-    reason = says if lost else f"verified at every authoritative server{resolvers}"
+    reason = says if lost else f"{_verified(taken, hosts)}{resolvers}"
     output: dict[str, Value] = {"servers": list(servers), "lost": lost, "resolvers": dict(blind)}
     return StepResult(ended=Ended.OK, reason=reason, output={**output, "stale": _lists(stale)}, facts=facts)
+
+
+def _verified(taken: Sequence[str], asked: Sequence[str]) -> str:
+    """Who took the change and left the config since is asked nothing, and proves nothing."""
+    gone = ", ".join(host for host in taken if host not in asked)
+    if not gone:
+        return "verified at every authoritative server"
+    unasked = f"not verified at {gone}, no longer in the config"
+    return f"verified at the authoritative servers of {', '.join(asked)}; {unasked}" if asked else unasked
 
 
 def _lists(found: Mapping[str, list[Value]]) -> Value:

@@ -503,6 +503,51 @@ def test_a_dns_host_that_leaves_the_config_is_not_waited_for() -> None:
     assert found.state.debts == ()
 
 
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        (("one",), "verified at the authoritative servers of one; not verified at two, no longer in the config"),
+        (("other",), "not verified at one, two, no longer in the config"),
+    ],
+)
+def test_a_dns_host_that_leaves_after_it_took_the_change_is_not_called_verified(
+    left: tuple[str, ...], says: str
+) -> None:
+    found = published()
+    lose(found)
+    found.until_journaled("confirm:waiting")
+    leave(found, *left)
+    found.until("boreas")
+    (done,) = [e for e in found.events() if e.step == "confirm" and e.kind is EventKind.OK]
+    assert done.reason == says
+
+
+def test_a_plan_whose_dns_hosts_have_all_left_says_what_it_waits_for() -> None:
+    found = published()
+    lose(found)
+
+    def silence() -> None:
+        for wire in found.outside.dns.values():
+            wire.error = ERRORS["down"]
+
+    found.when("verify", EventKind.OK, silence)
+    found.until_journaled("swap:waiting")
+    leave(found, "other")
+    found.ticks(2)
+    assert "no DNS host of this plan is in the config any more (one, two): put back one" in found.reasons("swap")
+    leave(found, "one", "two")
+    found.outside.heal()
+    found.until("boreas")
+
+
+def leave(found: Play, *hosts: str) -> None:
+    """The config names these hosts from now on."""
+    outside = found.outside
+    outside.hosts.update({name: outside._host(name) for name in hosts if name not in outside.hosts})
+    outside.reconfigure(replace(outside.service, hosts=hosts))
+    found.process()
+
+
 def test_a_plan_of_an_old_state_is_refused() -> None:
     found = published()
     found.cutover("boreas")
