@@ -27,7 +27,7 @@ def change(node: Node, wanted: Wish, known: Iterable[Wish]) -> str:
     """
     before = next((wish for wish in known if wish.spec == node.spec), None)
     if before is not None:
-        return ", ".join(_differences(before, wanted)) or "no record of what it was"
+        return ", ".join(_differences(before, wanted)) or f"nothing that is on record, its label says {node.spec}"
     if node.release not in (None, wanted.release):
         return f"release {short(node.release)} → {short(wanted.release)}, no record of what else it was"
     return "no record of what it was"

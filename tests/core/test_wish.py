@@ -73,7 +73,8 @@ def test_a_record_that_shows_no_difference_explains_nothing() -> None:
     """A label that somebody changed by hand."""
     now = wish_of(WEB, RELEASE)
     strange = replace(now, spec="00000000")
-    assert change(replace(node(), spec="00000000"), now, (strange,)) == "no record of what it was"
+    told = "nothing that is on record, its label says 00000000"
+    assert change(replace(node(), spec="00000000"), now, (strange,)) == told
 
 
 def test_the_oldest_records_are_forgotten_and_what_is_asked_for_again_is_the_newest() -> None:
