@@ -10,7 +10,7 @@ from failover.core.budget import observe_s
 from failover.core.doctor import DoctorFacts, SiteFacts
 from failover.core.doctor_rights import CUT_OVER
 from failover.core.facts import ServerAnswer
-from failover.core.model import ControlSample, Outcome, Sample, Site
+from failover.core.model import ControlSample, Sample, Site
 from failover.core.world import State
 from failover.engine.context import Context
 from failover.engine.doctor_rights import UNNAMED, Credentials, right_calls, rights_found
@@ -18,6 +18,7 @@ from failover.engine.edge import against
 from failover.engine.observe import targets_of
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.publish import read_hosts
+from failover.engine.rounds import ask_controls, ask_targets, unasked, unasked_controls
 from failover.engine.served import prove
 from failover.errors import FailoverError, StateMissing
 from failover.ports import Account, Call, Done
@@ -150,16 +151,10 @@ def _samples(context: Context, state: State | None) -> tuple[Sample, ...]:
     deadline_s = observe_s(context.service)
     try:
         return context.runtime.call(
-            "probe", lambda: context.probe.run(targets, deadline_s), deadline_s=deadline_s + MARGIN_S
+            "probe", partial(ask_targets, context, targets, deadline_s), deadline_s=deadline_s + MARGIN_S
         )
     except FailoverError as error:
-        at = context.runtime.now()
-        return tuple(
-            Sample(
-                site=t.site, check=t.check.name, address=t.address, at=at, outcome=Outcome.UNKNOWN, detail=str(error)
-            )
-            for t in targets
-        )
+        return unasked(targets, str(error), context.runtime.now())
 
 
 def _controls(context: Context) -> tuple[ControlSample, ...]:
@@ -167,11 +162,8 @@ def _controls(context: Context) -> tuple[ControlSample, ...]:
     try:
         return context.runtime.call(
             "controls",
-            lambda: context.probe.controls(context.service.controls, deadline_s),
+            partial(ask_controls, context, deadline_s),
             deadline_s=deadline_s + MARGIN_S,
         )
     except FailoverError as error:
-        return tuple(
-            ControlSample(target=c.target, provider=c.provider, ok=False, detail=str(error))
-            for c in context.service.controls
-        )
+        return unasked_controls(context.service.controls, str(error))

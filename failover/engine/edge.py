@@ -8,13 +8,14 @@ from failover.core.budget import STARTS_PER_S
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.edge import behind, late, objections, targets
 from failover.core.facts import ServerAnswer
-from failover.core.model import Edge, HostReading, Outcome, Sample, Target
+from failover.core.model import Edge, HostReading, Sample, Target
 from failover.core.rrsets import RRset, normal_name, read_epoch, same_values
 from failover.engine.context import Context
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.planning import still_ours
 from failover.engine.publish import fence_of, read_hosts
-from failover.errors import AdapterError
+from failover.engine.rounds import ask_targets, unasked
+from failover.errors import AdapterError, Unreachable
 from failover.ports import Call
 
 FAMILIES = ("A", "AAAA")
@@ -76,17 +77,13 @@ def _ask(context: Context, asked: tuple[Target, ...]) -> tuple[Sample, ...]:
     deadline_s = max((t.check.timeout_s for t in asked), default=0.0) + len(asked) / STARTS_PER_S + MARGIN_S
     call = Call(
         what="ask through the edge",
-        do=lambda: context.probe.run(asked, deadline_s),
+        do=partial(ask_targets, context, asked, deadline_s),
         deadline_s=deadline_s + MARGIN_S,
     )
     (done,) = context.runtime.together([call])
     if isinstance(done.value, tuple):
         return done.value
-    why, now = problem_of(done) or "", context.runtime.now()
-    return tuple(
-        Sample(site=t.site, check=t.check.name, address=t.address, at=now, outcome=Outcome.UNKNOWN, detail=why)
-        for t in asked
-    )
+    return unasked(asked, problem_of(done) or "", context.runtime.now())
 
 
 # ------------------------------------------------------------------------------------ before anything is changed
@@ -115,25 +112,34 @@ def against(context: Context, readings: Mapping[str, HostReading]) -> tuple[str,
             if isinstance(done.value, tuple) and done.value:
                 strangers[zone] = done.value
             elif why is not None:
-                todo = "let this machine ask name servers (port 53), or set dns.roots"
+                todo = "let this machine look names up and ask name servers (port 53), or set dns.roots"
                 problems.append(f"whether others answer for {zone} too, where names are proxied: {why} ({todo})")
     return (*objections(service, readings.values(), strangers), *problems)
 
 
 def _others(context: Context, reading: HostReading, zone: str) -> tuple[str, ...]:
-    """The name servers that the parent names and that are not the host's. Raises AdapterError."""
+    """The name servers that the parent names and that are not the host's. Raises AdapterError, also where they may be
+    the host's under other names, for an address of its own cannot be found."""
     if context.delegation is None or reading.traits is None:
         return ()
     servers = reading.traits.servers_of(zone)
     ours = {normal_name(server.rpartition(":")[0].strip("[]")) for server in servers}
-    places = {place for server in servers for place in _addresses(context, server)}
+    places, unfound = _places(context, servers)
     named = context.delegation(zone).name_servers
-    return tuple(name for name, there in named.items() if normal_name(name) not in ours and not places & set(there))
+    others = tuple(n for n, there in named.items() if normal_name(n) not in ours and not places & set(there))
+    if others and unfound:
+        cause = f"it may be one of {reading.host}, of which an address cannot be found: {'; '.join(unfound)}"
+        raise Unreachable("tell whose name server it is", ", ".join(others), cause)
+    return others
 
 
-def _addresses(context: Context, server: str) -> tuple[str, ...]:
-    """() where they cannot be found: then its name alone tells it from others."""
-    try:
-        return context.authority.addresses(server)
-    except AdapterError:
-        return ()
+def _places(context: Context, servers: Sequence[str]) -> tuple[set[str], list[str]]:
+    """Every `address:port` of these servers, and why those of some cannot be found."""
+    places: set[str] = set()
+    unfound: list[str] = []
+    for server in servers:
+        try:
+            places.update(context.authority.addresses(server))
+        except AdapterError as error:
+            unfound.append(str(error))
+    return places, unfound

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from failover.core.cutover import usable_addresses
@@ -11,6 +12,7 @@ from failover.core.model import Node, NodeSpec, NodeState, Outcome, Release, Sam
 from failover.engine.context import Context
 from failover.engine.delivery import delivered
 from failover.engine.outcome import MARGIN_S
+from failover.engine.rounds import ask_targets
 from failover.errors import AdapterError, Conflict, Throttled, TimedOut, Unreachable, Unreadable
 
 CREATE_S = 30.0
@@ -92,7 +94,7 @@ def _probed(context: Context, nodes: Sequence[Node], release: Release) -> tuple[
     )
     deadline_s = max((t.check.timeout_s for t in targets), default=0.0) + MARGIN_S
     samples = context.runtime.call(
-        "probe", lambda: context.probe.run(targets, deadline_s), deadline_s=deadline_s + MARGIN_S
+        "probe", partial(ask_targets, context, targets, deadline_s), deadline_s=deadline_s + MARGIN_S
     )
     return reachable(samples)
 

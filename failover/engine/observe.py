@@ -15,7 +15,6 @@ from failover.core.model import (
     ControlSample,
     HostReading,
     Node,
-    Outcome,
     Reading,
     Sample,
     Service,
@@ -29,6 +28,7 @@ from failover.core.world import State
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
 from failover.engine.outcome import MARGIN_S, problem_of
+from failover.engine.rounds import ask_controls, ask_targets, unasked, unasked_controls
 from failover.errors import AdapterError, TimedOut, Unreachable, Unreadable
 from failover.ports import Call, Done
 
@@ -41,8 +41,8 @@ def observe(context: Context, state: State) -> Observation:
     state = replace(state, resolved=found_out.resolved)
     targets, ask_s = targets_of(context, state, service.sites), probe_s(service)
     asked: list[tuple[str, str, Call]] = [
-        ("probe", "", _call("probe", lambda: context.probe.run(targets, ask_s), ask_s)),
-        ("control", "", _call("controls", lambda: context.probe.controls(service.controls, ask_s), ask_s)),
+        ("probe", "", _call("probe", partial(ask_targets, context, targets, ask_s), ask_s)),
+        ("control", "", _call("controls", partial(ask_controls, context, ask_s), ask_s)),
     ]
     for site in service.sites:
         asked += _site_calls(context, state, site, deadline_s)
@@ -79,8 +79,8 @@ def look_again(context: Context, targets: tuple[Target, ...]) -> Look:
     service = context.service
     deadline_s = probe_s(service)
     calls = [
-        _call("probe", lambda: context.probe.run(targets, deadline_s), deadline_s),
-        _call("controls", lambda: context.probe.controls(service.controls, deadline_s), deadline_s),
+        _call("probe", partial(ask_targets, context, targets, deadline_s), deadline_s),
+        _call("controls", partial(ask_controls, context, deadline_s), deadline_s),
         *(_agent_call(context, v.name, targets) for v in service.others),
     ]
     probed, controls, *agents = context.runtime.together(calls)
@@ -183,21 +183,13 @@ def read_stock(context: Context, site: str, release: str | None) -> Stock:
 def _samples(done: Done, targets: tuple[Target, ...], context: Context) -> tuple[Sample, ...]:
     if isinstance(done.value, tuple):
         return reachable(done.value)
-    problem = problem_of(done) or "the probe brought nothing"
-    now = context.runtime.now()
-    return tuple(
-        Sample(site=t.site, check=t.check.name, address=t.address, at=now, outcome=Outcome.UNKNOWN, detail=problem)
-        for t in targets
-    )
+    return unasked(targets, problem_of(done) or "the probe brought nothing", context.runtime.now())
 
 
 def _controls(done: Done, context: Context) -> tuple[ControlSample, ...]:
     if isinstance(done.value, tuple):
         return done.value
-    problem = problem_of(done) or ""
-    return tuple(
-        ControlSample(target=c.target, provider=c.provider, ok=False, detail=problem) for c in context.service.controls
-    )
+    return unasked_controls(context.service.controls, problem_of(done) or "")
 
 
 def _report(done: Done) -> AccountReport:

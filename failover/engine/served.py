@@ -15,7 +15,7 @@ from failover.engine.context import Context
 from failover.engine.edge import FAMILIES, Hidden, hidden, through
 from failover.engine.outcome import MARGIN_S, problem_of
 from failover.engine.publish import fence_of
-from failover.errors import AdapterError
+from failover.errors import AdapterError, Unreadable
 from failover.ports import Call, Done
 
 Wanted = Mapping[tuple[str, str], frozenset[str]]
@@ -66,13 +66,21 @@ def _asked(context: Context, servers: Sequence["_Server"]) -> Iterator[tuple["_S
     calls = [
         Call(
             what=f"ask {server.address} by {'TCP' if tcp else 'UDP'}",
-            do=partial(context.authority.ask_all, server.address, server.questions, tcp=tcp),
+            do=partial(_ask, context, server, tcp=tcp),
             deadline_s=context.service.call_s + MARGIN_S,
         )
         for server, tcp in ways
     ]
     for (server, tcp), done in zip(ways, context.runtime.together(calls), strict=True):
         yield server, tcp, done
+
+
+def _ask(context: Context, server: "_Server", *, tcp: bool) -> tuple[RRset | None, ...]:
+    """An answer to each of its questions, in their order. Raises AdapterError."""
+    answers = context.authority.ask_all(server.address, server.questions, tcp=tcp)
+    if len(answers) != len(server.questions):
+        raise Unreadable("ask", server.address, f"{len(answers)} answers to {len(server.questions)} questions")
+    return answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ means that its outcome is unknown.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from failover.core.cutover import Step
 from failover.core.health import isolated, reachable, round_outcome
@@ -24,6 +25,7 @@ from failover.engine.nodes import destroy_extra, ensure_all, serving
 from failover.engine.observe import look_again, read_stock, targets_of
 from failover.engine.outcome import MARGIN_S
 from failover.engine.publish import read_hosts
+from failover.engine.rounds import ask_targets
 from failover.engine.stage import Stage, StepResult, addresses_of, failed, ok, waiting
 from failover.engine.steps_dns import confirm, swap
 from failover.errors import AdapterError, RefusedError
@@ -155,7 +157,7 @@ def probe(context: Context, targets: Sequence[Target]) -> tuple[Sample, ...]:
     """One fresh round of these targets."""
     deadline_s = max((t.check.timeout_s for t in targets), default=0.0) + MARGIN_S
     samples = context.runtime.call(
-        "probe", lambda: context.probe.run(tuple(targets), deadline_s), deadline_s=deadline_s + MARGIN_S
+        "probe", partial(ask_targets, context, targets, deadline_s), deadline_s=deadline_s + MARGIN_S
     )
     return reachable(samples)
 

@@ -236,6 +236,10 @@ class MemoryAuthority:
         return tuple(self.ask(server, name, type) for name, type in questions)
 
     def addresses(self, server: str) -> tuple[str, ...]:
+        """Its name may be unknown while it answers: faults are asked for `name SERVER`."""
+        fault = self.faults(f"name {server}")
+        if fault is not None:
+            raise fault
         return (server,)
 
     def recall(self, resolver: str, name: str, type: str) -> RRset | None:

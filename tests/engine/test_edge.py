@@ -1,17 +1,18 @@
 """Names behind a host's own edge: proven by its API, by the epoch at its servers, by the site that answers there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
-from failover.core.model import Check, CheckKind, Edge, Failure, Outcome, Record, Service, Target
+from failover.core.model import Check, CheckKind, Edge, Failure, Outcome, Record, Sample, Service, Target
 from failover.core.rrsets import RRset
 from failover.core.saga import EventKind
 from failover.core.survey import Delegation
 from failover.engine.deploy import look_ahead
 from failover.engine.doctor import examine
 from failover.errors import Unreachable
+from failover.testing.memory_dns import MemoryAuthority
 from failover.testing.memory_probe import Answer, MemoryProbe
 from failover.testing.sim_runtime import Trouble
 from failover.testing.sim_world import GIVEN, NAME, SITES, ZONE, guestbook
@@ -196,6 +197,23 @@ def test_no_other_vendor_may_answer_for_the_zone() -> None:
             assert found.addresses() == frozenset()
 
 
+def test_a_server_that_may_be_ours_under_another_name_is_not_called_anothers() -> None:
+    """While the name of one of ours cannot be looked up, its address is not known."""
+    delegated = {"one-a": ("one-a:53",), "ns.vanity.example": ("one-b:53",)}
+    found, _ = edged(lambda zone: Delegation(zone=zone, name_servers=delegated))
+    unknown = Unreachable("find name server", "one-b:53", "Temporary failure in name resolution")
+    found.outside.authority.faults = lambda asked: unknown if asked == "name one-b:53" else None
+    (problem,) = look_ahead(found.context).dns.problems
+    assert "tell whose name server it is ns.vanity.example: it may be one of one" in problem
+    assert "Temporary failure in name resolution" in problem
+    assert "registrar" not in problem
+    found.outside.authority.faults = lambda _: None
+    assert look_ahead(found.context).dns.problems == ()
+    del delegated["ns.vanity.example"]
+    found.outside.authority.faults = lambda asked: unknown if asked == "name one-b:53" else None
+    assert look_ahead(found.context).dns.problems == (), "the name tells that it is ours"
+
+
 def test_what_comes_up_after_the_first_publication_is_told_and_holds_nothing_up() -> None:
     found, _ = published()
     strange = {"ns1.other.net": ("192.0.2.53:53",)}
@@ -226,3 +244,32 @@ def test_the_doctor_looks_through_the_edge(stuck: bool) -> None:
     facts = examine(found.context, found.context, clocks={})
     late = [a.late for a in facts.edges["one"] if a.late]
     assert late == ([f"{NAME} is not answered by aurora: it says cirrus"] if stuck else [])
+
+
+def test_an_edge_that_is_asked_about_less_than_wanted_proves_nothing() -> None:
+    found, _ = published()
+    whole = found.context.probe
+
+    class Short(MemoryProbe):
+        def run(self, targets: Sequence[Target], deadline_s: float) -> tuple[Sample, ...]:
+            samples = whole.run(targets, deadline_s)
+            return samples[:-1] if targets[0].address == EDGE else samples
+
+    found.context = replace(found.context, probe=Short(now=found.clock.now))
+    assert found.cutover("boreas", wait_s=1.0).result == "waiting"
+    assert "it brought 0 samples of 1 targets" in found.reasons("confirm")
+
+
+def test_servers_that_answer_part_of_what_they_are_asked_prove_nothing() -> None:
+    found, _ = published()
+    whole = found.outside.authority
+
+    class Short(MemoryAuthority):
+        def ask_all(
+            self, server: str, questions: Sequence[tuple[str, str]], *, tcp: bool = False
+        ) -> tuple[RRset | None, ...]:
+            return whole.ask_all(server, questions, tcp=tcp)[:-1]
+
+    found.context = replace(found.context, authority=Short())
+    assert found.cutover("boreas", wait_s=1.0).result == "waiting"
+    assert "2 answers to 3 questions" in found.reasons("confirm")
