@@ -86,9 +86,12 @@ class Book:
         pairs = [(record, self.text("dns", "records", record, "nodes")) for record in self.names("dns", "records")]
         return [(record, group) for record, group in pairs if group is not None and group in groups]
 
-    def addresses(self) -> Iterator[tuple[Loc, str]]:
-        """Every given address that is one, in normal form; it stands at `("sites", site, "addresses", group, at)`."""
-        for site in self.names("sites"):
+    def addresses(self, *sites: str) -> Iterator[tuple[Loc, str]]:
+        """Every given address that is one (of these sites, else of all), in normal form.
+
+        It stands at `("sites", site, "addresses", group, at)`.
+        """
+        for site in sites or self.names("sites"):
             for group in self.names("sites", site, "addresses"):
                 for at, text in enumerate(self.items("sites", site, "addresses", group)):
                     try:

@@ -32,7 +32,7 @@ def _check_zones(book: Book) -> None:
 
 
 def _check_records(book: Book) -> None:
-    zones = [normal_name(str(zone)) for zone in book.items("dns", "zones")]
+    zones, groups = [normal_name(str(zone)) for zone in book.items("dns", "zones")], book.groups()
     seen: set[str] = set()
     for record in book.names("dns", "records"):
         name = normal_name(record)
@@ -42,9 +42,9 @@ def _check_records(book: Book) -> None:
         if zones and zone_of(name, zones) is None:
             hint = f"add its zone to `zones` (there is {listed(zones)})"
             book.say(f"{quoted(name)} lies in none of the zones; {hint}", "dns", "records", record, key=True)
-        book.refers(book.groups(), "group of nodes", "dns", "records", record, "nodes")
-    for record, group in book.published():
-        _check_fit(book, record, group)
+        book.refers(groups, "group of nodes", "dns", "records", record, "nodes")
+    for site in book.names("sites"):
+        _check_fit(book, site)
     _check_families(book)
 
 
@@ -62,26 +62,28 @@ def _types(book: Book, record: str) -> list[str]:
     ]
 
 
-def _check_fit(book: Book, record: str, group: str) -> None:
-    """Whether every site can fill the record, for each of its types."""
-    name, versions = quoted(normal_name(record)), [_VERSIONS[type] for type in _types(book, record)]
-    for site in book.names("sites"):
-        if site in book.managed():
-            if book.kind(site) == "local" and 6 in versions:
+def _check_fit(book: Book, site: str) -> None:
+    """Whether a site can fill every record, for each of its types."""
+    managed, targets = site in book.managed(), book.targets(site)
+    groups = {group: _versions(book, site, group) for group in book.names("sites", site, "addresses")}
+    for record, group in book.published():
+        name, versions = normal_name(record), {_VERSIONS[type] for type in _types(book, record)}
+        if managed:
+            if 6 in versions and book.kind(site) == "local":
                 book.say("nodes of the local cloud have IPv4 addresses only", "dns", "records", record, "type")
-            continue
-        if normal_name(record) in book.targets(site):
-            continue
-        if group not in book.names("sites", site, "addresses"):
-            message = f"has no addresses for group {quoted(group)}, which {name} publishes"
+        elif group not in groups and name not in targets:
+            message = f"has no addresses for group {quoted(group)}, which {quoted(name)} publishes"
             here = ("addresses",) if book.get("sites", site, "addresses") is not None else ()
             book.say(f"{quoted(site)} {message}", "sites", site, *here, key=True)
-            continue
-        there = {ipaddress.ip_address(text).version for loc, text in book.addresses() if loc[1:4:2] == (site, group)}
-        for version in versions if len(versions) > 1 else ():
-            if there and version not in there:
-                message = f"has no IPv{version} address, which {name} publishes"
+        elif name not in targets and len(versions) > 1 and groups[group]:
+            for version in versions - groups[group]:
+                message = f"has no IPv{version} address, which {quoted(name)} publishes"
                 book.say(message, "sites", site, "addresses", group)
+
+
+def _versions(book: Book, site: str, group: str) -> set[int]:
+    """Of the addresses that are given for a group there."""
+    return {ipaddress.ip_address(text).version for loc, text in book.addresses(site) if loc[3] == group}
 
 
 def _check_families(book: Book) -> None:
@@ -89,9 +91,9 @@ def _check_families(book: Book) -> None:
     groups: dict[str, list[str]] = {}
     for record, group in book.published():
         groups.setdefault(group, []).append(record)
+    known = {group: {type for record in records for type in _types(book, record)} for group, records in groups.items()}
     for loc, address in book.addresses():
-        records = groups.get(str(loc[3]), [])
-        types = {type for record in records for type in _types(book, record)}
+        records, types = groups.get(str(loc[3]), []), known.get(str(loc[3]), set())
         if types and ipaddress.ip_address(address).version not in {_VERSIONS[type] for type in types}:
             book.say(f"does not fit {quoted(normal_name(records[0]))}, whose type is {listed(sorted(types))}", *loc)
 
