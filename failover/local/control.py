@@ -26,7 +26,7 @@ READY_S = 30.0
 STOP_S = 10.0
 _SERVICE = {Kind.CLOUD: "cloud", Kind.DNS: "dns", Kind.CONTROL: "control"}
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
-_PASSED_ON_PREFIXES = ("PYTHON", "COVERAGE_")
+_PASSED_ON_PREFIX = "PYTHON"
 
 
 # ---------------------------------------------------------------------------------------------- create
@@ -145,7 +145,7 @@ def _launch(p: Place) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)},
+        env={k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIX)},
     )
 
 
