@@ -64,7 +64,7 @@ class Aws:
         self._canary = role == "mirror" if canary is None else canary
         self._bucket = self._depot(depot, credentials, region, endpoint)
         self._own_bucket = self._bucket if depot is not None and not depot.access_key else None
-        """The one that the account's own credentials open."""
+        """The one that the account's own credentials open: any other says nothing about this account."""
         self._known: dict[tuple[str, str], Any] = {}
 
     def close(self) -> None:
@@ -81,8 +81,8 @@ class Aws:
         region = self._clients.region
         if self._canary:
             questions.append((aws_account.LAUNCH, region, lambda: aws_account.canary(self._clients)))
-        if self._bucket is not None:
-            questions.append(("s3.ListObjectsV2", self._bucket.region, self._bucket.look))
+        if self._own_bucket is not None:
+            questions.append(("s3.ListObjectsV2", self._own_bucket.region, self._own_bucket.look))
         return aws_account.report(questions, self._state_s)
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:

@@ -84,7 +84,10 @@ class Hetzner(WithDepot):
     # ------------------------------------------------------------------------------------------ account
 
     def state(self) -> AccountReport:
-        """See `ports.Account`. Hetzner tells no account state: what several services answer is all there is."""
+        """See `ports.Account`. Hetzner tells no account state: what several services answer is all there is.
+
+        The depot is not asked: its keys are others, and it may be anybody's.
+        """
         readings = []
         with self._asking("ask account", self.name) as api:
             for name, page in (
@@ -96,8 +99,6 @@ class Hetzner(WithDepot):
                 readings.append(service_reading(answer, region=self._region))
                 if answer.transport is not Transport.ANSWERED:
                     break  # the others are behind the same door
-        if self._depot is not None and (told := self._depot.look()) is not None:
-            readings.append(service_reading(told, region=self._region))
         return report_of(readings)
 
     def nodes(self, service: str, site: str) -> tuple[Node, ...]:

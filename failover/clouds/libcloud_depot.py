@@ -3,7 +3,6 @@
 from typing import Protocol
 
 from failover.clouds.depot_settings import DepotSettings
-from failover.core.reading import Answer
 from failover.core.rights import Right
 from failover.errors import Rejected
 from failover.ports import Depot
@@ -15,10 +14,6 @@ class NodeDepot(Depot, Protocol):
     def withdraw(self, name: str) -> None: ...
 
     def withdraw_all(self) -> None: ...
-
-    def look(self) -> Answer | None:
-        """What it says now, one attempt, as evidence about the account; None where it is no service of its own."""
-        ...
 
     def close(self) -> None: ...
 

@@ -36,9 +36,6 @@ class Shelf:
     def withdraw_all(self) -> None:
         self.withdrawn.append("all")
 
-    def look(self) -> None:
-        """It is no service of its own."""
-
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from failover.clouds import aws_instances, aws_network
 from failover.clouds.aws import Aws
+from failover.clouds.depot_settings import DepotSettings
 from failover.core.model import NodeSpec, NodeState, Reading
 from failover.errors import (
     AccessRefused,
@@ -478,3 +479,16 @@ def test_clearing_while_instances_never_end_is_a_timeout(moto_process: MotoProce
         assert "ending" in str(caught.value)
         for done in (cloud, hurried):
             done.close()
+
+
+def test_a_depot_in_another_account_says_nothing_about_this_one(moto_process: MotoProcess, standin: Moto) -> None:
+    with Moto(moto_process) as other:
+        depot = DepotSettings(
+            bucket=other.bucket, endpoint=other.url, access_key="AKIATESTEDTESTED1234", secret_key="a-secret"
+        )
+        cloud = aws(standin, depot=depot)
+        assert cloud.list() == frozenset()
+        other.close("closed")
+        report = cloud.state()
+        assert (report.reading, {s.service for s in report.signals}) == (Reading.ACTIVE, {"ec2", "sts", "account"})
+        cloud.close()
