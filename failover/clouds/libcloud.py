@@ -15,7 +15,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from failover.clouds.depot_settings import DepotSettings
@@ -147,7 +148,8 @@ class LibcloudCloud(WithDepot):
             if found is None:
                 return _node(self._created(api, spec), spec)
             if found.trouble:
-                self._patiently(api, lambda: self._dialect.delete(api, found.id))
+                with suppress(NotFound):
+                    self._delete(api, found.id)
                 raise Rejected(api.operation, api.object, found.trouble, "it was removed; apply again")
             if found.state is NodeState.STOPPED:
                 self._patiently(api, lambda: self._dialect.start(api, found.id))
@@ -164,11 +166,11 @@ class LibcloudCloud(WithDepot):
                         api.operation, api.object, "the node of this id does not carry our labels", "destroy it by hand"
                     )
                 if found.state is not None:
-                    self._patiently(api, lambda: self._dialect.delete(api, node.id))
-                self._ending.add(node.id)
+                    self._delete(api, node.id)
             except NotFound:
                 pass
             self._made.discard(node.id)
+            self._ending.add(node.id)
         if self._depot is not None and last:
             self._depot.withdraw(node.name)
 
@@ -194,6 +196,18 @@ class LibcloudCloud(WithDepot):
                 api.deadline.wait(self._poll_s, api.operation, api.object)
             self._patiently(api, lambda: self._dialect.clear(api, place))
 
+    def _delete(self, api: Api, id: str) -> None:
+        """Until the provider says that the server is going. Raises NotFound when it is gone, TimedOut when it stays.
+
+        An answer to the request is no proof: DigitalOcean shows the droplet as before for some seconds, and has been
+        seen to leave it at that (digitalocean/terraform-provider-digitalocean, issue 283).
+        """
+        while True:
+            self._patiently(api, lambda: self._dialect.delete(api, id))
+            if self._dialect.machine(api, id).state is None:
+                return
+            api.deadline.wait(self._poll_s, api.operation, f"{api.object}, which is still there")
+
     # ------------------------------------------------------------------------------------------ finding and creating
 
     def _found(self, api: Api, spec: NodeSpec) -> Machine | None:
@@ -218,10 +232,13 @@ class LibcloudCloud(WithDepot):
         return any(m.id != node.id and _is(m, node) for m in self._named(api, node.name))
 
     def _machines(self, api: Api) -> list[Machine]:
-        """The whole list, and what was created here before the provider's lists show it."""
+        """The whole list, with what was created here before the provider's lists show it; what was destroyed here is
+        going, whatever lists still show.
+        """
         listed = list(self._dialect.machines(api))
         self._made -= {machine.id for machine in listed}
         self._ending &= {machine.id for machine in listed}
+        listed = [replace(machine, state=None) if machine.id in self._ending else machine for machine in listed]
         for id in tuple(self._made):
             try:
                 listed.append(self._dialect.machine(api, id))

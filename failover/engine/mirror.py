@@ -35,13 +35,15 @@ from failover.engine.nodes import (
     wait_serving,
 )
 from failover.engine.publication import refresh
-from failover.errors import AdapterError, Conflict, FailoverError
+from failover.errors import AdapterError, Conflict, FailoverError, Throttled, TimedOut
 from failover.ports import Call, Done
 
 UPLOAD_S = 120.0
 SITE_S = 3600.0
 """The net below one site's whole work; every call in it has its own deadline."""
 LEASE_WAIT_S = 60.0
+GOING = (Throttled, TimedOut)
+"""What is said while a node is still going: some take minutes."""
 
 Report = Callable[[str, str], None]
 """Progress: site, sentence."""
@@ -317,7 +319,7 @@ def _gone(mirror: Mirror, site: str, nodes: tuple[Node, ...], *, rebuilt: bool =
             hosts = ", ".join(d.host for d in state.debts)
             cause = f"{hosts} did not take the last change and may still point to it"
             raise Conflict("destroy node", node.name, cause, "failover apply again when no debt is left")
-        patiently(mirror.context, partial(destroy, mirror.context, node))
+        patiently(mirror.context, partial(destroy, mirror.context, node), GOING)
 
 
 def _moving_to(state: State, site: str) -> bool:
@@ -361,16 +363,14 @@ def destroy_all(context: Context, state: State, report: Report, *, term: int) ->
 
 
 def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
-    done = []
+    done: list[str] = []
     context = mirror.context
     try:
-        for node in list_nodes(context, site.name):
-            mirror.report(site.name, f"destroy {node.name}")
-            mirror.intend(site.name, f"destroy {node.name}")
-            patiently(context, partial(destroy, context, node))
-            done.append(node.name)
+        _destroy_nodes(mirror, site.name, done)
         mirror.intend(site.name, "clear")
         clear(context, site.name)
+        if _destroy_nodes(mirror, site.name, done):  # listed late: of an apply that was killed a moment ago
+            clear(context, site.name)
         depot = context.depots[site.name]
         for digest in state.archives.get(site.name, ()):
             mirror.intend(site.name, f"remove {short(digest)}")
@@ -381,6 +381,17 @@ def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
         return SiteResult(site=site.name, done=tuple(done), problem=_said(error))
     mirror.update(partial(_forget, site.name))
     return SiteResult(site=site.name, done=tuple(done))
+
+
+def _destroy_nodes(mirror: Mirror, site: str, done: list[str]) -> bool:
+    """Every node that is listed now is gone. Whether there was any."""
+    nodes = list_nodes(mirror.context, site)
+    for node in nodes:
+        mirror.report(site, f"destroy {node.name}")
+        mirror.intend(site, f"destroy {node.name}")
+        patiently(mirror.context, partial(destroy, mirror.context, node), GOING)
+        done.append(node.name)
+    return bool(nodes)
 
 
 def _forget(site: str, state: State) -> State:

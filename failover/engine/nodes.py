@@ -130,16 +130,17 @@ def wait_serving(
         waiting.pause(asked_s)
 
 
-def patiently(context: Context, do: Callable[[], T]) -> T:
+def patiently(context: Context, do: Callable[[], T], may_pass: tuple[type[AdapterError], ...] = (Throttled,)) -> T:
     """`do()`, again after the pause that a provider asks for: what it throttles, it has not carried out.
 
-    Raises Throttled where the pause outlasts the deadline for nodes, and what `do` raises.
+    `may_pass`: what is worth another try; more than that only where it is safe to repeat. Raises what `do` raised last where the pause
+    outlasts the deadline for nodes.
     """
     waiting = _Waiting(context)
     while True:
         try:
             return do()
-        except Throttled as error:
+        except may_pass as error:
             asked_s = _asked_s(error)
             if waiting.over or not waiting.has(asked_s):
                 raise

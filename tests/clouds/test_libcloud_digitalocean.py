@@ -11,7 +11,7 @@ from failover.clouds.libcloud_digitalocean import DigitalOcean as Dialect
 from failover.clouds.table import Cloud, factory
 from failover.core.firewall import drift
 from failover.core.model import Reading
-from failover.errors import Conflict, Rejected
+from failover.errors import Conflict, Rejected, TimedOut
 from failover.ports import Account
 from failover.testing.clouds import SERVICE, SITE
 from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, StandInSuite, made, wish
@@ -165,6 +165,28 @@ def test_tags_that_nothing_carries_any_more_are_cleared(standin: DigitalOcean, c
     cloud.clear(SERVICE, "boreas")
     assert standin.tags == foreign
     assert standin.undeclared == set()
+
+
+def test_a_droplet_is_destroyed_when_it_is_gone_and_no_sooner(standin: DigitalOcean, cloud: LibcloudCloud) -> None:
+    """Its request to delete is answered at once, and may come to nothing: the droplet would run, and cost, for good."""
+    standin.pace = Pace(addressed=0, running=0, gone=6)
+    node = cloud.ensure(wish())
+    standin.deaf_to_deletes = 2
+    cloud.destroy(node)
+    assert standin.node_ids() == ()
+    assert cloud.nodes(SERVICE, SITE) == ()
+    again = cloud.ensure(wish())
+    assert again.id != node.id, "the old one is none, also where a list still showed it"
+
+
+def test_a_droplet_that_does_not_go_is_said(standin: DigitalOcean) -> None:
+    cloud = cloud_at(standin, deadline_s=1.0)
+    node = cloud.ensure(wish())
+    standin.deaf_to_deletes = 10_000
+    with pytest.raises(TimedOut, match="destroy node guestbook-aurora-web-0"):
+        cloud.destroy(node)
+    assert [found.id for found in cloud.nodes(SERVICE, SITE)] == [node.id]
+    cloud.close()
 
 
 def test_a_firewall_of_somebody_else_is_left_alone(standin: DigitalOcean, cloud: LibcloudCloud) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from failover.core.cutover import PlanKind
 from failover.core.decide import DecisionKind
+from failover.core.mirror import specs
 from failover.core.model import NodeState, Reading, Standby
 from failover.core.rrsets import Changes, RRset
 from failover.core.saga import EventKind
@@ -14,7 +15,8 @@ from failover.engine.deploy import deploy, look_ahead
 from failover.engine.operate import cutover
 from failover.engine.runtime import RealRuntime
 from failover.engine.tick import tick
-from failover.errors import LockedError, RefusedError, StateMissing
+from failover.errors import LockedError, RefusedError, StateMissing, TimedOut
+from failover.testing.memory_cloud import no_faults
 from failover.testing.memory_store import MemoryDisk
 from failover.testing.sim_runtime import Trouble, VirtualClock
 from failover.testing.sim_world import ERRORS, FIRST, GIVEN, HOSTS, NAME, SECOND, SITES, ZONE, Outside, guestbook
@@ -550,6 +552,36 @@ def test_a_provider_that_does_not_answer_keeps_its_nodes_and_is_named(kind: str)
     assert (results["aurora"].problem, results["cirrus"].problem) == (None, None)
     found.outside.heal()
     assert len(found.nodes("boreas")) == 2
+    assert all(r.problem is None for r in found.destroy())
+    assert found.nodes("boreas") == ()
+
+
+def test_a_node_that_is_listed_late_is_destroyed_too() -> None:
+    """An apply was killed just after it had asked for the node: nobody would ever look for it again."""
+    found = published()
+    service, boreas = found.outside.service, found.outside.clouds["boreas"]
+    late = specs(service, service.site("boreas"), found.context.release(FIRST), {}, active=True)[0]
+
+    def listed_late(operation: str) -> None:
+        if operation == "clear":
+            boreas.faults = no_faults
+            boreas.ensure(late)
+
+    boreas.faults = listed_late
+    results = {r.site: r for r in found.destroy()}
+    assert results["boreas"].problem is None
+    assert found.nodes("boreas") == ()
+
+
+def test_a_node_that_takes_its_time_to_go_is_waited_for() -> None:
+    found = published()
+    boreas, tries = found.outside.clouds["boreas"], iter(range(100))
+
+    def slow(operation: str) -> TimedOut | None:
+        late = operation == "destroy" and next(tries) < 2
+        return TimedOut("destroy node", "it", "not done within 25 s") if late else None
+
+    boreas.faults = slow
     assert all(r.problem is None for r in found.destroy())
     assert found.nodes("boreas") == ()
 

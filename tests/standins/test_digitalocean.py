@@ -133,6 +133,7 @@ def test_lists_may_lag(standin: DigitalOcean, client: Any) -> None:
     assert client.droplets.get(id)["droplet"]["id"] == id
     assert [client.droplets.list()["meta"]["total"] for _ in range(2)] == [0, 1]
     client.droplets.destroy(id)
+    assert client.droplets.get(id)["droplet"]["status"] == "active"
     assert client.droplets.get(id)["id"] == "not_found"
     assert client.droplets.list()["meta"]["total"] == 0
 

@@ -33,7 +33,7 @@ class Droplet:
     off: bool = False
     busy_until: int = 0
     deleted: int | None = None
-    """The tick of its deletion: lists may show it a little longer."""
+    """The tick of its deletion: it is shown as before, but locked, a little longer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +53,8 @@ class DropletsPart(AccountPart):
         self.droplets: dict[int, Droplet] = {}
         self.actions: dict[int, Action] = {}
         self.tags: set[str] = set()
+        self.deaf_to_deletes = 0
+        """So many requests to delete are answered as ever, and nothing comes of them."""
         self._free_private = addresses("10.114.0.0/16")
         super().__init__(**options)
 
@@ -94,7 +96,16 @@ class DropletsPart(AccountPart):
 
     @route("DELETE", "/v2/droplets/{id}")
     def delete_droplet(self, call: Call, id: str) -> Reply:
-        self._deleted(self._droplet(id))
+        """Answered before it is carried out: the droplet is shown as `active` until it is gone, for about ten seconds
+        (digitalocean/terraform-provider-digitalocean, pull request 284), and may even stay (issue 283 there).
+        """
+        droplet = self._droplet(id)
+        if droplet.deleted is not None:
+            raise Refused(422, "Droplet already has a pending event.")
+        if self.deaf_to_deletes:
+            self.deaf_to_deletes -= 1
+        else:
+            self._deleted(droplet)
         return self._nothing()
 
     def _creatable(self, wish: dict[str, Any], names: Sequence[str]) -> None:
@@ -145,7 +156,7 @@ class DropletsPart(AccountPart):
 
     def _droplet(self, id: str) -> Droplet:
         droplet = self.droplets.get(int(id))
-        if droplet is None or droplet.deleted is not None:
+        if droplet is None or self._gone(droplet):
             raise Refused(404, "The resource you were accessing could not be found.")
         return droplet
 
@@ -172,7 +183,7 @@ class DropletsPart(AccountPart):
             "memory": size["memory"],
             "vcpus": size["vcpus"],
             "disk": size["disk"],
-            "locked": self._busy(droplet),
+            "locked": self._busy(droplet) or droplet.deleted is not None,
             "status": self._status(droplet),
             "kernel": None,
             "created_at": self.instant(droplet.made),
