@@ -4,7 +4,7 @@ The prerequisites of an update and its changes are one transaction at the primar
 addresses exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dns.exception
 import dns.name
@@ -21,7 +21,7 @@ from failover.dns.found import Sets
 from failover.dns.packets import AA, ANSWER, CNAME, SOA, TC, Packet, wire_name
 from failover.dns.records import to_type
 from failover.dns.rights import Key, narrowed, never_there
-from failover.dns.transaction import OPERATION, check_transaction
+from failover.dns.transaction import OPERATION, check_transaction, epoch_in
 from failover.dns.transfer import NoTransfer, Pair, by_pair, copy_zone, serial_of
 from failover.dns.update import MESSAGE_ROOM, compose, compose_removal
 from failover.dns.wire import Deadline, parse_server
@@ -97,8 +97,9 @@ class Rfc2136:
         Hundreds of names are read by one transfer of the zone, where the server gives one. Else they are asked for,
         until the serial is the same before and after, or until two readings in a row are the same: in a busy zone the
         serial moves with other people's records.
-        Where a wildcard stands, a name below it seems to hold the wildcard's values. Raises NotFound when the server
-        has no such zone.
+        Where a wildcard stands, a name below it seems to hold the wildcard's values: that is what visitors get. What
+        it says at the epoch's name (the only TXT that is asked for) is left out. Raises NotFound when the server has
+        no such zone.
         """
         deadline = Deadline(self._deadline_s)
         pairs = tuple(dict.fromkeys(names))
@@ -138,7 +139,7 @@ class Rfc2136:
                 copy = copy_zone(conversation, zone, [n for n, _ in pairs], bytes_max=_TRANSFER_BYTES * len(pairs))
                 known, asked = copy.found(pairs)
                 if asked:
-                    known |= self._answers(conversation, asked)
+                    known |= self._exact(conversation, zone, self._answers(conversation, asked))
                     if self._serial(conversation, zone) != copy.serial:
                         return None
         except NoTransfer as error:
@@ -153,7 +154,7 @@ class Rfc2136:
             serial = self._serial(conversation, zone)
             before: tuple[RRset, ...] | None = None
             for _ in range(_READINGS_MAX):
-                found = by_pair(pairs, self._answers(conversation, pairs))
+                found = by_pair(pairs, self._exact(conversation, zone, self._answers(conversation, pairs)))
                 serial_before, serial = serial, self._serial(conversation, zone)
                 if serial == serial_before or found == before:
                     return found
@@ -171,6 +172,20 @@ class Rfc2136:
                     sets.add(answer, record)
             found[name, type] = sets.at(owner, types)
         return found
+
+    def _exact(
+        self, conversation: Conversation, zone: str, found: dict[Pair, RRset | None]
+    ) -> dict[Pair, RRset | None]:
+        """Without what a wildcard says where an epoch belongs (RFC 4592): a zone may well hold `* TXT "v=spf1 -all"`.
+
+        A record of one's own with just the same contents is taken for the wildcard's. That is safe: an update that
+        expects none there is refused.
+        """
+        odd = [(p, r) for p, r in found.items() if p[1].upper() == "TXT" and r is not None and epoch_in(r) is None]
+        above = {p: [(name, r.type) for name in _wildcards(p[0], zone)] for p, r in odd}
+        told = self._answers(conversation, list(dict.fromkeys(key for keys in above.values() for key in keys)))
+        made = [p for p, r in odd if any(w is not None and w.values == r.values for w in map(told.get, above[p]))]
+        return {**found, **dict.fromkeys(made)}
 
     def _serial(self, conversation: Conversation, zone: str) -> int:
         (answer,) = conversation.ask([(zone, "SOA")])
@@ -242,6 +257,14 @@ class Rfc2136:
         if rcode in _REJECTIONS:
             return Rejected(OPERATION, zone, said)
         return Unreadable(OPERATION, zone, said)
+
+
+def _wildcards(name: str, zone: str) -> Iterator[str]:
+    """Those that may answer for a name, nearest first; a wildcard's own name stands for itself."""
+    here, apex = normal_name(name), normal_name(zone)
+    while here and here != apex and not here.startswith("*."):
+        here = here.partition(".")[2]
+        yield f"*.{here}"
 
 
 def _alias(name: str, answer: Packet) -> str:

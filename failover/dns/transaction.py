@@ -66,15 +66,16 @@ def _check_alone(zone: str, changes: Changes) -> None:
 def _check_newer(zone: str, expect: RRset | None, fence: RRset | None) -> None:
     if fence is None:
         return
-    new = _epoch(fence)
+    new = epoch_in(fence)
     if fence.type != "TXT" or new is None:
         raise Rejected(OPERATION, zone, f"the fence is not one epoch: {fence}")
-    old = _epoch(expect) if expect is not None else None
+    old = epoch_in(expect) if expect is not None else None
     if old is not None and new.number <= old.number:
         raise Rejected(OPERATION, zone, f"epoch {new.number} is not newer than epoch {old.number}")
 
 
-def _epoch(rrset: RRset) -> Epoch | None:
+def epoch_in(rrset: RRset) -> Epoch | None:
+    """The one epoch that a set holds; None where it holds anything else."""
     if len(rrset.values) != 1:
         return None
     try:

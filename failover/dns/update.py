@@ -6,7 +6,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 from failover.core.hosting import UpdateSize, value_bytes
 from failover.core.rrsets import Changes, RRset, normal_name
-from failover.dns.packets import ANY, IN, NONE, SOA, TooLong, Writer
+from failover.dns.packets import ANY, CNAME, IN, NONE, SOA, TooLong, Writer
 from failover.dns.proof import ROOM
 from failover.dns.records import to_rdatas, to_type
 from failover.dns.transaction import OPERATION
@@ -69,13 +69,17 @@ def _message(zone: str, changes: Changes, expect: RRset | None, fence: RRset | N
 
 
 def _require_fence(writer: Writer, expect: RRset | None, fence: RRset | None) -> int:
-    """Exactly the expected set (RFC 2136, section 2.4.2), or none (section 2.4.3). Returns the number of records."""
+    """Exactly the expected set (RFC 2136, section 2.4.2), or none (section 2.4.3). Returns the number of records.
+
+    Where none is, no CNAME may be either: the server would pass over the fence in silence, and take the rest.
+    """
     if expect is not None:
         return _each(writer, expect, 0)
     if fence is None:
         return 0
-    writer.record(fence.name, to_type(fence.type), NONE)
-    return 1
+    for type in (to_type(fence.type), CNAME):
+        writer.record(fence.name, type, NONE)
+    return 2
 
 
 def _require_room(writer: Writer, changes: Changes) -> int:

@@ -23,7 +23,7 @@ from failover.core.model import (
     Target,
 )
 from failover.core.ready import Stock
-from failover.core.rrsets import RRset, read_epoch
+from failover.core.rrsets import RRset, epoch_name, read_epoch
 from failover.core.world import State
 from failover.engine.context import Context
 from failover.engine.lookup import look_up
@@ -165,10 +165,13 @@ def _silent(error: Exception | None) -> bool:
 
 def _epoch_or_raise(service: str, zone: str, rrsets: tuple[RRset, ...], host: str) -> None:
     """Something else than one epoch where the epoch should stand: unreadable, never absent."""
+    name, hint = epoch_name(service, zone), "look at that record by hand"
+    for other in (r for r in rrsets if r.name == name and r.type != "TXT"):
+        raise Unreadable("read", f"epoch at {host}", f"{other} stands where the epoch belongs", hint)
     try:
         read_epoch(rrsets, service, zone)
     except ValueError as error:
-        raise Unreadable("read", f"epoch at {host}", str(error), "look at that TXT record by hand") from error
+        raise Unreadable("read", f"epoch at {host}", str(error), hint) from error
 
 
 def read_stock(context: Context, site: str, release: str | None) -> Stock:

@@ -4,7 +4,7 @@
 
 import pytest
 
-from failover.core.rrsets import Changes, RRset, by_key
+from failover.core.rrsets import Changes, Epoch, RRset, by_key, epoch_set
 from failover.errors import Conflict, Rejected
 from failover.ports import Dns
 from failover.testing.dns_words import (
@@ -82,6 +82,17 @@ class ChangesConformance:
         moved = addresses(anything.name, "192.0.2.2")
         host.apply(ZONE, put(moved), expect=fence(2), fence=fence(3))
         assert host.read(ZONE, [anything.key]) == (moved,)
+
+    def test_what_a_wildcard_says_is_no_epoch(self, host: Dns, published: RRset) -> None:
+        """Many zones hold `* TXT "v=spf1 -all"`: where a service is not published yet, no epoch stands all the same."""
+        anything = RRset(name=f"*.{ZONE}", type="TXT", ttl_s=TTL_S, values=frozenset({"v=spf1 -all"}))
+        host.apply(ZONE, put(anything), expect=published, fence=fence(2))
+        new = epoch_set("shop", ZONE, Epoch(number=1, site="aurora", plan="plan1"))
+        assert host.read(ZONE, [new.key]) == ()
+        host.apply(ZONE, put(addresses(f"shop.{ZONE}", "192.0.2.1")), expect=None, fence=new)
+        assert values_at(host, new.key) == new.values
+        host.apply(ZONE, Changes(remove=((f"shop.{ZONE}", "A"),)), expect=new, fence=None)
+        assert host.read(ZONE, [new.key, anything.key]) == (anything,)
 
     def test_many_values_and_many_sets(self, host: Dns, published: RRset) -> None:
         wide = addresses(WWW, *(f"198.51.100.{n}" for n in range(1, 101)))

@@ -45,6 +45,22 @@ class ServersConformance:
         for server in host.traits().servers:
             assert authority.ask(server, alias.name, "A") == alias
 
+    def test_a_wildcard_is_answered_where_nothing_else_is(
+        self, host: Dns, authority: Authority | None, published: RRset
+    ) -> None:
+        """RFC 4592: not at a name that holds something of another type, and not below a name that is there."""
+        if authority is None:
+            pytest.skip("no authority to ask")
+        here = addresses(f"here.{ZONE}", "192.0.2.2")
+        host.apply(ZONE, put(addresses(f"*.{ZONE}", "192.0.2.1"), here), expect=published, fence=fence(2))
+        settle(host, authority, here)
+        settle(host, authority, fence(2))
+        settle(host, authority, addresses(f"a.b.{ZONE}", "192.0.2.1"))
+        for server in host.traits().servers:
+            for name in (here.name, f"a.{here.name}"):
+                assert authority.ask(server, name, "AAAA") is None
+            assert authority.ask(server, f"a.{here.name}", "A") is None
+
     def test_a_server_of_other_zones_is_no_authority(self, host: Dns, authority: Authority | None) -> None:
         if authority is None:
             pytest.skip("no authority to ask")

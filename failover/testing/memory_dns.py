@@ -224,7 +224,7 @@ class MemoryAuthority:
         zone = host.zone_of(name)
         if zone is None:
             raise Unreadable("ask name server", f"{server} for {name} {type}", "it answers REFUSED")
-        return next(iter(standing(host.visible(zone), [(name, type)])), None)
+        return _answered(host.visible(zone), normal_name(name), type)
 
     def ask_all(
         self, server: str, questions: Sequence[tuple[str, str]], *, tcp: bool = False
@@ -310,3 +310,14 @@ def _write(records: dict[tuple[str, str], RRset], write: Write) -> None:
             records.pop(key, None)
         else:
             records[key] = rrset
+
+
+def _answered(records: Records, name: str, type: str) -> RRset | None:
+    """What stands at the name; where nothing does, what a wildcard right below the closest name says (RFC 4592)."""
+    found = standing(records, [(name, type)])
+    closest = name
+    while closest and not any(there == closest or there.endswith(f".{closest}") for there, _ in records):
+        closest = closest.partition(".")[2]
+    if not found and closest != name:
+        found = tuple(replace(r, name=name) for r in standing(records, [(f"*.{closest}", type)]))
+    return next(iter(found), None)

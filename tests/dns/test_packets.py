@@ -50,7 +50,8 @@ def by_dnspython(change: Changes, expect: RRset | None) -> dns.update.UpdateMess
     """The same update, composed by dnspython."""
     update = dns.update.UpdateMessage(ZONE)
     if expect is None:
-        update.absent(dns.name.from_text(fence(2).name), "TXT")
+        for type in ("TXT", "CNAME"):
+            update.absent(dns.name.from_text(fence(2).name), type)
     else:
         update.present(dns.name.from_text(expect.name), "TXT", f'"{next(iter(expect.values))}"')
     leaving = {(name.lower(), type) for name, type in change.remove}

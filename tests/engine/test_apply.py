@@ -8,7 +8,7 @@ from failover.core.cutover import PlanKind
 from failover.core.decide import DecisionKind
 from failover.core.mirror import specs
 from failover.core.model import NodeState, Reading, Standby
-from failover.core.rrsets import Changes, RRset
+from failover.core.rrsets import Changes, RRset, epoch_name
 from failover.core.saga import EventKind
 from failover.engine.context import MIRROR, TICK, leased
 from failover.engine.deploy import deploy, look_ahead
@@ -154,6 +154,27 @@ def test_destroy_puts_back_what_was_adopted(host: str) -> None:
     found.destroy()
     assert found.addresses(host) == {"192.0.2.200"}
     assert found.epochs() == [0, 0]
+
+
+def test_destroy_ends_although_a_wildcard_answers_where_the_epoch_stood() -> None:
+    found = published(given=SITES)
+    spf = RRset(name=f"*.{ZONE}", type="TXT", ttl_s=60, values=frozenset({"v=spf1 -all"}))
+    for host in found.outside.hosts.values():
+        host._publish(ZONE, {**host.visible(ZONE), spf.key: spf})  # a hand that our port does not have
+    found.destroy()
+    assert found.state.active_site is None
+    assert [set(found.outside.held[host].values()) for host in HOSTS] == [{spf}, {spf}]
+
+
+def test_an_alias_where_the_epoch_belongs_is_unreadable() -> None:
+    found = play(given=SITES)
+    name = epoch_name(found.outside.service.name, ZONE)
+    alias = RRset(name=name, type="CNAME", ttl_s=60, values=frozenset({"old.example.net"}))
+    host = found.outside.hosts["one"]
+    host._publish(ZONE, {alias.key: alias})  # a hand that our port does not have
+    with pytest.raises(RefusedError, match="stands where the epoch belongs"):
+        found.apply(adopt=True)
+    assert found.outside.held["one"] == {alias.key: alias}
 
 
 def test_an_alias_at_our_name_is_taken_over_as_a_whole() -> None:

@@ -18,7 +18,7 @@ from failover.core.rrsets import Changes
 from failover.dns.authority import DnsAuthority
 from failover.dns.rfc2136 import Rfc2136
 from failover.dns.wire import Connection, Deadline
-from failover.errors import AccessRefused, AdapterError, Unreachable, Unreadable
+from failover.errors import AccessRefused, AdapterError, Conflict, Unreachable, Unreadable
 from failover.net.tsig import TsigKey, write_key
 from failover.testing.dns import FENCE, WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
 from tests.dns.foreign import Census, by_updates
@@ -183,10 +183,34 @@ def test_a_transfer_shows_what_the_server_answers(bind: Bind, host: Rfc2136) -> 
     pairs = [(name, type) for name in names for type in ("A", "TXT", "CNAME", "MX")]
     told = [each.read(ZONE, pairs) for each in (host, by_transfer(bind))]
     assert told[0] == told[1]
-    assert len(told[0]) > 40
+    assert len(told[0]) >= 40
     for each in (host, by_transfer(bind)):  # below a delegation the server has no say
         with pytest.raises(Unreadable):
             each.read(ZONE, [(f"a.child.{ZONE}", "A")])
+
+
+@pytest.mark.server("bind")
+def test_nothing_is_published_without_its_epoch(bind: Bind, host: Rfc2136) -> None:
+    """BIND passes over a TXT beside a CNAME in silence, and would carry out the rest (RFC 2136, section 3.4.2.2)."""
+    update = dns.update.UpdateMessage(ZONE, keyring=dns.tsig.Key(KEY.name, KEY.secret))
+    update.add(FENCE[0] + ".", 60, "CNAME", "elsewhere.example.")
+    assert dns.query.tcp(update, "127.0.0.1", port=bind.port, timeout=60).rcode() == dns.rcode.NOERROR
+    with pytest.raises(Conflict):
+        host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    assert host.read(ZONE, [(WWW, "A")]) == ()
+
+
+@pytest.mark.server("bind")
+@pytest.mark.parametrize("data", ["CNAME elsewhere.example.", 'TXT "v=spf1 -all"'])
+def test_a_wildcard_says_nothing_of_the_epoch_but_its_own_record_does(bind: Bind, host: Rfc2136, data: str) -> None:
+    type, value = data.split(" ", 1)
+    fences = [(f"_failover.{at}.{ZONE}", "TXT") for at in ("absent", "theirs")]
+    for owner, said in (("*", value), (f"_failover.theirs.{ZONE}.", value.replace("el", "il").replace("v=", "x="))):
+        update = dns.update.UpdateMessage(ZONE, keyring=dns.tsig.Key(KEY.name, KEY.secret))
+        update.add(owner, 60, type, said)
+        assert dns.query.tcp(update, "127.0.0.1", port=bind.port, timeout=60).rcode() == dns.rcode.NOERROR
+    for each in (host, by_transfer(bind)):
+        assert [rrset.name for rrset in each.read(ZONE, fences)] == [fences[1][0]]
 
 
 @pytest.mark.server("bind")

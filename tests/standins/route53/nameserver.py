@@ -2,6 +2,7 @@
 
 import socketserver
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -101,7 +102,7 @@ class NameServer:
             reply.flags |= dns.flags.RA
         sets = zone.sets if self._held is None else self._held.get(zone.id, {})
         name = kept(asked.name.to_text())
-        here = [found for found in sets.values() if found.name == name]
+        here = _standing_at(name, [*sets.values()])
         if not here:
             reply.set_rcode(dns.rcode.NXDOMAIN)
         type = dns.rdatatype.to_text(asked.rdtype)
@@ -113,3 +114,12 @@ class NameServer:
         text = kept(name.to_text())
         fitting = [z for z in self._standin.zones.values() if text == z.name or text.endswith(f".{z.name}")]
         return max((z for z in fitting if not z.private), key=lambda z: len(z.name), default=None)
+
+
+def _standing_at(name: str, sets: Sequence[RecordSet]) -> list[RecordSet]:
+    """What stands at a name, else what a wildcard right below the closest name that is there says (RFC 4592)."""
+    closest = name
+    while closest and not any(each.name == closest or each.name.endswith(f".{closest}") for each in sets):
+        closest = closest.partition(".")[2]
+    source = name if closest == name else kept(f"*.{closest}")
+    return [each for each in sets if each.name == source]
