@@ -3,7 +3,6 @@
 import copy
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,7 +21,7 @@ from failover.errors import (
     Unreadable,
 )
 from failover.testing.dns import FENCE, NAMES, WWW, ZONE, address_set, fence, put, seen
-from tests.dns.host_cases import CASES, CLOUDFLARE, DIGITALOCEAN, LINODE, TOKEN, Case, Host
+from tests.dns.host_cases import CLOUDFLARE, DIGITALOCEAN, LINODE, TOKEN, Case, Host
 from tests.standins.base import Fault
 
 FOREIGN = (
@@ -35,27 +34,11 @@ MOVE = Changes(put=(AFTER,), remove=((WWW, "AAAA"),))
 SIX = address_set(WWW, "2001:db8::1", type="AAAA", ttl_s=300)
 
 
-@pytest.fixture(params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
-
-
 @pytest.fixture
-def standin(case: Case) -> Iterator[Any]:
-    with case.standin(token=TOKEN) as running:
-        case.zone(running, "example.net")
-        case.zone(running, ZONE)
-        yield running
-
-
-@pytest.fixture
-def host(case: Case, standin: Any) -> Iterator[Host]:
+def host(host: Host) -> Host:
     """www stands at two addresses and one of IPv6, under epoch 1, and others have records beside it."""
-    made = case.host(standin)
-    made.apply(ZONE, put(BEFORE, SIX, *FOREIGN), expect=None, fence=fence(1))
-    yield made
-    made.close()
+    host.apply(ZONE, put(BEFORE, SIX, *FOREIGN), expect=None, fence=fence(1))
+    return host
 
 
 def records(case: Case, standin: Any) -> dict[Any, Any]:

@@ -12,46 +12,26 @@ from failover.core.survey import MadeUp
 from failover.ports import Dns
 from failover.testing.dns import TTL_S, ZONE, DnsConformance, address_set, fence, put
 from tests.dns.foreign import Census
-from tests.dns.host_cases import CASES, CLOUDFLARE, TOKEN, Case
+from tests.dns.host_cases import CLOUDFLARE, Case
 from tests.standins.base import StandIn
 
 READS = ("domain:read", "domains:read_only", "account:read_only", "Zone:Read", "DNS:Read")
 """What may read records, in each provider's words."""
 
 
-@pytest.fixture(params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
-
-
-@pytest.fixture
-def standin(case: Case) -> Iterator[StandIn]:
-    with case.standin(token=TOKEN) as running:
-        case.zone(running, "example.net")
-        case.zone(running, ZONE)
-        yield running
-
-
-@pytest.fixture
-def api_host(case: Case, standin: StandIn) -> Iterator[Dns]:
-    made = case.host(standin)
-    yield made
-    made.close()
-
-
 class TestApiHosts(DnsConformance):
     @pytest.fixture
-    def host(self, api_host: Dns) -> Dns:
-        return api_host
+    def host(self, host: Dns) -> Dns:
+        """The one of every case, in place of the suite's."""
+        return host
 
     @pytest.fixture
-    def census(self, case: Case, standin: StandIn, api_host: Dns) -> Census:
+    def census(self, case: Case, standin: StandIn, host: Dns) -> Census:
         """Written through the host once, and seen at the stand-in itself."""
         note = RRset(name=f"theirs.{ZONE}", type="TXT", ttl_s=TTL_S, values=frozenset({"one", "two"}))
         addresses = address_set(note.name, "203.0.113.7", ttl_s=TTL_S)
         epoch = epoch_set("theirs", ZONE, Epoch(number=1, site="dione", plan="theirs"))
-        api_host.apply(ZONE, put(addresses, note), expect=None, fence=epoch)
+        host.apply(ZONE, put(addresses, note), expect=None, fence=epoch)
         return lambda: copy.deepcopy(case.records(standin))
 
     @pytest.fixture
@@ -68,22 +48,22 @@ class TestApiHosts(DnsConformance):
 
 
 @pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)
-def test_cloudflare_answers_what_is_proxied_with_its_own_addresses(case: Case, standin: Any, api_host: Dns) -> None:
+def test_cloudflare_answers_what_is_proxied_with_its_own_addresses(case: Case, standin: Any, host: Dns) -> None:
     sets = put(address_set(f"www.{ZONE}", "192.0.2.1"), address_set(f"mail.{ZONE}", "192.0.2.2"))
-    api_host.apply(ZONE, sets, expect=None, fence=fence(1))
+    host.apply(ZONE, sets, expect=None, fence=fence(1))
     for record in case.records(standin).values():
         if record["name"] == f"www.{ZONE}":
             record.update(proxied=True, ttl=1)
     asked = [f"www.{ZONE}", f"mail.{ZONE}"]
-    assert api_host.made_up(ZONE, asked) == (MadeUp(name=asked[0], kind="proxied record", refused=False),)
+    assert host.made_up(ZONE, asked) == (MadeUp(name=asked[0], kind="proxied record", refused=False),)
 
 
 @pytest.mark.parametrize("case", [CLOUDFLARE], ids=str)
-def test_cloudflare_flattens_other_cnames_where_it_is_told_to(case: Case, standin: Any, api_host: Dns) -> None:
+def test_cloudflare_flattens_other_cnames_where_it_is_told_to(case: Case, standin: Any, host: Dns) -> None:
     names = [f"flat.{ZONE}", f"plain.{ZONE}"]
     sets = (RRset(name=name, type="CNAME", ttl_s=300, values=frozenset({"lb.example.net"})) for name in names)
-    api_host.apply(ZONE, put(*sets), expect=None, fence=fence(1))
+    host.apply(ZONE, put(*sets), expect=None, fence=fence(1))
     for record in case.records(standin).values():
         record["settings"] = {"flatten_cname": record["name"] == names[0]}
     odd = MadeUp(name=names[0], kind="flattened CNAME", target="lb.example.net", refused=False)
-    assert api_host.made_up(ZONE, names) == (odd,)
+    assert host.made_up(ZONE, names) == (odd,)

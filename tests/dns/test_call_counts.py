@@ -4,7 +4,6 @@ Those of Route 53, PowerDNS and RFC 2136 stand in their own tests.
 """
 
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from failover.errors import NotFound
 from failover.ports import Dns
 from failover.testing.dns import FENCE, ZONE, address_set, fence, put
-from tests.dns.host_cases import CASES, LINODE, TOKEN, Case
+from tests.dns.host_cases import LINODE, Case
 from tests.standins.base import StandIn
 
 NAMES = [f"n{n}.{ZONE}" for n in range(4)]
@@ -26,26 +25,6 @@ PAGES = {
 """The largest page that each API documents (Cloudflare's is larger than any zone of its plans)."""
 LISTS_OF_A_CHANGE = {"cloudflare": 2}
 """Cloudflare's batch is one transaction: read, write, read. Elsewhere the epoch is written last: one more reading."""
-
-
-@pytest.fixture(params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
-
-
-@pytest.fixture
-def standin(case: Case) -> Iterator[StandIn]:
-    with case.standin(token=TOKEN) as running:
-        case.zone(running, ZONE)
-        yield running
-
-
-@pytest.fixture
-def host(case: Case, standin: StandIn) -> Iterator[Dns]:
-    made = case.host(standin)
-    yield made
-    made.close()
 
 
 def counted(case: Case, standin: StandIn, since: int) -> tuple[int, int, int]:
@@ -81,8 +60,7 @@ def test_a_zone_that_was_made_anew_is_found_again(case: Case, standin: StandIn, 
     host.apply(ZONE, put(address_set(NAMES[0], "192.0.2.1", ttl_s=300)), expect=None, fence=fence(1))
     domains = standin.domains  # type: ignore[attr-defined]  # Linode's stand-in has them
     case.zone(standin, ZONE)
-    (old, *_) = domains
-    del domains[old]
+    del domains[min(id for id, domain in domains.items() if domain.domain == ZONE)]
     with pytest.raises(NotFound):
         host.read(ZONE, [(NAMES[0], "A")])
     assert host.read(ZONE, [(NAMES[0], "A")]) == ()

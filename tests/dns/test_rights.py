@@ -22,26 +22,6 @@ KEY = "AKIANARROWNARROW1234"
 WRITES = "^(POST|PUT|PATCH|DELETE) "
 
 
-@pytest.fixture(params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
-
-
-@pytest.fixture
-def standin(case: Case) -> Iterator[StandIn]:
-    with case.standin(token=TOKEN) as running:
-        case.zone(running, ZONE)
-        yield running
-
-
-@pytest.fixture
-def host(case: Case, standin: StandIn) -> Iterator[Dns]:
-    made = case.host(standin)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("fault", ["429", "500", "502", "drop"])
 def test_an_answer_that_does_not_tell_allows_nothing(host: Dns, standin: StandIn, fault: str) -> None:
     host.read(ZONE, NAMES)

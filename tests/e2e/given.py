@@ -4,7 +4,7 @@ import http.server
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,39 +94,63 @@ def name_servers(play: Play, *names: str) -> dict[str, str]:
         record = read_record(place(play.local, Kind.DNS, name).directory)
         assert record is not None
         found[name] = f"{record.address}:{record.port}"
-        secret = play.directory / f"{name}.key"
-        secret.touch(0o600)
-        secret.write_text(read_key(play.local / "dns" / name / "tsig.key").secret + "\n")
+        play.hide(f"{name}.key", read_key(play.local / "dns" / name / "tsig.key").secret)
     return found
 
 
-def config(servers: Mapping[str, str], addresses: Mapping[str, str], check: str, more: str = "") -> str:
-    """A config of given sites. `check` is the body of the only check."""
-    sites = "\n".join(f"  {name}: {{provider: {name}, addresses: {{web: [{a}]}}}}" for name, a in addresses.items())
-    hosts = "\n".join(
-        f"    {name}: {{kind: rfc2136, server: '{server}',"
-        f" tsig: {{name: failover-{name}, secret: {{file: {name}.key}}}}}}"
+def config(servers: Mapping[str, str], addresses: Mapping[str, str], check: str) -> str:
+    """A config of given sites, with the DNS hosts of `name_servers`. `check` is the body of the only check."""
+    hosts = {
+        name: f"kind: rfc2136, server: '{server}', tsig: {{name: failover-{name}, secret: {{file: {name}.key}}}}"
         for name, server in servers.items()
-    )
+    }
+    return config_of(hosts, addresses, check, call_timeout="3s", policy=RESTLESS)
+
+
+RESTLESS = ", flap_limit: 1000, retry_after: 0s, ask_expires: 1h"
+"""Of a policy: many moves in one story."""
+
+
+def config_of(
+    hosts: Mapping[str, str],
+    addresses: Mapping[str, str],
+    check: str,
+    *,
+    names: Sequence[str] = (f"www.{ZONE}",),
+    dns: str = "ttl: 1, lost_after: 3s",
+    policy: str = "",
+    call_timeout: str = "5s",
+) -> str:
+    """Likewise, of any DNS hosts: by name the body of each. `dns` and `policy`: more words of theirs."""
+    sites = [f"{name}: {{provider: {name}, addresses: {{web: [{a}]}}}}" for name, a in addresses.items()]
+    there = [f"{name}: {{{body}}}" for name, body in hosts.items()]
+    records = [f"{name}: {{type: A, nodes: web}}" for name in names]
     return f"""\
 version: 1
 service: shop
-runner: {{every: 1s, call_timeout: 3s}}
+runner: {{every: 1s, call_timeout: {call_timeout}}}
 sites:
-{sites}
+{_lines(sites, 2)}
 dns:
   zones: [{ZONE}]
-  ttl: 1
-  lost_after: 3s
+{_lines(dns.split(", "), 2)}
   hosts:
-{hosts}
-  records: {{www.{ZONE}: {{type: A, nodes: web}}}}
+{_lines(there, 4)}
+  records:
+{_lines(records, 4)}
 checks:
   main: {{{check}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
-policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s, flap_limit: 1000,
-          retry_after: 0s, ask_expires: 1h}}
-{more}
+policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s{policy}}}
 """
+
+
+def answers_ok(port: int) -> str:
+    """The check of `Web`."""
+    return f"url: 'http://{{address}}:{port}/', expect: {{body: ok}}"
+
+
+def _lines(texts: Iterable[str], indent: int) -> str:
+    return "\n".join(f"{' ' * indent}{text}" for text in texts)
 
 
 def directory(path: Path) -> Play:

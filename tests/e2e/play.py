@@ -187,6 +187,11 @@ class Play:
     def secret(self) -> str:
         return (self.directory / "secrets" / "guestbook-key").read_text().strip()
 
+    def hide(self, name: str, secret: str) -> None:
+        """In a private file beside the config."""
+        (self.directory / name).touch(0o600)
+        (self.directory / name).write_text(f"{secret}\n")
+
     def edit(self, changes: Mapping[str, str]) -> None:
         """Replace texts (regular expressions) of the config; each must stand there."""
         text = self.config.read_text()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.dns.host_cases import CLOUDFLARE, DIGITALOCEAN
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, directory, free_port, webs
+from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, free_port, webs
 from tests.e2e.play import Play
 from tests.e2e.shown import FENCE, OURS, WWW, Shown, name_server
 from tests.standins.base import StandIn
@@ -59,8 +59,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         }
         play = directory(tmp_path / "play")
         stack.callback(play.close)
-        (play.directory / "token").touch(0o600)
-        (play.directory / "token").write_text(f"{TOKEN}\n")
+        play.hide("token", TOKEN)
         port = free_port(NEAR, FAR)
         made = Stage(play, cloudflare, ocean, servers)
         play.config.write_text(config(made, port))
@@ -71,35 +70,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def config(stage: Stage, port: int) -> str:
-    return f"""\
-version: 1
-service: shop
-runner: {{every: 1s, call_timeout: 5s}}
-sites:
-  near: {{provider: near, addresses: {{web: [{NEAR}]}}}}
-  far: {{provider: far, addresses: {{web: [{FAR}]}}}}
-dns:
-  zones: [{ZONE}]
-  ttl: 30
-  lost_after: 3s
-  hosts:
-    do:
-      kind: digitalocean
-      endpoint: {stage.ocean.url}
-      servers: ['{stage.servers["do"].place}']
-      credentials: {{token: {{file: token}}}}
-    cf:
-      kind: cloudflare
-      plan: enterprise
-      endpoint: {stage.cloudflare.url}/client/v4
-      servers: ['{stage.servers["cf"].place}']
-      credentials: {{token: {{file: token}}}}
-  records:
-    {WWW}: {{type: A, nodes: web}}
-checks:
-  main: {{url: 'http://{{address}}:{port}/', expect: {{body: ok}}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
-policy: {{unexplained_down: {{action: ask, confirm: 0s}}, min_grade: 2, cooldown: 0s, tilt: 0s}}
-"""
+    token = "credentials: {token: {file: token}}"
+    ocean, cloudflare = (f"servers: ['{stage.servers[host].place}'], {token}" for host in ("do", "cf"))
+    hosts = {
+        "do": f"kind: digitalocean, endpoint: '{stage.ocean.url}', {ocean}",
+        "cf": f"kind: cloudflare, plan: enterprise, endpoint: '{stage.cloudflare.url}/client/v4', {cloudflare}",
+    }
+    dns, sites = "ttl: 30, lost_after: 3s", {"near": NEAR, "far": FAR}
+    return config_of(hosts, sites, answers_ok(port), dns=dns, policy=", min_grade: 2")
 
 
 def test_publish_and_fail_back_and_destroy(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.eyes import Eyes, answer
-from tests.e2e.given import ZONE, Web, directory, free_port, webs
+from tests.e2e.given import RESTLESS, ZONE, Web, answers_ok, config_of, directory, free_port, webs
 from tests.e2e.play import Play, Ran
 from tests.servers.pdns import API_KEY, Pdns
 from tests.servers.pdns_front import Front
@@ -89,8 +89,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         )
         pdns.patch(mail, off, note | {"comments": [{"content": "by hand", "account": "ops"}]}, zone=ZONE)
         for name, value in (("id", "AKIASTANDIN"), ("secret", SECRET), ("api-key", API_KEY)):
-            (play.directory / name).touch(0o600)
-            (play.directory / name).write_text(value + "\n")
+            play.hide(name, value)
         made = Stage(play, route53, zone, name_server, pdns, api)
         before = made.census()
         yield made
@@ -99,37 +98,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def config(stage: Stage, port: int) -> str:
-    return f"""\
-version: 1
-service: shop
-runner: {{every: 1s, call_timeout: 5s}}
-sites:
-  near: {{provider: near, addresses: {{web: [{NEAR}]}}}}
-  far: {{provider: far, addresses: {{web: [{FAR}]}}}}
-  third: {{provider: third, addresses: {{web: [{THIRD}]}}}}
-dns:
-  zones: [{ZONE}]
-  ttl: 1
-  lost_after: 3s
-  hosts:
-    ns1:
-      kind: powerdns
-      endpoint: {stage.api.url}
-      servers: ['{stage.pdns.place}']
-      credentials: {{token: {{file: api-key}}}}
-    r53:
-      kind: route53
-      endpoint: {stage.route53.url}
-      servers: ['{stage.name_server.place}']
-      credentials: {{access_key: {{file: id}}, secret_key: {{file: secret}}}}
-  records:
-    {WWW}: {{type: A, nodes: web}}
-    {ZONE}: {{type: A, nodes: web}}
-checks:
-  main: {{url: 'http://{{address}}:{port}/', expect: {{body: ok}}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
-policy: {{unexplained_down: {{action: ask, confirm: 0s}}, cooldown: 0s, tilt: 0s, flap_limit: 1000,
-          retry_after: 0s, ask_expires: 1h}}
-"""
+    hosts = {
+        "ns1": f"kind: powerdns, endpoint: '{stage.api.url}', servers: ['{stage.pdns.place}'],"
+        " credentials: {token: {file: api-key}}",
+        "r53": f"kind: route53, endpoint: '{stage.route53.url}', servers: ['{stage.name_server.place}'],"
+        " credentials: {access_key: {file: id}, secret_key: {file: secret}}",
+    }
+    sites = {"near": NEAR, "far": FAR, "third": THIRD}
+    return config_of(hosts, sites, answers_ok(port), names=(WWW, ZONE), policy=RESTLESS)
 
 
 @pytest.fixture

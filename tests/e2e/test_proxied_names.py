@@ -13,7 +13,7 @@ import trustme
 
 from tests.dns.host_cases import CLOUDFLARE
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, directory, free_port, webs
+from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, free_port, webs
 from tests.e2e.play import Play
 from tests.e2e.shown import FENCE, SERVER, WWW, Shown, name_server
 from tests.standins.cloudflare import Cloudflare
@@ -68,8 +68,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         authority.cert_pem.write_to_path(play.directory / "ca.pem")
         authority.issue_cert(WWW).configure_cert(tls)
         edge = stack.enter_context(Edge(api, EDGE, free_port(EDGE), tls=tls, site_port=port))
-        (play.directory / "token").touch(0o600)
-        (play.directory / "token").write_text(f"{TOKEN}\n")
+        play.hide("token", TOKEN)
         made = Stage(play, api, shown, server, edge, sites)
         play.config.write_text(config(made, port))
         others = shown.census()
@@ -78,33 +77,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def config(stage: Stage, port: int) -> str:
-    return f"""\
-version: 1
-service: shop
-runner: {{every: 1s, call_timeout: 5s}}
-sites:
-  near: {{provider: near, addresses: {{web: [{NEAR}]}}}}
-  far: {{provider: far, addresses: {{web: [{FAR}]}}}}
-dns:
-  zones: [{ZONE}]
-  ttl: 60
-  lost_after: 2s
-  roots: ['{stage.server.place}']
-  resolvers: ['{stage.server.place}']
-  hosts:
-    cf:
-      kind: cloudflare
-      endpoint: {stage.api.url}/client/v4
-      servers: ['{stage.server.place}']
-      credentials: {{token: {{file: token}}}}
-      proxied: [{WWW}]
-      edge: {{url: 'https://{{name}}:{stage.edge.port}/healthz', tls: {{ca_file: ca.pem}}}}
-  records:
-    {WWW}: {{type: A, nodes: web}}
-checks:
-  main: {{url: 'http://{{address}}:{port}/', expect: {{body: ok}}, interval: 2s, timeout: 2s, fall: 2, rise: 1}}
-policy: {{unexplained_down: {{action: ask, confirm: 0s}}, min_grade: 2, cooldown: 0s, tilt: 0s}}
-"""
+    there = stage.server.place
+    cf = (
+        f"kind: cloudflare, endpoint: '{stage.api.url}/client/v4', servers: ['{there}'],"
+        f" credentials: {{token: {{file: token}}}}, proxied: [{WWW}],"
+        f" edge: {{url: 'https://{{name}}:{stage.edge.port}/healthz', tls: {{ca_file: ca.pem}}}}"
+    )
+    dns = f"ttl: 60, lost_after: 2s, roots: ['{there}'], resolvers: ['{there}']"
+    return config_of({"cf": cf}, {"near": NEAR, "far": FAR}, answers_ok(port), dns=dns, policy=", min_grade: 2")
 
 
 def test_the_whole_life_of_a_proxied_name(stage: Stage) -> None:
@@ -184,7 +164,7 @@ def test_refused_before_anything_is_changed(stage: Stage) -> None:
     assert said in play.run("apply", "--yes", code=1).err
     assert stage.shown.records() == before
     del stage.shown.delegated[f"ns1.other.{ZONE}"]
-    play.edit({r"(?m)^      proxied: .*\n      edge: .*\n": ""})
+    play.edit({r", proxied: .*, edge: .*\}": "}"})
     (zone,) = stage.api.zones.values()
     stage.api._transaction(zone, {"posts": [{"name": WWW, "type": "A", "content": NEAR, "proxied": True}]})
     before = stage.shown.records()

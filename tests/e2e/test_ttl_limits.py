@@ -9,7 +9,7 @@ import pytest
 
 from tests.dns.host_cases import GANDI, VULTR
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, directory, free_port, webs
+from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, free_port, webs
 from tests.e2e.play import Play, notices, notify_to
 from tests.e2e.shown import FENCE, WWW, Shown, name_server
 from tests.standins.gandi import Gandi
@@ -51,39 +51,17 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         servers = {host: stack.enter_context(name_server(view)) for host, view in shown.items()}
         play = directory(tmp_path / "play")
         stack.callback(play.close)
-        (play.directory / "token").touch(0o600)
-        (play.directory / "token").write_text(f"{TOKEN}\n")
+        play.hide("token", TOKEN)
         port = free_port(NEAR, FAR)
         urls = {"gan": ("gandi", gandi.url), "vul": ("vultr", vultr.url)}
-        hosts = "\n".join(
-            f"    {host}: {{kind: {kind}, endpoint: '{url}', servers: ['{servers[host].place}'],"
-            " credentials: {token: {file: token}}}"
+        hosts = {
+            host: f"kind: {kind}, endpoint: '{url}', servers: ['{servers[host].place}'],"
+            " credentials: {token: {file: token}}"
             for host, (kind, url) in urls.items()
-        )
-        play.config.write_text(_CONFIG.format(hosts=hosts, port=port))
+        }
+        play.config.write_text(config_of(hosts, {"near": NEAR, "far": FAR}, answers_ok(port), dns="ttl: 60"))
         stack.enter_context(webs(*(Web(address, port) for address in (NEAR, FAR))))
         yield Stage(play, shown, servers)
-
-
-_CONFIG = f"""\
-version: 1
-service: shop
-runner: {{{{every: 1s, call_timeout: 5s}}}}
-sites:
-  near: {{{{provider: near, addresses: {{{{web: [{NEAR}]}}}}}}}}
-  far: {{{{provider: far, addresses: {{{{web: [{FAR}]}}}}}}}}
-dns:
-  zones: [{ZONE}]
-  ttl: 60
-  hosts:
-{{hosts}}
-  records:
-    {WWW}: {{{{type: A, nodes: web}}}}
-checks:
-  main: {{{{url: 'http://{{{{address}}}}:{{port}}/', expect: {{{{body: ok}}}}, interval: 2s, timeout: 2s, fall: 2,
-          rise: 1}}}}
-policy: {{{{unexplained_down: {{{{action: ask, confirm: 0s}}}}, cooldown: 0s, tilt: 0s}}}}
-"""
 
 
 def test_the_plan_says_so_the_worst_case_counts_it_and_it_is_no_drift(stage: Stage) -> None:
