@@ -63,18 +63,23 @@ def refuse(error: FailoverError) -> int:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned with blanks. On a terminal the last column is folded to its width; nothing is cut off."""
+    """Columns aligned with blanks, and nothing is cut off. On a terminal the last column is folded to its width; in a
+    pipe or a file a row is one line."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head) - 1)]
-    margin = sum(widths) + 2 * len(widths)
-    room = shutil.get_terminal_size().columns - margin if sys.stdout.isatty() else 0
-    return "\n".join(_line(row, widths, margin, room) for row in (head, *rows))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return "\n".join(_line(row, widths, columns) for row in (head, *rows))
 
 
-FOLD_MIN = 24
-"""Columns narrower than this are not folded: that would be harder to read than long lines."""
+FOLD_MIN, INDENT = 24, 4
+"""A last column that has less room than that stands below the rest of its row, indented."""
 
 
-def _line(row: Sequence[str], widths: Sequence[int], margin: int, room: int) -> str:
+def _line(row: Sequence[str], widths: Sequence[int], columns: int) -> str:
     start = "".join(cell.ljust(width) + "  " for cell, width in zip(row, widths, strict=False))
-    folded = textwrap.wrap(row[-1], room) if room >= FOLD_MIN else [row[-1]]
-    return f"\n{' ' * margin}".join([f"{start}{folded[0] if folded else ''}".rstrip(), *folded[1:]])
+    if not columns:
+        return f"{start}{row[-1]}".rstrip()
+    if columns - len(start) < FOLD_MIN:
+        folded = textwrap.wrap(row[-1], max(columns - INDENT, FOLD_MIN))
+        return "\n".join([*filter(None, [start.rstrip()]), *(f"{' ' * INDENT}{line}" for line in folded)])
+    first, *rest = textwrap.wrap(row[-1], columns - len(start)) or [""]
+    return f"\n{' ' * len(start)}".join([f"{start}{first}".rstrip(), *rest])
