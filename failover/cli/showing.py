@@ -12,7 +12,7 @@ from failover.cli.wiring import config_of, instant, store_of
 from failover.config.model import Config
 from failover.core.budget import Term, cadence_s, observed_cadence_s, quiet_ttl_s, sentence, terms, total_s
 from failover.core.cutover import CutoverPlan
-from failover.core.decide import candidates
+from failover.core.decide import candidates, question
 from failover.core.edge import moves_behind_edge
 from failover.core.health import HealthState
 from failover.core.holds import against_target, flapping, maintenance, shown
@@ -213,7 +213,7 @@ def _text(config: Config, world: World) -> str:
     if state.isolated:
         lines.append("ISOLATED: this vantage does not reach its own controls")
     if state.proposal is not None and state.open_plan is None:
-        lines.append(f"ASKING: cut over to {state.proposal.target}? `failover approve {state.proposal.id}` says yes")
+        lines.append(f"ASKING: {question(world, state.proposal)}")
     lines += [f"DEBT: {d.host} does not hold epoch {d.epoch}: {d.reason}" for d in state.debts]
     old = stale_sentence(state)
     lines += [f"DEBT: {old}"] if old else []

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from failover.core.blind import blindness
 from failover.core.decide import DecisionKind
 from failover.core.health import HealthState
 from failover.core.holds import quiet, shown
 from failover.core.model import Service
+from failover.core.notice import Urgency
 from failover.core.outlook import next_action, safe, stale_s
 from failover.core.verdict import VerdictKind
 from failover.core.world import World
@@ -32,12 +34,14 @@ class Alarm:
 
 
 def alarm(service: Service, world: World) -> Alarm:
-    """CRITICAL: the service is down, nobody looks, or nothing may be decided. UNKNOWN: it cannot be told.
+    """CRITICAL: the service is down, nobody looks, nothing may be decided, or no DNS host could be read for so long
+    that it is paged (`core.blind`). UNKNOWN: it cannot be told.
 
-    WARNING: it serves, but the loss of its site would not be survived without a person, or somebody is asked for.
-    While maintenance is announced, a service that is down is a WARNING too.
+    WARNING: it serves, but the loss of its site would not be survived without a person, or somebody is asked for. That
+    is told from the first round on: monitoring counts for itself how often it wants to see it. While maintenance is
+    announced, what is CRITICAL of the service is a WARNING too.
     """
-    found = [*_told(service, world), *_standing(service, world)]
+    found = [*_stuck(service, world), *_told(service, world), *_standing(service, world)]
     if not found:
         found = [(Level.OK, f"active at {world.state.active_site}, safe: {next_action(service, world)}")]
     found.sort(key=lambda each: _WORST_FIRST.index(each[0]))
@@ -79,9 +83,18 @@ def _standing(service: Service, world: World) -> list[tuple[Level, str]]:
     state = world.state
     found = [f"{word.lower()}: {sentence}" for word, sentence in shown(service, world)]
     owing = {debt.host for debt in state.debts}
-    blind = {name: host.problem for name, host in state.hosts.items() if host.problem and name not in owing}
-    found += [f"{name} cannot be read: {problem}" for name, problem in blind.items()]
+    unread = {name: host.problem for name, host in state.hosts.items() if host.problem and name not in owing}
+    found += [f"{name} cannot be read: {problem}" for name, problem in unread.items()]
     found += [f"{debt.host} does not hold epoch {debt.epoch}: {debt.reason}" for debt in state.debts]
     if state.proposal is not None:
         found.append(f"asks whether to cut over to {state.proposal.target}: failover approve {state.proposal.id}")
     return [(Level.WARNING, sentence) for sentence in found]
+
+
+def _stuck(service: Service, world: World) -> list[tuple[Level, str]]:
+    """That nothing could be moved, for so long that it is paged; maintenance mutes it here as there."""
+    blind = blindness(world.state)
+    if blind is None or blind.severity is not Urgency.CRITICAL:
+        return []
+    muted = quiet(service, world.now, world.state.active_site or "") is not None
+    return [] if muted else [(Level.CRITICAL, blind.title)]

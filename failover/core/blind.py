@@ -5,7 +5,9 @@
     every host is unreadable     CRITICAL    no cutover could be made, by itself or by hand
     some host is unreadable      WARNING     a cutover would leave it behind; one that owes is told as debt
 
-One bad round of an API wakes nobody. A vantage that is cut off itself has no say, so its rounds do not count.
+One bad round of an API wakes nobody: this is what is sent, and what is CRITICAL to a monitoring system, which gets its
+WARNING from the first round on and counts for itself. A vantage that is cut off itself has no say, so its rounds do not
+count.
 """
 
 from collections.abc import Mapping

@@ -203,8 +203,8 @@ def _move(service: Service, world: World, active: str, verdict: Verdict, says: s
             kind = DecisionKind.HOLD if waits else DecisionKind.PAGE
             return Decision(kind=kind, reasons=(says, *blocked), verdict=verdict.kind)
         says, targets = "; ".join((says, *blocked)), forward
-    question = f"asking whether to cut over to {targets[0]}"
-    return Decision(kind=DecisionKind.ASK, target=targets[0], reasons=(says, question), verdict=verdict.kind)
+    question = (says, f"asking whether to cut over to {targets[0]}", *in_vain(world))
+    return Decision(kind=DecisionKind.ASK, target=targets[0], reasons=question, verdict=verdict.kind)
 
 
 def approved_target(world: World, verdict: Verdict, targets: list[str]) -> str | None:
@@ -214,6 +214,12 @@ def approved_target(world: World, verdict: Verdict, targets: list[str]) -> str |
         return None
     fits = proposal.verdict == verdict.kind and proposal.source == world.state.active_site
     return proposal.target if fits and proposal.target in targets else None
+
+
+def question(world: World, proposal: Proposal) -> str:
+    """As it is put to a person, with what keeps a yes from doing anything."""
+    asked = f"cut over to {proposal.target}? `failover approve {proposal.id}` says yes"
+    return "; ".join((asked, *in_vain(world)))
 
 
 def proposal_expired(world: World, proposal: Proposal) -> bool:
@@ -292,6 +298,12 @@ def blockers(service: Service, world: World, active: str, verdict: Verdict, forw
 def none_readable(world: World) -> str | None:
     """A sentence when nothing can be moved, by whomever, for want of a DNS host."""
     return None if any(h.problem is None for h in world.hosts.values()) else "no DNS host can be read"
+
+
+def in_vain(world: World) -> tuple[str, ...]:
+    """What is to be said with a question to which a yes would do nothing now; () when it would do something."""
+    unread = none_readable(world)
+    return () if unread is None else (f"{unread}: until one can, a yes does nothing",)
 
 
 def tilted(world: World) -> bool:

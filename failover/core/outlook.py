@@ -8,7 +8,7 @@ from failover.core.decide import (
     DecisionKind,
     confirm_left_s,
     confirmed,
-    none_readable,
+    in_vain,
     reaction_to,
     refusal,
 )
@@ -72,7 +72,9 @@ def _reacts(service: Service, world: World, active: str, verdict: Verdict) -> st
     if then.kind is DecisionKind.CUT_OVER:
         return f"cuts over to {then.target}{when}"
     if then.kind is DecisionKind.ASK:
-        return f"asks a person whether to cut over to {then.target}{when} (`failover approve ID`){_in_vain(world)}"
+        return "; ".join(
+            (f"asks a person whether to cut over to {then.target}{when} (`failover approve ID`)", *in_vain(world))
+        )
     if reaction.action is Action.PAGE:
         return f"pages a person{when}: {active} is {verdict.kind}"
     return f"cannot cut over, because {_because(then)}"
@@ -88,14 +90,8 @@ def _if_lost(service: Service, world: World, active: str, verdict: Verdict) -> s
         return f"cuts over to {then.target} after {when}, if the verdict then allows it"
     if then.kind is DecisionKind.ASK:
         after = f", after {when}" if when else ""
-        return f"would ask a person whether to cut over to {then.target}{after}{_in_vain(world)}"
+        return "; ".join((f"would ask a person whether to cut over to {then.target}{after}", *in_vain(world)))
     return f"could not cut over, because {_because(then)}"
-
-
-def _in_vain(world: World) -> str:
-    """What is to be said beside a question to which a yes would do nothing now; "" when it would do something."""
-    unread = none_readable(world)
-    return "" if unread is None else f"; {unread}: until one can, a yes does nothing"
 
 
 def _bad_checks_left(service: Service, world: World, active: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from failover.core.blind import blindness, count_unread
 from failover.core.budget import gap_s, intervals_after
 from failover.core.cutover import CutoverPlan, PlanKind
-from failover.core.decide import Decision, DecisionKind, decide, proposal_expired
+from failover.core.decide import Decision, DecisionKind, decide, proposal_expired, question
 from failover.core.health import HealthState
 from failover.core.holds import quiet
 from failover.core.judge import Observation, controls_ok, judge
@@ -223,7 +223,7 @@ def _standing_notices(context: Context, state: State, world: World, decision: De
     """What is so now, and is told once. Maintenance mutes all but the decision's own, which has thought of it."""
     found = []
     if decision.kind in (DecisionKind.PAGE, DecisionKind.ASK, DecisionKind.REFUSE):
-        found.append(_page(context, state, decision))
+        found.append(_page(context, replace(world, state=state), decision))
     if quiet(context.service, world.now, state.active_site or "") is not None:
         return found
     changed = changed_by_others(context, state, world.hosts) if state.open_plan is None else []
@@ -243,11 +243,10 @@ def _standing_notices(context: Context, state: State, world: World, decision: De
     return found
 
 
-def _page(context: Context, state: State, decision: Decision) -> Notice:
-    proposal = state.proposal
+def _page(context: Context, world: World, decision: Decision) -> Notice:
+    state, proposal = world.state, world.state.proposal
     if decision.kind is DecisionKind.ASK and proposal is not None:
-        title = f"cut over to {proposal.target}? `failover approve {proposal.id}` says yes"
-        return notice(context, state, "ask", Urgency.CRITICAL, title, decision.reasons)
+        return notice(context, state, "ask", Urgency.CRITICAL, question(world, proposal), decision.reasons)
     title = f"{decision.verdict or decision.kind}: {decision.reasons[0]}"
     return notice(context, state, decision.kind.value, Urgency.CRITICAL, title, decision.reasons)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from failover.core.alarm import Level, alarm
+from failover.core.blind import ROUNDS
 from failover.core.budget import terms
 from failover.core.measures import METRICS, Measure, measures
 from failover.core.verdict import VerdictKind
@@ -32,6 +33,9 @@ DRAINED = Orders(forced={BOREAS: Forced(word=ForcedAs.DRAINED, since=ago(1), rea
 def checked(active: VerdictKind = VerdictKind.UP, **changed: object) -> World:
     """A world whose last check was a moment ago."""
     return with_state(world(verdict(active)), **{"last_tick": ago(5), **changed})
+
+
+BLIND = {name: reading(name, problem="the key is refused") for name in ("one", "two")}
 
 
 def paused(base: World) -> World:
@@ -65,7 +69,25 @@ def paused(base: World) -> World:
             Level.WARNING,
             "two cannot be read: the key is refused",
         ),
-        ("15 a question", checked(proposal=ASKED), Level.WARNING, "failover approve p1"),
+        (
+            "15 no DNS host has let us in for a round or two",
+            checked(hosts=BLIND, unread_rounds={"one": ROUNDS - 1, "two": 9}),
+            Level.WARNING,
+            "one cannot be read: the key is refused",
+        ),
+        (
+            "16 no DNS host has let us in for some rounds",
+            checked(hosts=BLIND, unread_rounds={"one": ROUNDS, "two": 9}),
+            Level.CRITICAL,
+            "no cutover could be made: no DNS host can be read",
+        ),
+        (
+            "17 some DNS hosts have not, as it is told",
+            checked(hosts={**BLIND, "one": reading("one")}, unread_rounds={"two": 9}),
+            Level.WARNING,
+            "two cannot be read: the key is refused",
+        ),
+        ("18 a question", checked(proposal=ASKED), Level.WARNING, "failover approve p1"),
     ],
 )
 def test_the_word(story: str, seen: World, level: Level, words: str) -> None:
@@ -85,6 +107,12 @@ def test_in_maintenance_a_service_that_is_down_is_only_a_warning() -> None:
     assert found.level is Level.WARNING
     assert "aurora is APP_DOWN" in found.reasons[0]
     assert "maintenance of the service" in found.reasons[1]
+
+
+def test_in_maintenance_no_dns_host_is_only_a_warning() -> None:
+    """It mutes the page as well."""
+    found = alarm(MAINTAINED, checked(hosts=BLIND, unread_rounds={"one": 9, "two": 9}))
+    assert found.level is Level.WARNING
 
 
 def test_the_worst_comes_first() -> None:

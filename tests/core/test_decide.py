@@ -165,7 +165,14 @@ def test_12_a_lone_site_has_nowhere_to_go() -> None:
 def test_13_closed_but_still_serving_is_asked() -> None:
     decision = decide(SERVICE, world(replace(CLOSED, data_plane=HealthState.UP)))
     assert (decision.kind, decision.target) == (DecisionKind.ASK, BOREAS)
-    assert decision.reasons[1] == "asking whether to cut over to boreas"
+    assert decision.reasons[1:] == ("asking whether to cut over to boreas",)
+
+
+def test_13b_a_question_to_which_a_yes_would_do_nothing_says_so() -> None:
+    blind = hosts(one=reading("one", problem="refused"), two=reading("two", problem="refused"))
+    decision = decide(SERVICE, world(replace(CLOSED, data_plane=HealthState.UP), hosts=blind))
+    assert decision.kind is DecisionKind.ASK
+    assert decision.reasons[2:] == ("no DNS host can be read: until one can, a yes does nothing",)
 
 
 # ------------------------------------------------------------------------------------ persons

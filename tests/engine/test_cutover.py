@@ -99,6 +99,25 @@ def test_given_sites_ask_and_move_when_approved() -> None:
     assert found.state.proposal is None
 
 
+def test_a_question_to_which_a_yes_would_do_nothing_says_so_and_is_answered_once_it_can_be() -> None:
+    found = published(given=("aurora", "boreas", "cirrus"))
+    for wire in found.outside.dns.values():
+        wire.error = ERRORS["down"]
+    found.outside.cut.add("aurora")
+    report = found.ticks(7)
+    proposal = found.state.proposal
+    assert proposal is not None
+    in_vain = "no DNS host can be read: until one can, a yes does nothing"
+    assert found.said("ask") == [f"cut over to boreas? `failover approve {proposal.id}` says yes; {in_vain}"]
+    assert report.decision.reasons[-1] == in_vain
+    found.context.store.approve(proposal.id)
+    found.ticks(3)
+    assert found.site_of_dns() == {"aurora"}
+    found.outside.heal()
+    found.outside.cut.add("aurora")
+    found.until("boreas")
+
+
 def test_the_forgotten_question_expires_and_is_asked_again_by_its_new_name() -> None:
     found = published(given=("aurora", "boreas", "cirrus"))
     found.outside.cut.add("aurora")
