@@ -133,8 +133,8 @@ def wait_serving(
 def patiently(context: Context, do: Callable[[], T], may_pass: tuple[type[AdapterError], ...] = (Throttled,)) -> T:
     """`do()`, again after the pause that a provider asks for: what it throttles, it has not carried out.
 
-    `may_pass`: what is worth another try; more than that only where it is safe to repeat. Raises what `do` raised last where the pause
-    outlasts the deadline for nodes.
+    `may_pass`: what is worth another try; more than that only where it is safe to repeat. Raises what `do` raised last
+    where the pause outlasts the deadline for nodes.
     """
     waiting = _Waiting(context)
     while True:
