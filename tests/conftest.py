@@ -1,6 +1,7 @@
-"""Shared by all tests: how hard Hypothesis tries (`HYPOTHESIS_PROFILE=thorough` for a long run), and no old secrets."""
+"""Shared by all tests: how hard Hypothesis tries (`HYPOTHESIS_PROFILE=thorough` is long), no old secrets, Ctrl-C."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts us in the background lets no Ctrl-C through, also not to the commands that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -26,11 +26,11 @@ class SmallNet:
         return self.hosts[host]
 
     def run(self, host: str, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([*self._inside(host), *words], check=check, capture_output=True, text=True, timeout=60)
+        return subprocess.run([*self.entering(host), *words], check=check, capture_output=True, text=True, timeout=60)
 
     def start(self, host: str, words: Sequence[str], **options: object) -> "subprocess.Popen[bytes]":
         """A process there, ended with the net."""
-        process = subprocess.Popen([*self._inside(host), *words], **options)  # type: ignore[call-overload]
+        process = subprocess.Popen([*self.entering(host), *words], **options)  # type: ignore[call-overload]
         self.processes.append(process)
         assert isinstance(process, subprocess.Popen)
         return process
@@ -47,7 +47,8 @@ class SmallNet:
     def others(self, host: str) -> list[str]:
         return [name for name in self.hosts if name != host]
 
-    def _inside(self, host: str) -> list[str]:
+    def entering(self, host: str) -> list[str]:
+        """How the command line of a process there begins."""
         return ["ip", "netns", "exec", self._space(host)]
 
     def _space(self, host: str) -> str:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from failover.net.tsig import TsigKey, write_key
+from tests.e2e.forks import Forks
 from tests.servers.small_net import SmallNet, small_net
 from tests.servers.tools import need
 
@@ -75,15 +77,16 @@ policy: {{unexplained_down: {{action: cutover, confirm: 1s}}, cooldown: 0s, tilt
 
 @dataclass(slots=True)
 class Stage:
-    """The net with everything running in it."""
+    """The net with everything running in it. `forks` runs the commands at home."""
 
     net: SmallNet
     directory: Path
+    forks: Forks
 
     def failover(self, *words: str, codes: tuple[int, ...] = (0,)) -> str:
-        done = self.net.run("home", "env", f"--chdir={self.directory}", *FAILOVER, *words, check=False)
-        assert done.returncode in codes, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout
+        code, out, err = self.forks.run(words, cwd=self.directory, env=os.environ, timeout_s=PATIENCE_S)
+        assert code in codes, f"{words}: {out}{err}"
+        return out
 
     def check(self, rounds: int = 1) -> None:
         """Rounds as cron makes them."""
@@ -165,10 +168,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         for name in AGENTS:
             words = [*FAILOVER, "vantage", "serve", "-c", config, "--vantage", name, "--plain"]
             net.start(name, [*words, "--listen", f"{net.address(name)}:8443"], **quiet)
-        made = Stage(net=net, directory=directory)
-        ready(lambda: '"problem": null' in made.failover("vantage", "ask", "-o", "json", codes=(0, 1)))
-        made.failover("apply", "--yes")
-        yield made
+        with closing(Forks(net.entering("home"))) as forks:
+            made = Stage(net=net, directory=directory, forks=forks)
+            ready(lambda: '"problem": null' in made.failover("vantage", "ask", "-o", "json", codes=(0, 1)))
+            made.failover("apply", "--yes")
+            yield made
 
 
 @pytest.fixture
