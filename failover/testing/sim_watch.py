@@ -147,11 +147,15 @@ class Watcher:
             if type == ALIAS and beside:
                 self.say("S2", f"{place} holds {', '.join(beside)} beside the alias {name}")
 
-    def _addresses(self, place: str, zone: str, sets: Sets) -> None:
+    def _learn(self) -> None:
+        """Addresses of the inventory and the config. They stay known: a plan goes on with those that it has proven."""
         state = self.state()
         for site in self.outside.service.sites:
             self._known |= {a for found in site_addresses(site, state).values() for a in found}
             self._known |= set((site.targets or {}).values())
+
+    def _addresses(self, place: str, zone: str, sets: Sets) -> None:
+        self._learn()
         names = {record.name for record in self.outside.service.records if record.zone == zone}
         if empty := names - {name for name, _ in sets}:
             self.say("S3", f"{', '.join(sorted(empty))} at {place} is empty")
@@ -235,6 +239,7 @@ class Watcher:
             self._needed(plan)
 
     def _pivoting(self, plan: CutoverPlan) -> None:
+        self._learn()
         self._proven(plan)
         if plan.automatic:
             if self._probes and all(probe.get(plan.source or "") for probe in self._probes):

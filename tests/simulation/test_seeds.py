@@ -17,6 +17,11 @@ def test_nothing_happens_that_must_not(first: int) -> None:
     assert not bad, "\n".join([*(b.report() for b in bad), *bad[0].trail])
 
 
+def test_a_plan_past_its_pivot_goes_on_while_an_apply_replaces_the_nodes_that_it_has_proven() -> None:
+    """Those nodes still run then, and the inventory has known them."""
+    assert run(301, crises=0.6).violations == ()
+
+
 def test_the_same_seed_gives_the_same_story() -> None:
     assert run(3).trail == run(3).trail
     assert run(3).trail != run(4).trail
