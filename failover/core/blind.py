@@ -1,9 +1,11 @@
 """DNS hosts that stay unreadable: what that means for a cutover, and from when on somebody is told.
 
-    for ROUNDS rounds in a row   told as     because
-    --------------------------   ---------   ------------------------------------------------------------
-    every host is unreadable     CRITICAL    no cutover could be made, by itself or by hand
-    some host is unreadable      WARNING     a cutover would leave it behind; one that owes is told as debt
+    for ROUNDS rounds in a row      told as     because
+    -----------------------------   ---------   ------------------------------------------------------------
+    every host is unreadable        CRITICAL    no cutover could be made, by itself or by hand
+    the best fenced ones are, and   CRITICAL    a cutover would wait for them: they may hold a newer plan
+    some of them answers
+    some host is unreadable         WARNING     a cutover would leave it behind; one that owes is told as debt
 
 One bad round of an API wakes nobody: this is what is sent, and what is CRITICAL to a monitoring system, which gets its
 WARNING from the first round on and counts for itself. A vantage that is cut off itself has no say, so its rounds do not
@@ -13,6 +15,7 @@ count.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from failover.core.hosting import holding_up, turns
 from failover.core.model import HostReading
 from failover.core.notice import Urgency
 from failover.core.world import State
@@ -49,6 +52,18 @@ def blindness(state: State) -> Blindness | None:
             reasons=(
                 *_problems(state, lasting),
                 "mend what each of them names: the key, the way there, or the host; `failover doctor` tries each",
+            ),
+            about=tuple(lasting),
+        )
+    stuck = holding_up(state.hosts)
+    if stuck and set(turns(state.hosts)[0]) <= set(lasting):
+        return Blindness(
+            severity=Urgency.CRITICAL,
+            title=f"no cutover could be made by itself: {', '.join(stuck)} answers, but cannot be read",
+            reasons=(
+                *_problems(state, lasting),
+                "the other DNS hosts wait for it, because it may hold a newer plan: mend it (`failover doctor` tries "
+                "each); a cutover that waits for it goes on by `failover continue --force`",
             ),
             about=tuple(lasting),
         )

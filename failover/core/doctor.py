@@ -12,6 +12,7 @@ from failover.core.decide import candidates, no_target_reasons
 from failover.core.doctor_rights import host_rights, mirror_rights, watch_rights
 from failover.core.facts import ServerAnswer
 from failover.core.findings import Finding, Severity, fatal, fine, warning
+from failover.core.hosting import holding_up
 from failover.core.mirror import choose_size
 from failover.core.model import (
     AccountReport,
@@ -190,6 +191,8 @@ def _host(service: Service, name: str, facts: DoctorFacts) -> list[Finding]:
     problem = reading.problem if reading is not None else "it was not asked"
     if reading is None or problem is not None:
         says = f"cannot be read: {problem}"
+        if name in holding_up(facts.hosts):
+            return [fatal("dns", name, says, "mend it; it may hold a newer plan, so a cutover would wait for it")]
         if any(h.problem is None for h in facts.hosts.values()):
             return [warning("dns", name, says, "mend it; a cutover would leave it behind as a debt")]
         return [fatal("dns", name, says, "mend it; no DNS host can be read, and so no cutover could be made")]

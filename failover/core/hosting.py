@@ -143,6 +143,17 @@ def turns(readings: Mapping[str, HostReading]) -> list[tuple[str, ...]]:
     return [tuple(n for n, rank in ranks.items() if rank == grade) for grade in sorted(set(ranks.values()))]
 
 
+def holding_up(readings: Mapping[str, HostReading]) -> tuple[str, ...]:
+    """The hosts for whose sake nothing would be changed anywhere: none of the leaders can be read, and these answer.
+
+    The others wait for them, as `held_back` says, for ever; () where something can be changed, or nothing at all.
+    """
+    order = turns(readings)
+    if len(order) < 2 or any(readings[name].problem is None for name in order[0]):
+        return ()
+    return tuple(name for name in order[0] if not readings[name].unreachable)
+
+
 def held_back(
     leaders: Collection[HostReading], accepted: Collection[str], *, patience_over: bool, forced: bool
 ) -> str | None:

@@ -47,7 +47,7 @@ def _unlooked(hosts: Iterable[HostFacts]) -> list[Finding]:
     """A host that does not let us look takes no change either: with none left no cutover can be made."""
     known = tuple(hosts)
     blind = [(host.name, host.unlooked) for host in known if host.unlooked is not None]
-    tell, means = warning, "a cutover would leave it behind as a debt"
+    tell, means = warning, "a cutover would leave it behind as a debt, or wait for it"
     if len(blind) == len(known):
         tell, means = fatal, "no DNS host lets us look, and so no cutover could be made"
     remedy = f"mend it: {means}; `failover doctor` tries its credential"

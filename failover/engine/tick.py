@@ -271,7 +271,7 @@ def _key(state: State, decision: Decision, found: Notice) -> str:
     elif found.event == "ask" and state.proposal is not None:
         about = state.proposal.id
     elif found.event == "dns-unreadable" and (blind := blindness(state)) is not None:
-        about = ",".join(blind.about)
+        about = ",".join((blind.severity, *blind.about))
     elif found.event == "records-changed":
         about = str(state.epoch)
     else:

@@ -1,5 +1,7 @@
 """DNS hosts that stay unreadable: counted round by round, told when it lasts."""
 
+from dataclasses import replace
+
 import pytest
 
 from failover.core.blind import ROUNDS, Blindness, blindness, count_unread
@@ -62,3 +64,33 @@ def test_some_of_them_is_a_warning_until_the_others_have_lasted_too() -> None:
         assert found.title == "1 of 2 DNS hosts cannot be read"
         assert found.reasons[0] == "two cannot be read: the key is refused"
         assert "debt" in found.reasons[1]
+
+
+REFUSED = replace(reading("one", problem="the key is refused"), by_kind=True)
+FENCED = {"one": REFUSED, "two": reading("two", grade=3)}
+
+
+def test_a_better_fenced_host_that_answers_but_cannot_be_read_holds_all_up_and_that_is_critical() -> None:
+    found = told(blindness(state(FENCED, {"one": ROUNDS})))
+    assert (found.severity, found.about) == (Urgency.CRITICAL, ("one",))
+    assert found.title == "no cutover could be made by itself: one answers, but cannot be read"
+    assert found.reasons[0] == "one cannot be read: the key is refused"
+    assert "failover continue --force" in found.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("story", "hosts", "rounds"),
+    [
+        ("out of reach it is left behind", {**FENCED, "one": replace(REFUSED, unreachable=True)}, {"one": ROUNDS}),
+        ("its equal can be read", {**FENCED, "three": reading("three")}, {"one": ROUNDS}),
+        ("it is the less fenced one", {"one": REFUSED, "two": reading("two")}, {"one": ROUNDS}),
+    ],
+)
+def test_what_holds_nothing_up_is_a_warning(story: str, hosts: object, rounds: dict[str, int]) -> None:
+    assert told(blindness(state(hosts, rounds))).severity is Urgency.WARNING, story
+
+
+def test_one_bad_round_of_its_equal_does_not_make_it_critical() -> None:
+    equal = replace(REFUSED, host="three", unreachable=True)
+    seen = state({**FENCED, "three": equal}, {"one": ROUNDS, "three": 1})
+    assert told(blindness(seen)).severity is Urgency.WARNING

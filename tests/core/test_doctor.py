@@ -149,6 +149,10 @@ def test_6_one_host_of_two_is_a_warning_none_is_fatal() -> None:
     assert only(HERE, one).says == "cannot be read: timeout"
     assert only(HERE, one).remedy == "mend it; a cutover would leave it behind as a debt"
     assert not fails(HERE, one)
+    leader = replace(reading("one", problem="the key is refused"), by_kind=True)
+    stuck = facts(hosts=hosts(one=leader, two=reading("two", grade=3)))
+    assert "a cutover would wait for it" in next(f for f in bad(HERE, stuck) if f.subject == "one").remedy
+    assert fails(HERE, stuck)
     none = facts(hosts={})
     assert {(f.severity, f.says) for f in bad(HERE, none)} == {(Severity.FATAL, "cannot be read: it was not asked")}
     assert {f.remedy for f in bad(HERE, none)} == {
