@@ -63,9 +63,16 @@ def apply(
 
 @deploying.command()
 def destroy(
-    config: ConfigOption = None, yes: YesOption = False, wait: WaitOption = 0.0, output: OutputOption = Output.TABLE
+    config: ConfigOption = None,
+    yes: YesOption = False,
+    site: Annotated[str | None, typer.Option("--site", help="Only at this site, which serves nobody.")] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Nothing stands at the site any more: ask nobody.")] = False,
+    wait: WaitOption = 0.0,
+    output: OutputOption = Output.TABLE,
 ) -> int:
     """Take down what `apply` made, and nothing else."""
-    from failover.cli.deploying import destroy as command
+    from failover.cli.destroying import destroy, destroy_site
 
-    return command(config, output, yes=yes, wait_s=wait)
+    if site is None and not forget:
+        return destroy(config, output, yes=yes, wait_s=wait)
+    return destroy_site(config, output, site, forget=forget, yes=yes, wait_s=wait)

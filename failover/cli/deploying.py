@@ -1,6 +1,7 @@
-"""plan, apply, destroy."""
+"""plan, apply."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import typer
 from failover.cli.output import Output, asked, counted, emit, emit_json, progress, site_progress, table
 from failover.cli.showing import budgets_document, budgets_of, budgets_text, known_world
 from failover.cli.showing_dns import promise, promise_document
-from failover.cli.wiring import config_of, context_of, open_local, store_of
+from failover.cli.wiring import config_of, context_of, open_local
 from failover.core.cutover import PlanKind
 from failover.core.holds import shown
 from failover.core.mirror import SitePlan
 from failover.core.model import Service
-from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead, tear_down
+from failover.core.places import LeftBehind, remedy, told
+from failover.engine.deploy import Deployed, DeployPlan, deploy, look_ahead
 from failover.engine.mirror import SiteResult
-from failover.errors import FailoverError, UsageError
+from failover.errors import UsageError
 
 NOTHING, FAILED, CHANGES = 0, 1, 2
 
@@ -71,6 +73,7 @@ def _plan_document(found: DeployPlan, service: Service) -> dict[str, object]:
             }
             for s in found.sites
         ],
+        "left_behind": left_document(found.left),
         "dns": {
             "kind": dns.kind or "none",
             "site": dns.site,
@@ -83,8 +86,13 @@ def _plan_document(found: DeployPlan, service: Service) -> dict[str, object]:
     }
 
 
+def left_document(left: Sequence[LeftBehind]) -> list[dict[str, object]]:
+    return [{"site": one.site, "place": one.place, "nodes": one.nodes, "remedy": remedy(one)} for one in left]
+
+
 def _plan_text(found: DeployPlan, service: Service) -> str:
     rows = [row for site in found.sites for row in _site_rows(site)]
+    rows += [[one.site, "LEFT BEHIND", counted(one.nodes, "node"), f"{told(one)}: {remedy(one)}"] for one in found.left]
     dns, kind = found.dns, found.dns.kind or "none"
     if dns.kind is None:
         rows.append(["dns", "as wanted", "", ""])
@@ -123,6 +131,8 @@ def apply(config: Path | None, output: Output, *, yes: bool, adopt: bool, wait_s
         emit(_deployed_text(done))
     for problem in done.problems:
         progress(f"failover: {problem}")
+    for left in done.left:
+        progress(f"failover: {left.site}: {told(left)}\n  next: {remedy(left)}")
     if done.problems:
         progress("  next: mend it and run `failover apply` again; it goes on from what is there")
     return FAILED if done.problems else NOTHING
@@ -133,12 +143,13 @@ def _deployed(done: Deployed) -> dict[str, object]:
     return {
         "changed": done.changed,
         "problems": list(done.problems),
-        "sites": _results(done.sites),
+        "sites": results_document(done.sites),
+        "left_behind": left_document(done.left),
         "dns": {"plan": dns.plan.id, "epoch": dns.plan.epoch, "result": dns.result} if dns else None,
     }
 
 
-def _results(results: tuple[SiteResult, ...]) -> list[dict[str, object]]:
+def results_document(results: tuple[SiteResult, ...]) -> list[dict[str, object]]:
     return [{"name": r.site, "done": list(r.done), "problem": r.problem} for r in results]
 
 
@@ -148,29 +159,3 @@ def _deployed_text(done: Deployed) -> str:
     if not done.dns and any(p.startswith("dns:") for p in done.problems):
         rows[-1] = ["dns", "FAILED", ""]
     return table(["SITE", "RESULT", "CHANGES"], rows)
-
-
-# ------------------------------------------------------------------------------------ destroy
-
-
-def destroy(config: Path | None, output: Output, *, yes: bool, wait_s: float) -> int:
-    found = config_of(config)
-    store_of(found).load()  # nothing to take down is said before a question, and before a lock is made
-    confirmed(f"take {found.service.name} out of DNS and destroy its nodes at every site?", yes=yes)
-    try:
-        results = tear_down(context_of(found, mirror=True), site_progress, lease_wait_s=wait_s)
-    except FailoverError as error:
-        if not error.hint:
-            error.hint = "failover destroy again"
-        raise
-    problems = [f"{r.site}: {r.problem}" for r in results if r.problem is not None]
-    if output is Output.JSON:
-        emit_json({"sites": _results(results), "problems": problems})
-    else:
-        rows = [[r.site, "FAILED" if r.problem else "gone", counted(len(r.done), "thing")] for r in results]
-        emit(table(["SITE", "RESULT", "REMOVED"], rows))
-    for problem in problems:
-        progress(f"failover: {problem}")
-    if problems:
-        progress("  next: `failover destroy` again; it goes on with what is left")
-    return FAILED if problems else NOTHING

@@ -31,6 +31,7 @@ from failover.core.model import (
     Size,
     Standby,
 )
+from failover.core.places import left_behind, moved, remedy, told, unnamed
 from failover.core.rights import Granted
 from failover.core.safety import best_grade
 from failover.core.world import State, World
@@ -163,7 +164,23 @@ def _places(service: Service, facts: DoctorFacts) -> list[Finding]:
     elif service.runner_provider in guarded:
         says = f"it runs at {service.runner_provider}, which hosts {guarded[service.runner_provider]}"
         found.append(fatal("runner", "place", says, "move it: it would go down with what it guards"))
-    return [*found, *_controls(service, facts)]
+    return [*found, *_left(service, facts.state), *_controls(service, facts)]
+
+
+def _left(service: Service, state: State | None) -> list[Finding]:
+    """What stands where nobody looks any more, or would be looked for in the wrong place."""
+    if state is None:
+        return []
+    found = [warning("places", left.site, told(left), remedy(left)) for left in left_behind(service, state)]
+    needed = unnamed(service, state)
+    if needed is not None:
+        says = "the service runs there, and the config names no such site"
+        found.append(fatal("places", needed, says, "put it back"))
+    for site in service.sites:
+        elsewhere = moved(site, state)
+        if elsewhere is not None:
+            found.append(replace(fatal("places", site.name, elsewhere, "put it back as it was"), site=site.name))
+    return found
 
 
 def _controls(service: Service, facts: DoctorFacts) -> list[Finding]:

@@ -196,6 +196,8 @@ class State:
     """By site: the ports that its nodes serve at, also those that a roll-out has not replaced yet."""
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By site: digests of the releases that we put into its depot."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """By site: the provider and region where what we made there stands (`core.places`)."""
     wishes: tuple[Wish, ...] = ()
     """What `apply` asked nodes to be, by spec digest, the newest last: so that `plan` can tell what changed."""
     health: Mapping[str, Mapping[str, Health]] = field(default_factory=dict)

@@ -5,7 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from failover.core.model import NodeSpec, Release, Service
+from failover.core.places import unnamed
 from failover.core.survey import Delegation
+from failover.core.world import State
+from failover.errors import ConfigError
 from failover.ports import (
     Account,
     Agent,
@@ -71,6 +74,17 @@ class Context:
     vantage: str = "here"
     agents: Mapping[str, Agent] = field(default_factory=dict)
     """By name: the other vantages."""
+
+
+def load(context: Context) -> State:
+    """The state, for whoever acts on it. Raises StateError; ConfigError where the config lacks the active site."""
+    state = context.store.load()
+    site = unnamed(context.service, state)
+    if site is not None:
+        cause = "the service runs there, and the config names no such site"
+        hint = "put it back; to leave it, `failover cutover` to another site first"
+        raise ConfigError("use site", site, cause, hint)
+    return state
 
 
 @contextmanager

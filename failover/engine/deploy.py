@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from failover.core.cutover import CutoverPlan, PlanKind
 from failover.core.mirror import SitePlan, wish_of
 from failover.core.model import HostReading, Release
+from failover.core.places import LeftBehind, left_behind, places
 from failover.core.rrsets import RRset
-from failover.core.saga import Event, EventKind
 from failover.core.wish import remembered
 from failover.core.world import State
-from failover.engine.context import MIRROR, TICK, Context, Package, leased
+from failover.engine.context import MIRROR, Context, Package, leased, load
 from failover.engine.edge import against
-from failover.engine.mirror import LEASE_WAIT_S, Mirror, Report, SiteResult, apply, destroy_all, survey
+from failover.engine.mirror import Mirror, Report, SiteResult, apply, survey
 from failover.engine.operate import Outcome
 from failover.engine.planning import standing
-from failover.engine.publication import publish, refresh, wanted_sets, withdraw
+from failover.engine.publication import publish, refresh, wanted_sets
 from failover.engine.publish import read_hosts
 from failover.errors import FailoverError, RefusedError, StateMissing
 
@@ -47,6 +47,7 @@ class DeployPlan:
     dns: DnsPlan
     release: str | None
     open_plan: CutoverPlan | None = None
+    left: tuple[LeftBehind, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -64,6 +65,7 @@ class Deployed:
     sites: tuple[SiteResult, ...]
     dns: Outcome | None
     problems: tuple[str, ...]
+    left: tuple[LeftBehind, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -73,7 +75,7 @@ class Deployed:
 def load_state(context: Context) -> State | None:
     """The state, or None when there is none yet. Any other trouble with it raises."""
     try:
-        return context.store.load()
+        return load(context)
     except StateMissing:
         return None
 
@@ -91,6 +93,7 @@ def look_ahead(context: Context) -> DeployPlan:
         dns=dns,
         release=package.digest if package else None,
         open_plan=state.open_plan if state else None,
+        left=left_behind(context.service, state) if state else (),
     )
 
 
@@ -162,7 +165,8 @@ def deploy(context: Context, report: Report, *, adopt: bool, lease_wait_s: float
             state = mirror.update(lambda s: _end(s, package.digest, results))
         problems = [f"{r.site}: {r.problem}" for r in results if r.problem is not None]
         dns, problem = _publish(context, state, results, report, adopt=adopt)
-        return Deployed(sites=results, dns=dns, problems=(*problems, *([problem] if problem else [])))
+        left = left_behind(context.service, state)
+        return Deployed(sites=results, dns=dns, problems=(*problems, *([problem] if problem else [])), left=left)
 
 
 def _create(context: Context) -> State:
@@ -187,9 +191,10 @@ def _begin(context: Context, state: State, release: Release) -> State:
     def first(found: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return {**found, **{s: tuple(dict.fromkeys((digest, *found.get(s, ())))) for s in sites}}
 
+    where = places(context.service, state)
     wishes = remembered(state.wishes, (wish_of(group, release) for group in context.service.groups))
     accepted, archives = first(state.accepted), first(state.archives)
-    return replace(state, release=digest, accepted=accepted, archives=archives, wishes=wishes)
+    return replace(state, release=digest, accepted=accepted, archives=archives, wishes=wishes, places=where)
 
 
 def _end(state: State, digest: str, results: tuple[SiteResult, ...]) -> State:
@@ -234,34 +239,3 @@ def _unprovable(context: Context) -> str | None:
     right, for addresses of nodes that are gone help nobody."""
     barred = against(context, read_hosts(context, context.service.hosts))
     return f"dns: {'; '.join(barred)}" if barred else None
-
-
-# ------------------------------------------------------------------------------------ destroy
-
-
-def tear_down(context: Context, report: Report, *, lease_wait_s: float = 0.0) -> tuple[SiteResult, ...]:
-    """First DNS, then every node and archive that `apply` made. State and audit log stay.
-
-    Raises RefusedError when DNS could not be withdrawn everywhere: then nothing is destroyed.
-    """
-    with leased(context, MIRROR, wait_s=lease_wait_s) as term:
-        state = context.store.load()
-        report("dns", "withdraw")
-        outcome = withdraw(context)
-        if outcome is not None and not outcome.committed:
-            cause = f"{outcome.plan.id} is {outcome.result}: {outcome.reason}"
-            raise RefusedError("withdraw", "DNS", cause, "failover destroy again when the hosts answer")
-        results = destroy_all(context, state, report, term=term)
-        _close_books(context, results)
-        return results
-
-
-def _close_books(context: Context, results: tuple[SiteResult, ...]) -> None:
-    with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
-        state = context.store.load()
-        now = context.runtime.now()
-        left = [r.site for r in results if r.problem is not None]
-        says = f"destroyed; left at {', '.join(left)}" if left else "destroyed"
-        event = Event(plan="", step="destroy", kind=EventKind.NOTE, at=now, reason=says)
-        state = replace(state, release=None if not left else state.release, health={}, watch={}, notice="")
-        context.store.swap(state, term=term, events=[event])

@@ -1,7 +1,7 @@
 """plan, apply and destroy: every site gets its nodes and the same release, and nothing else is touched."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +18,7 @@ from failover.core.mirror import (
     wanted_ports,
 )
 from failover.core.model import Node, NodeState, Release, Site
+from failover.core.places import moved
 from failover.core.ready import short
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
@@ -25,7 +26,6 @@ from failover.engine.context import TICK, Context, leased
 from failover.engine.delivery import check as check_delivery
 from failover.engine.nodes import (
     CREATE_S,
-    clear,
     destroy,
     ensure,
     failing,
@@ -35,7 +35,7 @@ from failover.engine.nodes import (
     wait_serving,
 )
 from failover.engine.publication import refresh
-from failover.errors import AdapterError, Conflict, FailoverError, Throttled, TimedOut
+from failover.errors import Conflict, FailoverError, Throttled, TimedOut
 from failover.ports import Call, Done
 
 UPLOAD_S = 120.0
@@ -74,16 +74,19 @@ def _plan_of(site: Site, done: Done) -> SitePlan:
         return done.value
     if done.error is not None and not isinstance(done.error, FailoverError):
         raise done.error
-    return SitePlan(site=site.name, problem=_said(done.error) if done.error else "no answer in time")
+    return SitePlan(site=site.name, problem=said(done.error) if done.error else "no answer in time")
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """What went wrong, and what to do about it where the error knows."""
     hint = error.hint if isinstance(error, FailoverError) else ""
     return f"{error} ({hint})" if hint else str(error)
 
 
 def _survey_site(context: Context, state: State | None, release: Release, site: Site) -> SitePlan:
+    elsewhere = moved(site, state) if state is not None else None
+    if elsewhere is not None:
+        return SitePlan(site=site.name, problem=elsewhere)
     active = (state is not None and _needed(state, site.name)) or _first(context, state, site)
     compute, depot = context.compute[site.name], context.depots[site.name]
     quota = compute.quota()
@@ -164,15 +167,16 @@ def apply(mirror: Mirror, plans: tuple[SitePlan, ...]) -> tuple[SiteResult, ...]
     calls = [
         Call(what=f"mirror to {plan.site}", do=partial(_apply_site, mirror, plan), deadline_s=SITE_S) for plan in plans
     ]
-    return tuple(_result(plan, done) for plan, done in zip(plans, runtime.together(calls), strict=True))
+    return tuple(result_of(plan.site, done) for plan, done in zip(plans, runtime.together(calls), strict=True))
 
 
-def _result(plan: SitePlan, done: Done) -> SiteResult:
+def result_of(site: str, done: Done) -> SiteResult:
+    """What became of a site's work. Raises what it raised."""
     if isinstance(done.value, SiteResult):
         return done.value
     if done.error is not None:
         raise done.error
-    return SiteResult(site=plan.site, problem="no answer in time")
+    return SiteResult(site=site, problem="no answer in time")
 
 
 def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
@@ -190,7 +194,7 @@ def _apply_site(mirror: Mirror, plan: SitePlan) -> SiteResult:
             _close(mirror, plan.site)
     except FailoverError as error:
         mirror.report(plan.site, f"failed: {error}")
-        return SiteResult(site=plan.site, done=tuple(done), problem=_said(error))
+        return SiteResult(site=plan.site, done=tuple(done), problem=said(error))
     mirror.report(plan.site, "as wanted" if not done else f"done: {len(done)} changes")
     return SiteResult(site=plan.site, done=tuple(done))
 
@@ -280,13 +284,13 @@ def _replacements(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
         with _doing(mirror, plan, action, done):
             if action.kind is ActionKind.REBUILD:
                 _record(mirror, plan, without=action.nodes)
-                _gone(mirror, plan.site, action.nodes, rebuilt=all(n.spec == action.spec.spec for n in action.nodes))
+                gone(mirror, plan.site, action.nodes, rebuilt=all(n.spec == action.spec.spec for n in action.nodes))
             patiently(mirror.context, partial(ensure, mirror.context, action.spec))
             besides = {node.id for node in _leaving(plan)}
             wait_serving(mirror.context, plan.site, [action.spec.name], mirror.release, besides=besides)
             _record(mirror, plan, without=action.nodes if action.kind is ActionKind.REPLACE else ())
             if action.kind is ActionKind.REPLACE:
-                _gone(mirror, plan.site, action.nodes)
+                gone(mirror, plan.site, action.nodes)
 
 
 def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
@@ -296,7 +300,7 @@ def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
         _record(mirror, plan, without=leaving)
     for action in _of(plan, ActionKind.DESTROY):
         with _doing(mirror, plan, action, done):
-            _gone(mirror, plan.site, action.nodes)
+            gone(mirror, plan.site, action.nodes)
     for action in _of(plan, ActionKind.REMOVE):
         depot, digest = mirror.context.depots[plan.site], action.what
         with _doing(mirror, plan, action, done):
@@ -304,7 +308,7 @@ def _endings(mirror: Mirror, plan: SitePlan, done: list[str]) -> None:
     _record(mirror, plan, without=())
 
 
-def _gone(mirror: Mirror, site: str, nodes: tuple[Node, ...], *, rebuilt: bool = False) -> None:
+def gone(mirror: Mirror, site: str, nodes: tuple[Node, ...], *, rebuilt: bool = False) -> None:
     """Destroy these nodes, unless a plan moved to their site since the survey: then DNS points to them, or soon will.
 
     A node that is `rebuilt` is destroyed although DNS names it: it serves something wrong, and has no replacement yet.
@@ -346,59 +350,3 @@ def _record(mirror: Mirror, plan: SitePlan, *, without: tuple[Node, ...]) -> Non
     state = mirror.update(change)
     if _needed(state, plan.site) and state.inventory.get(plan.site):
         refresh(mirror.context)
-
-
-# ------------------------------------------------------------------------------------ destroy
-
-
-def destroy_all(context: Context, state: State, report: Report, *, term: int) -> tuple[SiteResult, ...]:
-    """Every node and archive that `apply` made is gone, at all sites in parallel. Nothing else is touched."""
-    sites = [s for s in context.service.sites if not s.given]
-    mirror = Mirror(context=context, release=Release(digest="", command=""), archive=b"", term=term, report=report)
-    calls = [
-        Call(what=f"destroy at {s.name}", do=partial(_destroy_site, mirror, state, s), deadline_s=SITE_S) for s in sites
-    ]
-    done = context.runtime.together(calls)
-    return tuple(_result(SitePlan(site=s.name), d) for s, d in zip(sites, done, strict=True))
-
-
-def _destroy_site(mirror: Mirror, state: State, site: Site) -> SiteResult:
-    done: list[str] = []
-    context = mirror.context
-    try:
-        _destroy_nodes(mirror, site.name, done)
-        mirror.intend(site.name, "clear")
-        clear(context, site.name)
-        if _destroy_nodes(mirror, site.name, done):  # listed late: of an apply that was killed a moment ago
-            clear(context, site.name)
-        depot = context.depots[site.name]
-        for digest in state.archives.get(site.name, ()):
-            mirror.intend(site.name, f"remove {short(digest)}")
-            context.runtime.call(f"remove {short(digest)}", partial(depot.remove, digest), deadline_s=CREATE_S)
-            done.append(digest)
-    except AdapterError as error:
-        mirror.report(site.name, f"failed: {error}")
-        return SiteResult(site=site.name, done=tuple(done), problem=_said(error))
-    mirror.update(partial(_forget, site.name))
-    return SiteResult(site=site.name, done=tuple(done))
-
-
-def _destroy_nodes(mirror: Mirror, site: str, done: list[str]) -> bool:
-    """Every node that is listed now is gone. Whether there was any."""
-    nodes = list_nodes(mirror.context, site)
-    for node in nodes:
-        mirror.report(site, f"destroy {node.name}")
-        mirror.intend(site, f"destroy {node.name}")
-        patiently(mirror.context, partial(destroy, mirror.context, node), GOING)
-        done.append(node.name)
-    return bool(nodes)
-
-
-def _forget(site: str, state: State) -> State:
-    def without(found: Mapping[str, tuple[Node, ...]]) -> dict[str, tuple[Node, ...]]:
-        return {k: v for k, v in found.items() if k != site}
-
-    archives = {k: v for k, v in state.archives.items() if k != site}
-    ports = {k: v for k, v in state.ports.items() if k != site}
-    accepted = {k: v for k, v in state.accepted.items() if k != site}
-    return replace(state, inventory=without(state.inventory), archives=archives, ports=ports, accepted=accepted)

@@ -9,7 +9,7 @@ from failover.core.judge import controls_ok, judge
 from failover.core.safety import DOWN_KINDS, FORCE, check_plan
 from failover.core.saga import Result
 from failover.core.world import State, World
-from failover.engine.context import TICK, Context, leased
+from failover.engine.context import TICK, Context, leased, load
 from failover.engine.execute import follow, last_reason, open_plan
 from failover.engine.notify import TOLD, notice, send_all, told
 from failover.engine.observe import observe
@@ -61,7 +61,7 @@ def cutover(context: Context, target: str | None, *, forced: bool, lease_wait_s:
     Raises RefusedError naming what stands against it, UsageError for a site that makes no sense, LockedError.
     """
     with leased(context, TICK, wait_s=lease_wait_s, urgent=True) as term:
-        state = context.store.load()
+        state = load(context)
         nothing_open(state)
         if state.active_site is None:
             raise RefusedError("cut over", "", "nothing is published yet", "failover apply")
@@ -163,7 +163,7 @@ def _announce(context: Context, outcome: Outcome) -> None:
 def go_on(context: Context, plan_id: str | None, *, forced: bool, lease_wait_s: float, wait_s: float) -> Outcome:
     """Go on with the open plan now. `forced` lets it pass over records that somebody else changed."""
     with leased(context, TICK, wait_s=lease_wait_s, urgent=True) as term:
-        state = context.store.load()
+        state = load(context)
         plan = state.open_plan
         if plan is None:
             raise RefusedError("continue", plan_id or "", "no plan is under way", "failover history")

@@ -6,7 +6,7 @@ from failover.core.quiet import wanted_ttl_s
 from failover.core.rrsets import RRset
 from failover.core.saga import Result
 from failover.core.world import State, World
-from failover.engine.context import TICK, Context, leased
+from failover.engine.context import TICK, Context, leased, load
 from failover.engine.edge import against
 from failover.engine.operate import LEASE_WAIT_S, Outcome, begin, stay
 from failover.engine.publish import read_hosts
@@ -54,7 +54,7 @@ def strangers(context: Context, state: State, site: str) -> tuple[RRset, ...]:
 def publish(context: Context, site: str, *, adopt: bool) -> Outcome:
     """The first publication. Raises RefusedError when somebody's records stand there and `adopt` is not set."""
     with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
-        state = context.store.load()
+        state = load(context)
         if state.open_plan is not None:
             plan = state.open_plan
         else:
@@ -89,7 +89,7 @@ def refresh(context: Context) -> None:
 def _refresh_plan(context: Context) -> CutoverPlan | None:
     """The plan that is under way, or a new one; None when DNS holds the inventory already."""
     with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
-        state = context.store.load()
+        state = load(context)
         site, published = state.active_site, state.published
         if state.open_plan is not None or site is None or published is None:
             return state.open_plan
@@ -105,7 +105,7 @@ def _refresh_plan(context: Context) -> CutoverPlan | None:
 def withdraw(context: Context) -> Outcome | None:
     """Our records and epochs are gone, adopted ones are back. None when nothing was published."""
     with leased(context, TICK, wait_s=LEASE_WAIT_S, urgent=True) as term:
-        state = context.store.load()
+        state = load(context)
         if state.active_site is None:
             return None
         plan = state.open_plan or _open(context, state, PlanKind.WITHDRAW, state.active_site, term=term)

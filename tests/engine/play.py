@@ -8,9 +8,10 @@ from failover.core.model import HostTraits, Node, Policy, Service, Standby
 from failover.core.saga import Event, EventKind
 from failover.core.world import State
 from failover.engine.context import TICK, Context, leased
-from failover.engine.deploy import Deployed, deploy, tear_down
+from failover.engine.deploy import Deployed, deploy
 from failover.engine.mirror import SiteResult
 from failover.engine.operate import Outcome, cutover
+from failover.engine.teardown import tear_down, tear_down_site
 from failover.engine.tick import TickReport, tick
 from failover.ports import Hook, Notifier
 from failover.testing.memory_store import Crashed
@@ -58,6 +59,9 @@ class Play:
 
     def destroy(self) -> tuple[SiteResult, ...]:
         return tear_down(self.context, quiet)
+
+    def destroy_at(self, site: str, *, forget: bool = False) -> SiteResult:
+        return tear_down_site(self.context, site, quiet, forget=forget)
 
     def tick(self) -> TickReport:
         with leased(self.context, TICK) as term:
