@@ -33,7 +33,9 @@ def cutover(
     found = config_of(config)
     _ask(found, f"cut {found.service.name} over to {site or 'the first ready site'}?", yes=yes, force=force)
     context = context_of(found)
-    return _print(operate.cutover(context, site, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+    return _print(
+        operate.cutover(context, site, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s, tell=progress), output
+    )
 
 
 def failback(config: Path | None, output: Output, *, yes: bool, force: bool, lease_wait_s: float, wait_s: float) -> int:
@@ -41,7 +43,9 @@ def failback(config: Path | None, output: Output, *, yes: bool, force: bool, lea
     context = context_of(found)
     target = operate.failback_target(context, context.store.load())
     _ask(found, f"move {found.service.name} back to {target}?", yes=yes, force=force)
-    return _print(operate.cutover(context, target, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+    return _print(
+        operate.cutover(context, target, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s, tell=progress), output
+    )
 
 
 def _ask(config: Config, question: str, *, yes: bool, force: bool) -> None:
@@ -82,7 +86,9 @@ def go_on(
     config: Path | None, output: Output, plan: str | None, *, force: bool, lease_wait_s: float, wait_s: float
 ) -> int:
     context = context_of(config_of(config))
-    return _print(operate.go_on(context, plan, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s), output)
+    return _print(
+        operate.go_on(context, plan, forced=force, lease_wait_s=lease_wait_s, wait_s=wait_s, tell=progress), output
+    )
 
 
 def account(config: Path | None, site: str, word: str, *, lease_wait_s: float) -> None:

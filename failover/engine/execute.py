@@ -13,6 +13,7 @@ from failover.core.safety import check_sets
 from failover.core.saga import Event, EventKind, Result, Run, Undo, Value, fold, next_move
 from failover.core.world import Debt, Move, State, Watch
 from failover.engine.context import TICK, Context, leased
+from failover.engine.progress import Tell, Told, untold
 from failover.engine.stage import Ended, Stage, StepResult, addresses_of, failed, lost_hosts, ok, sets_of, stale_of
 from failover.engine.steps import RUN, UNDO
 from failover.errors import FailoverError, StateError, TimedOut
@@ -53,12 +54,13 @@ def run(context: Context, state: State, *, term: int) -> State:
     return state
 
 
-def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> Result:
-    """Stay with an open plan for up to `wait_s` seconds.
+def follow(context: Context, plan: CutoverPlan, *, wait_s: float, tell: Tell = untold) -> Result:
+    """Stay with an open plan for up to `wait_s` seconds, and `tell` what it waits for.
 
     The lease is held for each stretch only, so checks go on in between, and may themselves finish the plan.
     """
     started, pause_s = context.runtime.now(), POLL_S
+    told = Told(tell)
     while True:
         with leased(context, TICK, wait_s=wait_s, urgent=True) as term:
             state = context.store.load()
@@ -70,6 +72,7 @@ def follow(context: Context, plan: CutoverPlan, *, wait_s: float) -> Result:
         left_s = wait_s - context.runtime.now().since(started)
         if left_s <= 0:
             return Result.WAITING
+        told.hear(f"{last.step}: {last.reason}", context.runtime.now())
         context.runtime.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, POLL_S_MAX)
 

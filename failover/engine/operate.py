@@ -14,6 +14,7 @@ from failover.engine.execute import follow, last_reason, open_plan
 from failover.engine.notify import TOLD, notice, send_all, told
 from failover.engine.observe import observe
 from failover.engine.planning import make_plan
+from failover.engine.progress import Tell, untold
 from failover.errors import RefusedError, UsageError
 from failover.ports import Urgency
 
@@ -55,7 +56,15 @@ def look(context: Context, state: State) -> World:
     )
 
 
-def cutover(context: Context, target: str | None, *, forced: bool, lease_wait_s: float, wait_s: float) -> Outcome:
+def cutover(
+    context: Context,
+    target: str | None,
+    *,
+    forced: bool,
+    lease_wait_s: float,
+    wait_s: float,
+    tell: Tell = untold,
+) -> Outcome:
     """Move the service to `target` (None: the first ready site in order of preference) and stay with the plan.
 
     Raises RefusedError naming what stands against it, UsageError for a site that makes no sense, LockedError.
@@ -72,7 +81,7 @@ def cutover(context: Context, target: str | None, *, forced: bool, lease_wait_s:
         world = look(context, state)
         chosen = target or first_ready(context, world)
         plan = begin(context, world, PlanKind.CUTOVER, chosen, stored=state, term=term, forced=forced)
-    outcome = stay(context, plan, wait_s=wait_s)
+    outcome = stay(context, plan, wait_s=wait_s, tell=tell)
     _announce(context, outcome)
     return outcome
 
@@ -138,9 +147,9 @@ def begin(
     return plan
 
 
-def stay(context: Context, plan: CutoverPlan, *, wait_s: float) -> Outcome:
+def stay(context: Context, plan: CutoverPlan, *, wait_s: float, tell: Tell = untold) -> Outcome:
     """Follow the open plan to its end, for up to `wait_s` seconds."""
-    result = follow(context, plan, wait_s=wait_s)
+    result = follow(context, plan, wait_s=wait_s, tell=tell)
     return Outcome(plan=plan, result=result, reason=last_reason(context, plan))
 
 
@@ -160,7 +169,15 @@ def _announce(context: Context, outcome: Outcome) -> None:
             context.store.swap(replace(state, notice=" ".join([*kept, told(plan.id)])), term=term)
 
 
-def go_on(context: Context, plan_id: str | None, *, forced: bool, lease_wait_s: float, wait_s: float) -> Outcome:
+def go_on(
+    context: Context,
+    plan_id: str | None,
+    *,
+    forced: bool,
+    lease_wait_s: float,
+    wait_s: float,
+    tell: Tell = untold,
+) -> Outcome:
     """Go on with the open plan now. `forced` lets it pass over records that somebody else changed."""
     with leased(context, TICK, wait_s=lease_wait_s, urgent=True) as term:
         state = load(context)
@@ -172,7 +189,7 @@ def go_on(context: Context, plan_id: str | None, *, forced: bool, lease_wait_s: 
         if forced and not plan.forced:
             plan = replace(plan, forced=True)
             context.store.swap(replace(state, open_plan=plan), term=term)
-    return stay(context, plan, wait_s=wait_s)
+    return stay(context, plan, wait_s=wait_s, tell=tell)
 
 
 def failback_target(context: Context, state: State) -> str:

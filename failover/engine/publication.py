@@ -1,5 +1,6 @@
 """DNS as `apply` and `destroy` change it: the first publication, new addresses of the same site, the withdrawal."""
 
+from failover.core.budget import quiet_ttl_s
 from failover.core.cutover import CutoverPlan, PlanKind, record_sets
 from failover.core.judge import site_addresses
 from failover.core.quiet import wanted_ttl_s
@@ -14,8 +15,10 @@ from failover.errors import Conflict, RefusedError
 
 
 def patience_s(context: Context, plan: CutoverPlan) -> float:
-    """How long a plan of the same site may take: a slow host and the TTL of the records that stood there."""
-    return context.service.host_deadline_s + max((r.ttl_s for r in plan.before), default=0) + 30.0
+    """How long a plan of the same site may take: a slow host, and what caches keep, by a TTL that may have been lowered
+    a moment ago."""
+    longest_s = max([quiet_ttl_s(context.service), *(r.ttl_s for r in plan.before)])
+    return context.service.host_deadline_s + longest_s + 30.0
 
 
 def wanted_sets(context: Context, state: State, site: str) -> tuple[RRset, ...]:

@@ -9,12 +9,15 @@ from failover.core.facts import Facts, accepted, seen, served
 from failover.core.hosting import longest_ttl_s
 from failover.core.model import Instant
 from failover.core.rrsets import same_values
-from failover.core.saga import Value
+from failover.core.saga import Result, Value
 from failover.engine.context import Context
 from failover.engine.notify import note
 from failover.engine.publish import HostResult, HostState, swap_everywhere
 from failover.engine.served import prove, unseen
 from failover.engine.stage import Ended, Stage, StepResult, ok, sets_of, waiting
+
+_LOWERED_MAX = 20
+"""So many plans are looked back at: the TTL moves seldom."""
 
 
 def swap(stage: Stage) -> StepResult:
@@ -80,7 +83,7 @@ def confirm(stage: Stage) -> StepResult:
     if late and not _overdue(stage):
         return replace(waiting(f"not yet served everywhere: {says}"), facts=facts)
     lost: dict[str, Value] = dict.fromkeys({a.host for a in answers if a.late}, says)
-    left_s = _cached_s(stage, proof.edges) - _served_s(stage, facts, now)
+    left_s = _left_s(stage, proof.edges, facts, now)
     blind = unseen(context, sets, proof.edges) if context.service.resolvers else {}
     if context.service.resolvers and not blind:
         facts = seen(facts, epoch=plan.epoch, now=now)
@@ -110,6 +113,26 @@ def _verified(taken: Sequence[str], asked: Sequence[str]) -> str:
 
 def _lists(found: Mapping[str, list[Value]]) -> Value:
     return {name: list(dict.fromkeys(str(v) for v in values)) for name, values in found.items()}
+
+
+def _left_s(stage: Stage, edges: Collection[str], facts: Facts, now: Instant) -> float:
+    """Until the last cache has let go of what stood there before."""
+    cached_s = _cached_s(stage, edges)
+    return max(cached_s - _served_s(stage, facts, now), _lowered_s(stage, now)) if cached_s else 0.0
+
+
+def _lowered_s(stage: Stage, now: Instant) -> float:
+    """The same of longer TTLs that plans of the same addresses have lowered just before: nobody waited for those."""
+    left_s, store = 0.0, stage.context.store
+    for plan in reversed([p for p in store.plans(_LOWERED_MAX) if p.epoch < stage.plan.epoch]):
+        events = store.journal(plan.id)
+        if not events or events[-1].reason != Result.COMMITTED:
+            continue
+        if not plan.before or not same_values(plan.before, plan.rrsets):
+            break  # it waited for what stood there before it
+        ttl_s = longest_ttl_s(max(r.ttl_s for r in plan.before), stage.state.hosts.values())
+        left_s = max(left_s, ttl_s - now.since(events[-1].at))
+    return left_s
 
 
 def _cached_s(stage: Stage, edges: Collection[str]) -> float:

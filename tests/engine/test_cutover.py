@@ -12,8 +12,9 @@ from failover.core.saga import EventKind
 from failover.core.world import Pause
 from failover.engine.context import TICK, leased
 from failover.engine.execute import open_plan
-from failover.engine.operate import failback_target, go_on
+from failover.engine.operate import cutover, failback_target, go_on
 from failover.engine.planning import make_plan
+from failover.engine.progress import TELL_S
 from failover.engine.publish import read_hosts
 from failover.errors import RefusedError, UsageError
 from failover.testing.sim_runtime import Hangs, Trouble
@@ -420,6 +421,17 @@ def test_nobody_starts_a_second_plan() -> None:
     assert outcome.committed
     with pytest.raises(RefusedError, match="no plan is under way"):
         go_on(found.context, None, forced=False, lease_wait_s=0.0, wait_s=60.0)
+
+
+def test_who_stays_hears_what_the_plan_waits_for_but_not_each_second_of_it() -> None:
+    found = published()
+    said: list[str] = []
+    done = cutover(found.context, "boreas", forced=False, lease_wait_s=0.0, wait_s=60.0, tell=said.append)
+    assert done.committed
+    assert [each.partition("within")[0] for each in said] == [
+        "confirm: served by every authoritative server; old answers leave the caches "
+    ] * len(said)
+    assert 1 <= len(said) <= 1 + 20 / TELL_S
 
 
 def test_going_on_names_the_plan_that_is_open() -> None:

@@ -37,7 +37,7 @@ def test_a_person_prepares_cuts_over_and_the_ttl_rises_again_after_the_cooldown(
     assert (ttls(found), found.addresses()) == ({20}, before)
     found.ticks(5)
     assert ttls(found) == {20}, "it stays low while somebody prepares"
-    assert found.cutover("boreas").committed
+    assert found.cutover("boreas", wait_s=300.0).committed
     prepare(found.context, None, lease_wait_s=0.0, wait_s=60.0)
     found.ticks(5)
     assert ttls(found) == {20}, "and within the cooldown"
@@ -46,6 +46,28 @@ def test_a_person_prepares_cuts_over_and_the_ttl_rises_again_after_the_cooldown(
     assert ttls(found) == {300}
     assert found.site_of_dns() == {"boreas"}
     assert found.plan().reasons == ("the TTL becomes 300 s: nothing points to a cutover any more",)
+
+
+def test_a_ttl_that_was_lowered_a_moment_ago_still_counts() -> None:
+    """What resolvers fetched before is kept for as long as it said then."""
+    found = quiet()
+    prepare(found.context, word(found), lease_wait_s=0.0, wait_s=60.0)
+    lowered_s = found.clock.seconds()
+    lose(found)
+    found.until_journaled("confirm:waiting")
+    assert "old answers leave the caches within 2" in found.reasons("confirm")
+    found.until("boreas")
+    assert found.clock.seconds() - lowered_s >= 300
+
+
+def test_a_ttl_that_was_lowered_in_time_is_not_waited_for() -> None:
+    found = quiet()
+    prepare(found.context, word(found), lease_wait_s=0.0, wait_s=60.0)
+    found.ticks(35)
+    lost_s = found.clock.seconds()
+    lose(found)
+    found.until("boreas")
+    assert found.clock.seconds() - lost_s < 200
 
 
 def test_a_preparation_ends_by_itself() -> None:
