@@ -3,7 +3,6 @@
 import http.server
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import pytest
 
 from failover.cli.demo_client import NameFailure, Resolver, main, request
 from tests.cli.small_authority import NAME, Authority
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -61,11 +61,6 @@ def web(status: int = 200, site: str = "aurora") -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def test_a_good_answer_names_its_site_and_address(one: Authority) -> None:

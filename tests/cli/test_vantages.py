@@ -14,7 +14,8 @@ import pytest
 from failover.config.units import listen_at
 from tests.cli.test_bad_days import FAILOVER
 from tests.cli.test_installing import verified
-from tests.probes.servers import Server, answers, free_port, hangs, page
+from tests.ports import free_port
+from tests.probes.servers import Server, answers, hangs, page
 from tests.probes.test_agents import certificates
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -280,7 +280,7 @@ def test_a_page_that_fails_in_the_middle_fails_the_list(bucket: Bucket, standin:
 
 
 def test_a_reply_that_never_comes_is_a_timeout(bucket: Bucket, standin: Moto, release: Packed) -> None:
-    hurried = bucket_at(standin, timeout_s=0.5)
+    hurried = bucket_at(standin, timeout_s=1.5)
     standin.fault("s3.Put", "late")
     with pytest.raises(TimedOut):
         hurried.put(release.digest, release.archive)

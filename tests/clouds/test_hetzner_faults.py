@@ -252,7 +252,7 @@ def test_a_node_whose_reply_was_lost_is_found_again(
     open: Open, standin: Hetzner, fault: Fault, error: type[AdapterError], listed: int
 ) -> None:
     standin.pace = Pace(listed=listed, addressed=0, running=0)
-    cloud = open(timeout_s=0.5)
+    cloud = open(timeout_s=1.5)
     standin.fault(CREATING, fault)
     with pytest.raises(error):
         cloud.ensure(wish())
@@ -340,11 +340,10 @@ def test_a_server_under_another_action_is_started_after_it(cloud: HetznerCloud, 
 
 
 def test_a_lock_that_stays_ends_in_time(open: Open, standin: Hetzner) -> None:
-    cloud = open(deadline_s=0.5)
-    node = cloud.ensure(wish())
+    node = open().ensure(wish())
     standin.create_action("rebuild_server", node.id, lasts=10**6)
     with pytest.raises(TimedOut):
-        cloud.destroy(node)
+        open(deadline_s=0.5).destroy(node)
     assert standin.node_ids() == (node.id,)
 
 
@@ -437,12 +436,11 @@ def test_a_firewall_of_somebody_else_with_our_name_is_a_conflict(cloud: HetznerC
 
 
 def test_a_firewall_that_somebody_uses_for_more_stays(open: Open, standin: Hetzner) -> None:
-    cloud = open(deadline_s=0.5)
-    cloud.firewall(SERVICE, SITE, (8080,))
+    open().firewall(SERVICE, SITE, (8080,))
     standin.foreign("database")
     only(standin).firewalls = set(standin.firewalls)
     with pytest.raises(TimedOut):
-        cloud.clear(SERVICE, SITE)
+        open(deadline_s=0.5).clear(SERVICE, SITE)
     assert len(standin.firewalls) == 1
 
 
@@ -614,7 +612,7 @@ def test_a_deprecated_image_is_not_offered(cloud: HetznerCloud) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.BROKEN, Fault.GATEWAY, Fault.DROP, Fault.HANG])
 def test_trouble_says_nothing_about_the_account(open: Open, standin: Hetzner, fault: Fault) -> None:
-    cloud = open(timeout_s=0.3)
+    cloud = open(timeout_s=1.5)
     standin.fault(".", fault, times=None, retry_after_s=0)
     assert cloud.state().reading is Reading.UNCLEAR
     standin.mend()

@@ -152,7 +152,7 @@ def test_a_node_whose_reply_was_lost_is_found_again(
     world: World, fault: Fault, error: type[AdapterError], listed: int
 ) -> None:
     world.standin.pace = Pace(listed=listed, addressed=0, running=0)
-    cloud = world.open(timeout_s=0.5, settle_s=5.0)
+    cloud = world.open(timeout_s=1.5, settle_s=5.0)
     world.standin.fault(world.case.creating, fault)
     with pytest.raises(error):
         cloud.ensure(wish())
@@ -258,7 +258,7 @@ def test_clearing_leaves_what_is_not_ours(world: World) -> None:
     ],
 )
 def test_trouble_says_nothing_about_the_account(world: World, fault: Fault, reading: Reading) -> None:
-    cloud = world.open(timeout_s=0.3)
+    cloud = world.open(timeout_s=1.5)
     world.standin.fault(".", fault, times=None, retry_after_s=0)
     assert cloud.state().reading is reading
     world.standin.mend()

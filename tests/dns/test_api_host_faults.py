@@ -2,7 +2,6 @@
 
 import copy
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +21,7 @@ from failover.errors import (
 )
 from failover.testing.dns import FENCE, NAMES, WWW, ZONE, address_set, fence, put, seen
 from tests.dns.host_cases import CLOUDFLARE, DIGITALOCEAN, LINODE, TOKEN, Case, Host
+from tests.ports import free_port
 from tests.standins.base import Fault
 
 FOREIGN = (
@@ -123,8 +123,7 @@ def test_a_closed_account(case: Case, standin: Any, host: Host) -> None:
 
 
 def test_nothing_is_there(case: Case) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     made = case.factory(name="gone", token=TOKEN, endpoint=address, timeout_s=2.0, deadline_s=4.0)
     with pytest.raises(Unreachable):
         made.read(ZONE, NAMES)
@@ -165,7 +164,7 @@ def test_a_write_whose_answer_is_lost_is_neither_lost_nor_done_twice(
     case: Case, standin: Any, host: Host, fault: Fault
 ) -> None:
     """Each write in turn. Whoever looks again sees by the epoch whether the change is finished."""
-    quick = case.host(standin, timeout_s=0.5, deadline_s=3.0)
+    quick = case.host(standin, timeout_s=1.5, deadline_s=6.0)
     standin.fault(case.writing, fault, skip=0)
     standin.fault(case.writing, fault, skip=2)
     for _ in range(4):

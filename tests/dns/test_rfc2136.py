@@ -1,7 +1,6 @@
 """The RFC 2136 host against servers that refuse, lie, stay silent and go away."""
 
 import base64
-import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from failover.net.tsig import TsigKey
 from failover.testing.dns import FENCE, SERVICE, WWW, ZONE, address_set, fence, put
 from tests.dns.conftest import SECRET
 from tests.dns.scripted import reply, scripted
+from tests.ports import free_port
 
 WWW_A = (WWW, "A")
 
@@ -173,8 +173,7 @@ def test_a_deadline_that_is_over_before_it_begins() -> None:
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        server = f"127.0.0.1:{reserved.getsockname()[1]}"
+    server = f"127.0.0.1:{free_port()}"
     with pytest.raises(Unreachable):
         publish(host_at(server))
     with pytest.raises(Unreachable):

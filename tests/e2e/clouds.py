@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from failover.net.resources import resource
-from tests.e2e.given import free_port
 from tests.e2e.hall import Hall, loopback
 from tests.e2e.play import Play
+from tests.ports import free_port
 from tests.standins.base import StandIn
 from tests.standins.digitalocean import DigitalOcean
 from tests.standins.hetzner import Hetzner

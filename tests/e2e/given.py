@@ -1,7 +1,6 @@
 """Sites that somebody else provisions: small web servers in this process, on loopback addresses of their own."""
 
 import http.server
-import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,19 +68,6 @@ def webs(*sites: Web) -> Iterator[None]:
     finally:
         for site in sites:
             site.close()
-
-
-def free_port(*addresses: str) -> int:
-    """A port that is free at all of these addresses."""
-    while True:
-        with socket.create_server((addresses[0], 0)) as trial:
-            port: int = trial.getsockname()[1]
-        try:
-            for address in addresses:
-                socket.create_server((address, port)).close()
-        except OSError:
-            continue
-        return port
 
 
 def name_servers(play: Play, *names: str) -> dict[str, str]:

@@ -13,9 +13,10 @@ import pytest
 
 from tests.dns.host_cases import CLOUDFLARE, DIGITALOCEAN
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, free_port, webs
+from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, webs
 from tests.e2e.play import Play
 from tests.e2e.shown import FENCE, OURS, WWW, Shown, name_server
+from tests.ports import free_port
 from tests.standins.base import StandIn
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.digitalocean import DigitalOcean

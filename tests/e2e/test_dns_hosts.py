@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.eyes import Eyes, answer
-from tests.e2e.given import RESTLESS, ZONE, Web, answers_ok, config_of, directory, free_port, webs
+from tests.e2e.given import RESTLESS, ZONE, Web, answers_ok, config_of, directory, webs
 from tests.e2e.play import Play, Ran
+from tests.ports import free_port
 from tests.servers.pdns import API_KEY, Pdns
 from tests.servers.pdns_front import Front
 from tests.standins.route53 import Route53

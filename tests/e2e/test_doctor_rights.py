@@ -18,10 +18,11 @@ import pytest
 from failover.net.resources import resource
 from tests.dns.host_cases import CLOUDFLARE
 from tests.e2e.clouds import KINDS
-from tests.e2e.given import ZONE, Web, free_port, webs
+from tests.e2e.given import ZONE, Web, webs
 from tests.e2e.play import Play
 from tests.e2e.shown import WWW, Shown, name_server
 from tests.policies import granted, scopes
+from tests.ports import free_port
 from tests.standins.base import StandIn
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.hetzner import Hetzner

@@ -15,8 +15,9 @@ import trustme
 
 from failover.net.tsig import read_key
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, config, directory, free_port, name_servers, webs
+from tests.e2e.given import ZONE, Web, config, directory, name_servers, webs
 from tests.e2e.play import Play, notices, notify_to
+from tests.ports import free_port
 
 NAME = f"www.{ZONE}"
 NEAR, FAR = "127.61.0.1", "127.61.0.2"

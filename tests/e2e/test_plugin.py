@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, directory, free_port, name_servers
+from tests.e2e.given import ZONE, directory, name_servers
 from tests.e2e.play import COMMAND_S, FAILOVER, Play, environment
+from tests.ports import free_port
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin-cloud"
 GUESTBOOK = EXAMPLE.parent / "guestbook"

@@ -13,9 +13,10 @@ import trustme
 
 from tests.dns.host_cases import CLOUDFLARE
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, free_port, webs
+from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, webs
 from tests.e2e.play import Play
 from tests.e2e.shown import FENCE, SERVER, WWW, Shown, name_server
+from tests.ports import free_port
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.cloudflare_edge import Edge
 from tests.standins.route53.nameserver import NameServer

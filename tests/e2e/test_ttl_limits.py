@@ -9,9 +9,10 @@ import pytest
 
 from tests.dns.host_cases import GANDI, VULTR
 from tests.e2e.eyes import answer
-from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, free_port, webs
+from tests.e2e.given import ZONE, Web, answers_ok, config_of, directory, webs
 from tests.e2e.play import Play, notices, notify_to
 from tests.e2e.shown import FENCE, WWW, Shown, name_server
+from tests.ports import free_port
 from tests.standins.gandi import Gandi
 from tests.standins.route53.nameserver import NameServer
 from tests.standins.vultr import Vultr

@@ -20,8 +20,8 @@ from failover.core.world import State
 from failover.probes.prober import Prober
 from failover.testing.sim_runtime import VirtualClock
 from failover.testing.sim_world import SITES, Outside, guestbook
-from tests.e2e.given import free_port
 from tests.engine.play import Play
+from tests.ports import free_port
 from tests.probes.conftest import now
 from tests.probes.servers import Behaviour, Server, answers, drips, floods, hangs, page, resets
 from tests.probes.test_tls import HOST, context

@@ -23,7 +23,8 @@ from failover.hooks.notify import CommandNotifier, WebhookNotifier, signature
 from failover.ports import Notifier
 from tests.hooks.made import NOTICE
 from tests.hooks.programs import program
-from tests.probes.servers import Server, answers, drips, free_port, hangs, page
+from tests.ports import free_port
+from tests.probes.servers import Server, answers, drips, hangs, page
 
 DOCUMENT = {
     "active_site": "boreas",

@@ -18,7 +18,7 @@ FENCE = epoch_set("guestbook", ZONE, Epoch(number=1, site="aurora", plan="p"))
 def host(root: Path) -> LocalHost:
     control.create_dns(root, "ns1", [ZONE])
     control.start(root)
-    return LocalHost(root=root, name="ns1", timeout_s=0.5, deadline_s=1.0)
+    return LocalHost(root=root, name="ns1", timeout_s=1.5, deadline_s=3.0)
 
 
 def publish(host: LocalHost) -> None:

@@ -25,6 +25,7 @@ from failover.errors import (
 from failover.net import secret
 from failover.net.calls import ATTEMPTS
 from failover.net.http import ApiClient, answer_of
+from tests.ports import free_port
 
 
 class Thing(msgspec.Struct):
@@ -304,9 +305,7 @@ def test_a_no_to_a_change_is_a_no(script: Script, status: int, error: type[Adapt
 
 
 def test_a_change_that_was_never_sent_is_not_unknown() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    nobody = ApiClient(base=f"http://127.0.0.1:{port}", token="x", timeout_s=5, deadline_s=5)
+    nobody = ApiClient(base=f"http://127.0.0.1:{free_port()}", token="x", timeout_s=5, deadline_s=5)
     with pytest.raises(Unreachable):
         nobody.send("PATCH", "/thing", {}, "change thing", deadline_s=5)
 

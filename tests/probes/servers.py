@@ -133,12 +133,3 @@ def floods(start: bytes, piece: bytes) -> Behaviour:
             connection.sendall(piece)
 
     return behave
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    """A port that nobody listens on: bound once, and closed again."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.bind((address, 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -26,8 +26,9 @@ from failover.testing.agents import DEADLINE_S, AgentBench, AgentConformance
 from failover.testing.memory_agent import MemoryAgent
 from failover.testing.memory_probe import Answer, MemoryProbe
 from tests.core.builders import SERVICE
+from tests.ports import free_port
 from tests.probes.conftest import now
-from tests.probes.servers import Server, answers, free_port, hangs, page
+from tests.probes.servers import Server, answers, hangs, page
 
 KEY = "k" * 32
 NAME = "paris"

@@ -6,9 +6,10 @@ from failover.core.model import Control, ControlKind, Failure, Outcome, Target
 from failover.probes.prober import Prober
 from failover.testing.memory_probe import Answer, MemoryProbe
 from failover.testing.probes import ProbeBench, ProbeConformance
+from tests.ports import free_port
 from tests.probes.asking import target
 from tests.probes.conftest import now
-from tests.probes.servers import Server, answers, free_port, hangs, page
+from tests.probes.servers import Server, answers, hangs, page
 
 
 class TestProber(ProbeConformance):

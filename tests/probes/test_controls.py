@@ -14,7 +14,8 @@ from failover.core.model import Control, ControlKind, ControlSample
 from failover.probes.controls import host_and_port
 from failover.probes.prober import Prober
 from failover.probes.trouble import Trouble
-from tests.probes.servers import Server, answers, free_port, hangs, page
+from tests.ports import free_port
+from tests.probes.servers import Server, answers, hangs, page
 
 Reply = Callable[[bytes], list[bytes]]
 

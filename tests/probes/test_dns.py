@@ -13,8 +13,8 @@ import pytest
 
 from failover.core.model import CheckKind, Failure, Outcome, Question, Sample
 from failover.probes.prober import Prober
+from tests.ports import free_port
 from tests.probes.asking import ask, target
-from tests.probes.servers import free_port
 from tests.probes.test_controls import udp_server
 
 NAME = "www.example.org"

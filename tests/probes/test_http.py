@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from failover.core.model import CheckKind, Failure, Outcome
 from failover.probes.prober import Prober
+from tests.ports import free_port
 from tests.probes.asking import RELEASE, ask, ask_server, target
-from tests.probes.servers import Behaviour, Server, answers, drips, floods, free_port, hangs, page, resets
+from tests.probes.servers import Behaviour, Server, answers, drips, floods, hangs, page, resets
 
 HOST = "www.example.org"
 NAMED = f"X-Failover-Release: {RELEASE}"

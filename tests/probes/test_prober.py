@@ -11,9 +11,10 @@ from failover.core.model import CheckKind, Failure, Outcome, Sample
 from failover.probes.addresses import Pinned
 from failover.probes.connection import Place, connecting_trouble, talking_trouble
 from failover.probes.prober import Prober, by_turns
+from tests.ports import free_port
 from tests.probes.asking import ask, ask_server, target
 from tests.probes.conftest import now
-from tests.probes.servers import Server, answers, free_port, hangs, page
+from tests.probes.servers import Server, answers, hangs, page
 
 HERE = Place(Pinned("127.0.0.1"), 80, 1.0)
 

@@ -7,6 +7,7 @@ import trustme
 
 from failover.core.model import CheckKind, Failure, Outcome
 from failover.probes.prober import Prober
+from tests.ports import free_port
 from tests.probes.asking import ask, ask_server, target
 from tests.probes.servers import Server, drips, floods, hangs
 from tests.probes.test_tls import HOST, context
@@ -111,6 +112,4 @@ class TestTls:
         assert sample.outcome is Outcome.PASS, sample.detail
 
     def test_nobody_listens(self, prober: Prober) -> None:
-        from tests.probes.servers import free_port
-
         assert ask(prober, target(free_port(), kind=CheckKind.TLS, host=HOST)).failure is Failure.REFUSED

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from failover.testing.dns import wait_until
-from tests.e2e.given import free_port
+from tests.ports import free_port
 from tests.servers.relay import relays
-from tests.servers.tools import free_port as one_free_port
 from tests.servers.tools import need
 
 ROOT, PARENT, NORTH, SOUTH, EAST = (f"127.0.77.{n}" for n in range(1, 6))
@@ -135,7 +134,7 @@ class _PortTaken(Exception):
 @contextmanager
 def _running(tree: Tree, named: str) -> Iterator[tuple[str, int]]:
     """BIND with all views; yields its place."""
-    port, log = one_free_port(), tree.directory / "log"
+    port, log = free_port(), tree.directory / "log"
     with log.open("wb") as file:
         command = [named, "-g", "-n", "1", "-c", str(tree.config(port))]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)

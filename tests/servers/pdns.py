@@ -15,7 +15,8 @@ from failover.dns.rfc2136 import Rfc2136
 from failover.errors import AdapterError
 from failover.net.tsig import TsigKey
 from failover.testing.dns import ZONE
-from tests.servers.tools import free_port, need
+from tests.ports import free_port
+from tests.servers.tools import need
 
 API_KEY = "a-key-of-the-tests"
 TSIG = TsigKey(name="failover", secret="YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE=")

@@ -22,7 +22,8 @@ from failover.errors import AccessRefused, AdapterError, Conflict, Unreachable, 
 from failover.net.tsig import TsigKey, write_key
 from failover.testing.dns import FENCE, WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
 from tests.dns.foreign import Census, by_updates
-from tests.servers.tools import free_port, need
+from tests.ports import free_port
+from tests.servers.tools import need
 
 SECRET = "YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
 KEY = TsigKey(name="failover", secret=SECRET)

@@ -26,8 +26,9 @@ from failover.engine.served import prove
 from failover.testing.dns import wait_until
 from failover.testing.sim_world import NAME, ZONE
 from tests.engine.play import published
+from tests.ports import free_port
 from tests.servers.dns_tree import is_running, zone_text
-from tests.servers.tools import free_port, need
+from tests.servers.tools import need
 
 pytestmark = pytest.mark.server("bind")
 

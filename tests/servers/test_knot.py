@@ -11,8 +11,9 @@ from failover.dns.rfc2136 import Rfc2136
 from failover.errors import AdapterError
 from failover.testing.dns import ZONE, DnsConformance, wait_until
 from tests.dns.foreign import Census, by_updates
+from tests.ports import free_port
 from tests.servers.test_bind import KEY
-from tests.servers.tools import free_port, need
+from tests.servers.tools import need
 
 pytestmark = pytest.mark.server("knot")
 _START_TRIES = 5

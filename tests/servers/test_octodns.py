@@ -31,7 +31,8 @@ from failover.net.secret import remember
 from failover.ports import Dns
 from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
 from tests.dns.foreign import Census, by_updates
-from tests.e2e.given import Web, directory, free_port, webs
+from tests.e2e.given import Web, directory, webs
+from tests.ports import free_port
 from tests.servers.pdns import API_KEY, TSIG, Pdns
 from tests.servers.test_bind import _START_TRIES, KEY, Bind, _start, _stop
 from tests.servers.test_powerdns import alias_at

@@ -28,10 +28,10 @@ from failover.errors import (
 )
 from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
 from tests.dns.foreign import Census, by_updates
+from tests.ports import free_port
 from tests.servers.pdns import TSIG, Pdns
 from tests.servers.pdns_front import Front
 from tests.servers.test_bind import counted
-from tests.servers.tools import free_port
 
 pytestmark = pytest.mark.server("powerdns")
 

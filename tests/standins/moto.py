@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from tests.ports import free_port
 from tests.standins.base import Fault, Machine, Mood, Pace, StandIn, _Planned
 from tests.standins.wire import Call, Reply
 
@@ -75,9 +76,7 @@ class MotoProcess:
     def __enter__(self) -> "MotoProcess":
         amis = self._directory / "amis.json"
         amis.write_text(json.dumps([_ami(number, *entry) for number, entry in enumerate(AMIS)]), encoding="utf-8")
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         environment = {
             **os.environ,
             "MOTO_AMIS_PATH": str(amis),

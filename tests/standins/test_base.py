@@ -122,7 +122,7 @@ def test_a_connection_that_ends_without_an_answer(
 @pytest.mark.parametrize(("kind", "carried_out"), [("hang", False), ("late", True)])
 def test_an_answer_that_never_comes(toy: Toy, kind: str, carried_out: bool) -> None:
     toy.fault("POST", kind)
-    with urllib3.PoolManager(retries=False, timeout=0.2, headers={"Authorization": "Bearer t"}) as hasty:
+    with urllib3.PoolManager(retries=False, timeout=1.0, headers={"Authorization": "Bearer t"}) as hasty:
         with pytest.raises(urllib3.exceptions.ReadTimeoutError):
             make(toy, hasty, "a")
         assert ("a" in toy.boxes) is carried_out

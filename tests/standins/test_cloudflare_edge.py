@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.given import Web, free_port, webs
+from tests.e2e.given import Web, webs
+from tests.ports import free_port
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.cloudflare_edge import AGE_S, Edge
 from tests.standins.test_cloudflare import made

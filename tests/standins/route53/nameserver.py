@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.servers.tools import free_port
+from tests.ports import free_port
 from tests.standins.route53 import Route53
 from tests.standins.route53.zones import RecordSet, Zone, kept
 
