@@ -70,9 +70,14 @@ class TestLinode(StandInSuite):
 
 
 class TestLinodeWithDelays(TestLinode):
-    """New Linodes are listed late and have addresses later."""
+    """New Linodes are listed late and have addresses later; the account allows interfaces of their own only."""
 
     pace = LATE
+
+    def opened(self, **options: Any) -> LinodeStandIn:
+        made = super().opened(**options)
+        made.new_interfaces = "linode_only"
+        return made
 
 
 # ------------------------------------------------------------------------------------ what only Linode needs
@@ -91,7 +96,20 @@ def cloud(standin: LinodeStandIn) -> Iterator[LibcloudCloud]:
     cloud.close()
 
 
-def test_a_linode_carries_user_data_tags_and_the_firewall(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+SETTINGS = (
+    "legacy_config_only",
+    "legacy_config_default_but_linode_allowed",
+    "linode_default_but_legacy_config_allowed",
+    "linode_only",
+)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_linode_carries_user_data_tags_and_the_firewall(
+    standin: LinodeStandIn, cloud: LibcloudCloud, setting: str
+) -> None:
+    """Whatever the account says of interfaces for new Linodes."""
+    standin.new_interfaces = setting
     cloud.firewall(SERVICE, SITE, (8080,))
     node = cloud.ensure(wish())
     (linode,) = standin.linodes.values()
@@ -100,12 +118,18 @@ def test_a_linode_carries_user_data_tags_and_the_firewall(standin: LinodeStandIn
     assert set(linode.tags) == {f"{key}:{value}" for key, value in wish().labels.items()}
     assert list(firewall.devices.values()) == [linode.id]
     assert node.addresses == (linode.v4, linode.v6)
+    assert (linode.interface is not None) == (setting == "linode_only")
+    assert cloud.firewall_now(SERVICE, SITE).outside == ()
     (created,) = [call.document for call in standin.requests if call.method == "POST" and "instances" in call.path]
     assert len(created["root_pass"]) > 50
 
 
-def test_a_linode_without_a_firewall_gets_the_new_one(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+@pytest.mark.parametrize("setting", SETTINGS[1::2])
+def test_a_linode_without_a_firewall_gets_the_new_one(
+    standin: LinodeStandIn, cloud: LibcloudCloud, setting: str
+) -> None:
     """It stood there before, or somebody deleted the firewall: without one every port is open."""
+    standin.new_interfaces = setting
     first, second = cloud.ensure(wish()), cloud.ensure(wish(1))
     cloud.ensure(replace(wish(2), site="boreas", name="guestbook-boreas-web-2"))
     theirs = standin.linodes[int(second.id)]
@@ -149,6 +173,24 @@ def test_whoever_stands_behind_a_firewall_is_left_where_it_is(
     changes = standin.count("^(POST|PUT) ")
     cloud.firewall(SERVICE, SITE, (8080,))
     assert standin.count("^(POST|PUT) ") == changes
+
+
+def test_rules_of_others_that_name_a_set_are_no_trouble(standin: LinodeStandIn, cloud: LibcloudCloud) -> None:
+    """Such a rule has neither action nor protocol; every firewall of the account is read to find ours."""
+    rules = {"inbound": [{"ruleset": 3}], "inbound_policy": "DROP", "outbound": [], "outbound_policy": "ACCEPT"}
+    standin.firewalls[7] = Firewall(id=7, label="theirs", made=0, rules=rules, tags=[])
+    cloud.firewall(SERVICE, SITE, (8080,))
+    assert drift(cloud.firewall_now(SERVICE, SITE), [8080]) == ()
+
+
+def test_who_may_not_see_the_settings_of_the_account_asks_for_what_most_allow(
+    standin: LinodeStandIn, cloud: LibcloudCloud
+) -> None:
+    wanted = {"linodes:read_write", "firewall:read_write", "images:read_only"}
+    token = standin.grant("without-account", *wanted)
+    restricted = made(Dialect(token=token, region=REGION, endpoint=standin.url), None, REGION)
+    assert restricted.ensure(wish()).name == wish().name
+    restricted.close()
 
 
 DROPPING = {"action": "DROP", "protocol": "TCP", "ports": "8080", "addresses": {"ipv4": ["192.0.2.0/24"]}}

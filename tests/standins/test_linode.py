@@ -7,6 +7,13 @@ import pytest
 import urllib3
 from linode_api4 import Firewall, Image, Instance, LinodeClient, Region, Tag, Type  # type: ignore[import-untyped]
 from linode_api4.errors import ApiError  # type: ignore[import-untyped]
+from linode_api4.objects.linode import InterfaceGeneration  # type: ignore[import-untyped]
+from linode_api4.objects.linode_interfaces import (  # type: ignore[import-untyped]
+    LinodeInterfaceOptions,
+    LinodeInterfacePublicIPv4AddressOptions,
+    LinodeInterfacePublicIPv4Options,
+    LinodeInterfacePublicOptions,
+)
 from requests.exceptions import ConnectionError as ConnectionFailed
 
 from tests.standins.base import Fault, Operator, Pace
@@ -218,6 +225,35 @@ def test_a_firewall_guards_what_it_is_given(client: Any) -> None:
     assert other.device_create(linodes[0].id).entity.id == linodes[0].id
     linodes[0].delete()
     assert list(client.load(Firewall, other.id).devices) == []
+
+
+def test_a_linode_with_interfaces_of_its_own(standin: LinodeStandIn, client: Any) -> None:
+    """As the reference has it under "Create a Linode" and "Create a firewall device"."""
+    firewall, other = (client.networking.firewall_create(name, RULES) for name in ("ours", "theirs"))
+    public = LinodeInterfacePublicOptions(
+        ipv4=LinodeInterfacePublicIPv4Options(
+            addresses=[LinodeInterfacePublicIPv4AddressOptions(address="auto", primary=True)]
+        )
+    )
+    own = LinodeInterfaceOptions(firewall_id=firewall.id, public=public)
+    linode = client.linode.instance_create(
+        **WISH, label="web-0", interface_generation=InterfaceGeneration.LINODE, interfaces=[own]
+    )
+    assert client.load(Instance, linode.id).interface_generation == InterfaceGeneration.LINODE
+    (interface,) = linode.linode_interfaces
+    assert interface.public.ipv4.addresses[0].primary
+    (device,) = client.load(Firewall, firewall.id).devices
+    assert (device.entity.type, device.entity.id) == ("linode_interface", interface.id)
+    device.delete()
+    with pytest.raises(ApiError, match="assigned to the interfaces"):
+        other.device_create(linode.id)
+    assert other.device_create(interface.id, type="linode_interface").entity.id == interface.id
+    standin.new_interfaces = "linode_only"
+    assert client.account.settings().interfaces_for_new_linodes == "linode_only"
+    with pytest.raises(ApiError, match="linode_only"):
+        client.linode.instance_create(**WISH, label="web-1", interface_generation=InterfaceGeneration.LEGACY_CONFIG)
+    with pytest.raises(ApiError, match="legacy config interfaces"):
+        client.linode.instance_create(**WISH, label="web-1", firewall=firewall)
 
 
 def test_rules_are_replaced(client: Any) -> None:

@@ -39,6 +39,8 @@ class AccountPart(StandIn):
         self.tags: set[str] = set()
         self.grants: dict[str, Any] | None = None
         """What the tokens' user was granted; None: it is not restricted."""
+        self.new_interfaces = "legacy_config_default_but_linode_allowed"
+        """The setting `interfaces_for_new_linodes` of the account."""
         self._next = 1000
         super().__init__(**options)
 
@@ -140,6 +142,19 @@ class AccountPart(StandIn):
             "zip": "00000",
         }
         return self._reply(account)
+
+    @route("GET", "/v4/account/settings")
+    def get_settings(self, call: Call) -> Reply:
+        settings = {
+            "backups_enabled": False,
+            "interfaces_for_new_linodes": self.new_interfaces,
+            "longview_subscription": None,
+            "maintenance_policy": "linode/migrate",
+            "managed": False,
+            "network_helper": False,
+            "object_storage": "disabled",
+        }
+        return self._reply(settings)
 
     @route("GET", "/v4/account/notifications")
     def list_notifications(self, call: Call) -> Reply:

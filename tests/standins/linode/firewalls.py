@@ -100,9 +100,7 @@ class FirewallsPart(InstancesPart):
     def create_device(self, call: Call, id: str) -> Reply:
         firewall, wish = self._firewall(id), call.document
         self._wanted(wish, "id", "type")
-        if wish["type"] != "linode":
-            raise Refused(400, "type is not valid", "type")
-        linode = self._linode(str(wish["id"]))
+        linode = self._to_guard(wish["type"], wish["id"])
         if linode.id in firewall.devices.values():
             raise Refused(400, f"Linode {linode.label} is already assigned to this firewall.", "id")
         device = self._number()
@@ -131,12 +129,14 @@ class FirewallsPart(InstancesPart):
     # ------------------------------------------------------------------------------------------ what is there
 
     def attached(self, linode: Linode, wish: Mapping[str, Any]) -> None:
-        if "firewall_id" in wish:
-            self._firewall(str(wish["firewall_id"])).devices[self._number()] = linode.id
+        named = [one["firewall_id"] for one in (wish, *wish.get("interfaces", ())) if one.get("firewall_id")]
+        for id in named:
+            self._firewall(str(id)).devices[self._number()] = linode.id
 
     def _creatable(self, wish: Mapping[str, Any]) -> None:
         super()._creatable(wish)
-        if "firewall_id" in wish and wish["firewall_id"] not in self.firewalls:
+        named = {one["firewall_id"] for one in (wish, *wish.get("interfaces", ())) if one.get("firewall_id")}
+        if not named <= self.firewalls.keys():
             raise Refused(400, "firewall_id is not valid", "firewall_id")
 
     def delete_linode(self, call: Call, id: str) -> Reply:
@@ -166,6 +166,20 @@ class FirewallsPart(InstancesPart):
                 id = self._number()
                 wall = self.firewalls[id] = Firewall(id=id, label=name, made=self.ticks, rules=rules, tags=[])
             wall.rules = rules
+
+    def _to_guard(self, type: str, id: int) -> Linode:
+        """The reference: `linode` is not allowed for Linodes using Linode interfaces, and the other way round."""
+        if type == "linode_interface":
+            found = next((linode for linode in self._existing() if linode.interface == id), None)
+            if found is None:
+                raise Refused(400, "id is not valid", "id")
+            return found
+        if type != "linode":
+            raise Refused(400, "type is not valid", "type")
+        linode = self._linode(str(id))
+        if linode.interface is not None:
+            raise Refused(400, "Firewalls are assigned to the interfaces of this Linode", "type")
+        return linode
 
     def _unguarded(self, linode: Linode) -> Linode:
         """A service can have one active firewall at a time."""
@@ -199,8 +213,12 @@ class FirewallsPart(InstancesPart):
         }
 
     def _entity(self, id: int) -> dict[str, Any]:
-        url = f"/v4/linode/instances/{id}"
-        return {"id": id, "type": "linode", "label": self.linodes[id].label, "url": url, "parent_entity": None}
+        linode, url = self.linodes[id], f"/v4/linode/instances/{id}"
+        itself = {"id": id, "type": "linode", "label": linode.label, "url": url, "parent_entity": None}
+        if linode.interface is None:
+            return itself
+        url = f"{url}/interfaces/{linode.interface}"
+        return {**itself, "id": linode.interface, "type": "linode_interface", "url": url, "parent_entity": itself}
 
     def _device(self, firewall: Firewall, device: int) -> dict[str, Any]:
         made = self.instant(firewall.made)

@@ -32,6 +32,8 @@ class Linode:
     user_data: bytes = b""
     keys: tuple[str, ...] = ()
     off: bool = False
+    interface: int | None = None
+    """The id of its public interface, where interfaces are things of their own."""
     deleted: int | None = None
     """The tick of its deletion: lists may show it a little longer."""
 
@@ -103,6 +105,7 @@ class InstancesPart(AccountPart):
             user_data=_user_data(wish),
             keys=tuple(wish.get("authorized_keys", ())),
             off=not wish.get("booted", "image" in wish),
+            interface=self._number() if self._generation(wish) == "linode" else None,
         )
         self.linodes[id] = linode
         self.attached(linode, wish)
@@ -111,8 +114,51 @@ class InstancesPart(AccountPart):
     def attached(self, linode: Linode, wish: Mapping[str, Any]) -> None:
         """A firewall is named in the wish."""
 
+    def _generation(self, wish: Mapping[str, Any]) -> str:
+        """As the reference has it under `interface_generation`; the words of the refusals are ours."""
+        usual = "linode" if self.new_interfaces.startswith("linode") else "legacy_config"
+        asked: str = wish.get("interface_generation", usual)
+        if asked != usual and self.new_interfaces.endswith("_only"):
+            raise Refused(400, f"The account allows {self.new_interfaces}", "interface_generation")
+        return asked
+
+    def _check_interfaces(self, wish: Mapping[str, Any]) -> None:
+        """`firewall_id` "is for Linodes using VLAN and legacy configuration interfaces only" (reference)."""
+        if self._generation(wish) == "legacy_config":
+            if "network_helper" in wish or any("public" in one for one in wish.get("interfaces", ())):
+                raise Refused(400, "Only for Linodes with Linode interfaces", "interfaces")
+            return
+        if "firewall_id" in wish:
+            raise Refused(400, "Only for Linodes with legacy config interfaces", "firewall_id")
+        kinds = [kind for one in wish.get("interfaces", ()) for kind in ("public", "vpc", "vlan") if one.get(kind)]
+        if wish.get("interfaces") and kinds != ["public"]:
+            raise Refused(400, "this stand-in knows Linodes with one public interface", "interfaces")
+
+    @route("GET", "/v4/linode/instances/{id}/interfaces")
+    def list_interfaces(self, call: Call, id: str) -> Reply:
+        linode = self._linode(id)
+        if linode.interface is None:
+            raise Refused(400, "The Linode has legacy config interfaces")
+        public = {
+            "ipv4": {"addresses": [{"address": linode.v4, "primary": True}], "shared": []},
+            "ipv6": {"slaac": [{"address": linode.v6, "prefix": 64}], "ranges": [], "shared": []},
+        }
+        shown = {
+            "id": linode.interface,
+            "mac_address": "22:00:AB:CD:EF:01",
+            "version": 1,
+            "default_route": {"ipv4": True, "ipv6": True},
+            "public": public,
+            "vpc": None,
+            "vlan": None,
+            "created": self.instant(linode.made),
+            "updated": self.instant(linode.made),
+        }
+        return self._reply({"interfaces": [shown]})
+
     def _creatable(self, wish: Mapping[str, Any]) -> None:
         self._wanted(wish, "type", "region")
+        self._check_interfaces(wish)
         if wish["region"] not in REGIONS:
             raise Refused(400, "region is not valid", "region")
         if wish["type"] not in TYPES or (wish["region"], wish["type"]) in SOLD_OUT:
@@ -248,6 +294,7 @@ class InstancesPart(AccountPart):
             "has_user_data": bool(linode.user_data),
             "placement_group": None,
             "disk_encryption": "enabled",
+            "interface_generation": "legacy_config" if linode.interface is None else "linode",
             "lke_cluster_id": None,
         }
 
