@@ -153,7 +153,7 @@ def _between_rounds(service: Service, observed_s: float | None) -> tuple[Term, .
     wanted, interval = max(service.round_s, observe_s(service)), cadence_s(service)
     if observed_s is not None and observed_s > interval + JITTER_S:
         why = f"rounds came so far apart lately (the config allows for {interval:g} s); the fault comes right after one"
-        return (Term(term="cadence", seconds=observed_s, why=why),)
+        return (Term(term="cadence", seconds=-(-observed_s // 1), why=why),)
     more = "a check's interval is longer than that"
     return (
         Term(term="cadence", seconds=wanted, why="the fault comes right after a round"),

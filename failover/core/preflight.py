@@ -18,6 +18,7 @@ from failover.core.model import Service
 from failover.core.preflight_content import content
 from failover.core.preflight_trust import dnssec, independence, registrar
 from failover.core.survey import Delegation, DnsFacts, HostFacts, ServerFacts, Soa, ZoneFacts
+from failover.core.windows import span
 
 NEGATIVE_S_MIN, NEGATIVE_S_MAX = 60, 300
 EXPIRE_S_MIN = 7 * 86400
@@ -216,7 +217,7 @@ def _soa(zone: str, soa: Soa) -> list[Finding]:
     elif soa.negative_s < NEGATIVE_S_MIN:
         found.append(note("timers", zone, f"negative answers are kept for {soa.negative_s} s only: more questions"))
     if soa.expire_s < EXPIRE_S_MIN:
-        says = f"secondaries drop the zone {soa.expire_s / 86400:.1f} days after their primary is gone"
+        says = f"secondaries drop the zone {span(soa.expire_s)} after their primary is gone"
         found.append(warning("timers", zone, says, "set expire to two weeks or more (RFC 1912, section 2.2)"))
     if soa.retry_s >= soa.refresh_s:
         says = f"retry ({soa.retry_s} s) is not shorter than refresh ({soa.refresh_s} s)"

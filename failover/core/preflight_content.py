@@ -70,6 +70,8 @@ def _ttl(service: Service, key: Key, rrsets: list[RRset]) -> list[Finding]:
     if longest <= TTL_S_MAX:
         return []
     says = f"its TTL is {longest} s: for so long resolvers keep the old address"
+    if longest <= service.ttl_steady_s:
+        return [note("content", _show(key), says, "that is dns.ttl_steady; `failover prepare` lowers it ahead")]
     remedy = f"set dns.ttl to 60 (it is {service.ttl_s}) one old TTL before a cutover is needed: steadily"
     return [warning("content", _show(key), says, remedy)]
 

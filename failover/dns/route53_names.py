@@ -12,8 +12,12 @@ _LITERAL = re.compile(r"[a-z0-9._*-]")
 
 
 def plain_name(written: str) -> str:
-    r"""`\052.Example.org.` → `*.example.org`."""
-    return normal_name(_OCTAL.sub(lambda found: chr(int(found[1], 8)), written))
+    r"""`\052.Example.org.` → `*.example.org`; a dot within a label stays in it: `a\056b.org.` → `a\.b.org`."""
+    return normal_name(_OCTAL.sub(lambda found: _shown(chr(int(found[1], 8))), written))
+
+
+def _shown(character: str) -> str:
+    return f"\\{character}" if character in ".\\" else character
 
 
 def quoted_name(name: str) -> str:

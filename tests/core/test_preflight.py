@@ -174,7 +174,7 @@ TABLE = [
     (second(soa=replace(SOA, refresh_s=7200)), WARNING, "timers", "SOA timers differ between servers"),
     (soa(minimum_s=900, ttl_s=900), WARNING, "timers", "remembered for 900 s"),
     (soa(minimum_s=5), NOTE, "timers", "kept for 5 s only"),
-    (soa(expire_s=86400), WARNING, "timers", "1.0 days after their primary is gone"),
+    (soa(expire_s=86400), WARNING, "timers", "drop the zone 24 h after their primary is gone"),
     (soa(retry_s=3600), WARNING, "timers", "retry (3600 s) is not shorter than refresh (3600 s)"),
     # the registrar
     (replace(WELL, registration=Registration(domain=ZONE, problem="no")), NOTE, "registrar", "could not be asked: no"),
@@ -260,6 +260,15 @@ def test_versions_are_compared_within_a_host() -> None:
     assert told(judged(second(soa=newer))) == []
     lagging = replace(WELL, servers=(SERVERS[0], replace(SERVERS[1], soa=newer), SERVERS[2]))
     only(judged(lagging), WARNING, "timers", f"{AT_ONE} 1, {AT_V6} 2")
+
+
+def test_a_long_ttl_that_the_config_wants_is_no_fault() -> None:
+    slow = all_of(sets={**SETS, (WWW, "A"): addresses("192.0.2.1", ttl_s=3600)})
+    facts = DnsFacts(zones=(slow,), hosts=HOSTS)
+    found = preflight(replace(SERVICE, ttl_steady_s=3600), facts)
+    assert not [f for f in found if f.area == "content" and f.severity is WARNING]
+    (said,) = [f for f in found if f.area == "content" and f.severity is NOTE]
+    assert (said.subject, said.remedy) == (f"{WWW} A", "that is dns.ttl_steady; `failover prepare` lowers it ahead")
 
 
 def test_a_cname_at_the_apex() -> None:

@@ -182,6 +182,12 @@ def test_names(name: str, sent: str, listed: str) -> None:
     assert plain_name(listed) == plain_name(sent) == name.lower().rstrip(".")
 
 
+def test_a_dot_within_a_label_makes_it_another_name() -> None:
+    """Somebody's `a\\056b.example.org.` is one label; taken for our a.b it would go in the next batch."""
+    assert plain_name(r"A\056b.example.org.") == r"a\.b.example.org"
+    assert plain_name(r"a\134b.example.org.") == r"a\\b.example.org"
+
+
 # ---------------------------------------------------------------------------------------------- zones and servers
 
 
