@@ -181,8 +181,7 @@ class Dns(Protocol):
 
     def made_up(self, zone: str, names: Sequence[str]) -> tuple[MadeUp, ...]:
         """At which of these names the host makes answers up, by records of its vendor's own kind (an alias at the apex,
-        a routing policy); by name, then kind. () where there are none. Raises as `read` does.
-        """
+        a routing policy); by name, then kind. () where there are none. Raises as `read` does."""
         ...
 
     def apply(self, zone: str, changes: Changes, *, expect: RRset | None, fence: RRset | None) -> None:
@@ -190,8 +189,10 @@ class Dns(Protocol):
 
         `expect` is the exact fence that must stand there now; None: none may stand there. `fence` is the new one;
         None removes it (`expect` must then be given). Raises Conflict when `expect` does not hold, and then nothing
-        has changed. Raises TimedOut when the outcome is unknown. Sets that are not named are never touched. A TTL
-        outside the limits of the traits is Rejected, but for the fence's: it takes the nearest that the host has.
+        has changed, unless it takes several requests. Raises TimedOut when the outcome is unknown (no answer, or none
+        of the host's own: 5xx, a web page, SERVFAIL), or a part is there, whatever ended it. After any other error
+        nothing has changed. Sets that are not named are never touched. A TTL outside the limits of the traits is
+        Rejected, but for the fence's, which takes the nearest.
 
         Before: www A {192.0.2.1}, TXT epoch=6. apply(put www A {198.51.100.7}, expect epoch=6, fence epoch=7).
         After: www A {198.51.100.7}, TXT epoch=7. The same call again: Conflict.

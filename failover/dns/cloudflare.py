@@ -40,7 +40,7 @@ from failover.dns.entries import (
     stands,
 )
 from failover.dns.libcloud_dialect import refuse_types, within
-from failover.dns.transaction import OPERATION, check_transaction, reading_again
+from failover.dns.transaction import OPERATION, Parts, check_transaction, reading_again, sending
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.calls import PerThread
 from failover.net.libcloud import Api, Ask, Line, placed
@@ -195,9 +195,10 @@ class Cloudflare:
             if expect is None:
                 self._refuse_proxied(zone, entries, changes)
             hidden = kept_names(entries, self._proxied)
-            batches = self._batches(zone, automatic(changes, hidden), entries, place, new)
-            for batch in batches:
-                self._send(api, here, body_of(batch, hidden), place, expect)
+            parts = Parts(zone)
+            for batch in self._batches(zone, automatic(changes, hidden), entries, place, new):
+                with parts.next():
+                    self._send(api, here, body_of(batch, hidden), place, expect)
             with reading_again(zone):
                 entries = self._entries(api, here)
         require_fence(zone, entries, place, (new,))
@@ -233,7 +234,8 @@ class Cloudflare:
         """Never repeated. A refusal may mean that somebody was faster: then the next reading shows another epoch."""
         ask = Ask(name="records.batch", method="POST", path=f"{_records(zone)}/batch", body=body)
         try:
-            api.sent(ask)
+            with sending(zone.name):
+                api.sent(ask)
         except (Rejected, NotFound, Conflict):
             require_fence(zone.name, self._entries(api, zone), place, (expect,))
             raise

@@ -34,7 +34,7 @@ from failover.dns.entries import (
     touched,
 )
 from failover.dns.libcloud_dialect import Dialect, Zone, refuse_types
-from failover.dns.transaction import OPERATION, check_transaction, reading_again
+from failover.dns.transaction import OPERATION, Parts, check_transaction, reading_again, sending
 from failover.errors import Conflict, NotFound, Rejected
 from failover.net.calls import PerThread
 from failover.net.libcloud import Api
@@ -131,9 +131,10 @@ class LibcloudDns:
             require_fence(zone, entries, place, (expect,))
             require_plain(entries, touched(changes), OPERATION)
             require_room(zone, changes, (entry.key for entry in entries))
-            entries = self._brought_about(api, here, entries, wanted, place, (expect,))
+            parts = Parts(zone)
+            entries = self._brought_about(api, here, entries, wanted, place, (expect,), parts)
             last = Changes(put=(new,)) if new is not None else Changes(remove=(place,))
-            entries = self._brought_about(api, here, entries, last, place, (expect, new))
+            entries = self._brought_about(api, here, entries, last, place, (expect, new), parts)
         if not stands(wanted, entries):
             raise Conflict(OPERATION, zone, "somebody else has changed the records at the same time", "read again")
 
@@ -155,6 +156,7 @@ class LibcloudDns:
         changes: Changes,
         place: tuple[str, str],
         fences: Sequence[RRset | None],
+        parts: Parts,
     ) -> tuple[Entry, ...]:
         """Write what is missing and read again until nothing is; returns the last reading.
 
@@ -168,7 +170,8 @@ class LibcloudDns:
             if not fresh and stands(changes, entries):
                 break
             for step in fresh:
-                self._send(api, zone, step)
+                with parts.next():
+                    self._send(api, zone, step)
             if not fresh:
                 api.deadline.wait(self._poll_s, OPERATION, zone.name)
             sent.update(fresh)
@@ -179,7 +182,8 @@ class LibcloudDns:
 
     def _send(self, api: Api, zone: Zone, step: Step) -> None:
         try:
-            self._dialect.send(api, zone, step)
+            with sending(zone.name):
+                self._dialect.send(api, zone, step)
         except NotFound as error:
             if isinstance(step, Update):
                 cause = f"{step.entry.name} {step.entry.type} was removed meanwhile"

@@ -16,7 +16,7 @@ from failover.dns.compare import require_limits
 from failover.dns.octodns_process import CHILDREN
 from failover.dns.octodns_words import Reply, Request, Set
 from failover.dns.transaction import OPERATION, check_transaction
-from failover.errors import ConfigError, FailoverError, Unreadable
+from failover.errors import ConfigError, FailoverError, TimedOut, Unreadable
 from failover.net.decode import decode
 from failover.net.secret import redact
 from failover.ports import HostTraits
@@ -85,7 +85,12 @@ class OctodnsHost:
             expect=Set.of(expect) if expect is not None else None,
             fence=Set.of(fence) if fence is not None else None,
         )
-        self._ask(request, OPERATION)
+        try:
+            reply = self._reply(request, OPERATION)
+        except Unreadable as error:  # it has ended in the midst of its work
+            raise TimedOut(OPERATION, self.name, f"{error.cause}; it may be done all the same", error.hint) from error
+        if reply.error:
+            raise self._error(reply, OPERATION)
 
     def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
         """As the port says. octoDNS's providers have no way to try a change, and none to ask for it."""
@@ -93,14 +98,18 @@ class OctodnsHost:
         return lacking((Act.CHANGE,), "octoDNS has no way to ask for it")
 
     def _ask(self, request: Request, operation: str) -> Reply:
-        answer = CHILDREN.ask(msgspec.json.encode(request), self._deadline_s, operation, self.name)
-        try:
-            reply = decode(answer, Reply)
-        except msgspec.DecodeError as error:
-            raise Unreadable(operation, self.name, f"octoDNS's process says what makes no sense: {error}") from error
+        reply = self._reply(request, operation)
         if reply.error:
             raise self._error(reply, operation)
         return reply
+
+    def _reply(self, request: Request, operation: str) -> Reply:
+        """What the process says, its errors too. Raises TimedOut, and Unreadable where it says nothing."""
+        answer = CHILDREN.ask(msgspec.json.encode(request), self._deadline_s, operation, self.name)
+        try:
+            return decode(answer, Reply)
+        except msgspec.DecodeError as error:
+            raise Unreadable(operation, self.name, f"octoDNS's process says what makes no sense: {error}") from error
 
     def _error(self, reply: Reply, operation: str) -> FailoverError:
         kind: type[FailoverError] = getattr(errors, reply.error, Unreadable)

@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 import dns.exception
@@ -29,6 +29,7 @@ from octodns.zone import Zone
 from octodns.zone.exception import ZoneException
 from requests import RequestException
 from requests.exceptions import ConnectTimeout, Timeout
+from urllib3.exceptions import NewConnectionError
 
 from failover.core.rrsets import Changes, RRset, by_key
 from failover.dns.compare import Key, confirm, require, standing
@@ -164,7 +165,8 @@ def _apply(request: Request) -> None:
     if plan is not None:
         require(request.zone, changes, expect, fence, _records(plan.existing, names))  # read a moment ago
         _check_plan(plan, request.zone, ours)
-        _carry_out(provider, plan, request.zone)
+        before = _records(plan.existing, names)
+        _carry_out(provider, plan, request.zone, lambda: _still(request, before, names))
     _look_again(request, changes, expect, fence, names)
 
 
@@ -203,15 +205,34 @@ def _check_plan(plan: Any, name: str, ours: set[Key]) -> None:
         raise Rejected(_CHANGE, name, "octoDNS would change settings of the zone itself")
 
 
-def _carry_out(provider: Provider, plan: Any, name: str) -> None:
-    """Raises TimedOut for nearly everything: after some requests of several nobody knows what was done."""
+def _carry_out(provider: Provider, plan: Any, name: str, untouched: Callable[[], bool]) -> None:
+    """Raises TimedOut for nearly everything: after some requests of several nobody knows what was done.
+
+    `untouched`: whether what stands there, looked at again, is what stood there before.
+    """
     try:
         provider.apply(plan)
     except Exception as error:
         found = _translated(error, _CHANGE, name)
-        if isinstance(found, AccessRefused | Throttled | Unreachable):
+        if _is_no(found, error) and untouched():
             raise found from error
         raise TimedOut(_CHANGE, name, f"whether it was carried out is unknown: {found.cause}") from error
+
+
+def _still(request: Request, before: Mapping[Key, RRset], names: Iterable[str]) -> bool:
+    """Whether these sets stand there now; False where that cannot be seen."""
+    try:
+        return _records(_zone(request, _CHANGE), names) == before
+    except AdapterError:
+        return False
+
+
+def _is_no(found: AdapterError, error: Exception) -> bool:
+    """A plain no of the host to one request, or one that never left."""
+    if isinstance(found, Unreachable):
+        reason = getattr(next(iter(error.args), None), "reason", None)
+        return isinstance(error, ConnectTimeout | ConnectionRefusedError) or isinstance(reason, NewConnectionError)
+    return isinstance(found, AccessRefused | Throttled)
 
 
 def _look_again(

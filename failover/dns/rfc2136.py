@@ -21,7 +21,7 @@ from failover.dns.found import Sets
 from failover.dns.packets import AA, ANSWER, CNAME, SOA, TC, Packet, wire_name
 from failover.dns.records import to_type
 from failover.dns.rights import Key, narrowed, never_there
-from failover.dns.transaction import OPERATION, check_transaction, epoch_in
+from failover.dns.transaction import OPERATION, Parts, check_transaction, epoch_in
 from failover.dns.transfer import NoTransfer, Pair, by_pair, copy_zone, serial_of
 from failover.dns.update import MESSAGE_ROOM, compose, compose_removal
 from failover.dns.wire import Deadline, parse_server
@@ -221,11 +221,20 @@ class Rfc2136:
         require_limits(zone, changes, self.traits())
         updates = compose(zone, changes, expect, fence)
         with self._conversation(Deadline(self._deadline_s), OPERATION) as conversation:
+            parts = Parts(zone)
             for update in updates:
-                (answer,) = conversation.exchange([update])
-                problem = self._problem(answer.rcode, zone)
-                if problem is not None:
-                    raise problem
+                with parts.next():
+                    self._update(conversation, update, zone)
+
+    def _update(self, conversation: Conversation, update: bytes, zone: str) -> None:
+        """An answer that proves nothing is none: the update may be done all the same."""
+        try:
+            (answer,) = conversation.exchange([update])
+        except Unreadable as error:
+            raise TimedOut(OPERATION, zone, f"{error.cause}; it may be done all the same") from error
+        problem = self._problem(answer.rcode, zone)
+        if problem is not None:
+            raise problem
 
     def rights(self, zone: str, names: Sequence[tuple[str, str]]) -> tuple[Right, ...]:
         """As the port says, by removing values that stand nowhere.
@@ -247,6 +256,7 @@ class Rfc2136:
         return allowed(Act.CHANGE)
 
     def _problem(self, rcode: int, zone: str) -> AdapterError | None:
+        """SERVFAIL is also what a server says whose primary did not answer in time (RFC 2136, section 2.2)."""
         said = f"{self.name} answers {_told(rcode)}"
         if rcode == dns.rcode.NOERROR:
             return None
@@ -256,7 +266,7 @@ class Rfc2136:
             return AccessRefused(OPERATION, zone, said, "the server must let this key update the zone")
         if rcode in _REJECTIONS:
             return Rejected(OPERATION, zone, said)
-        return Unreadable(OPERATION, zone, said)
+        return TimedOut(OPERATION, zone, f"{said}; it may be done all the same")
 
 
 def _wildcards(name: str, zone: str) -> Iterator[str]:

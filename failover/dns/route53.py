@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from failover.core.reading import Transport
 from failover.core.rights import Act, Right, right_of, worst
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
@@ -32,9 +31,9 @@ from failover.dns.route53_sets import (
     require_plain,
     whole,
 )
-from failover.dns.transaction import OPERATION, check_transaction
-from failover.errors import AdapterError, Conflict, NotFound, Rejected, TimedOut, Unreadable
-from failover.net.answers import answer_behind, from_parts
+from failover.dns.transaction import OPERATION, Parts, check_transaction, sending
+from failover.errors import Conflict, NotFound, Rejected, TimedOut, Unreadable
+from failover.net.answers import from_parts
 from failover.net.aws import PAGES_MAX, Asking, AwsClients, AwsCredentials
 from failover.net.calls import Deadline, repeat
 from failover.ports import HostTraits
@@ -246,11 +245,12 @@ class Route53:
         for key in names:
             require_plain(found, key, OPERATION)
         require(zone, changes, expect, fence, records_of(found))
-        batches = batches_of(zone, changes, expect, fence, found)
-        for batch in batches:
-            if batch is not batches[0]:
-                require(zone, Changes(), expect, fence, records_of(self._look(zone, [place], asking)))
-            self._change(zone, batch, (*keys_in(batch), place), found, asking)
+        parts = Parts(zone)
+        for number, batch in enumerate(batches_of(zone, changes, expect, fence, found)):
+            with parts.next():
+                if number:
+                    require(zone, Changes(), expect, fence, records_of(self._look(zone, [place], asking)))
+                self._change(zone, batch, (*keys_in(batch), place), found, asking)
 
     def _change(
         self,
@@ -274,7 +274,7 @@ class Route53:
         id = self._zone(zone, asking).id
         changes: Any = {"Changes": list(batch)}
         asking.deadline.bound_s(1.0, OPERATION, zone)
-        try:
+        with sending(zone):
             answer = self._clients.asked(
                 "route53.ChangeResourceRecordSets",
                 lambda: self._clients.route53().change_resource_record_sets(HostedZoneId=id, ChangeBatch=changes),
@@ -282,11 +282,6 @@ class Route53:
                 zone,
                 deadline=asking.deadline,
             )
-        except AdapterError as error:
-            if _may_be_done(error):
-                cause = f"{error.cause}; it may be done all the same"
-                raise TimedOut(OPERATION, zone, cause) from error
-            raise
         if "ChangeInfo" not in answer:
             raise TimedOut(OPERATION, zone, "an answer without ChangeInfo; it may be done all the same")
 
@@ -322,15 +317,6 @@ class Route53:
 _TRIED_MAX = RECORDS_MAX // 2
 """Sets in one batch that is only tried."""
 _NEXT = ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
-
-
-def _may_be_done(error: AdapterError) -> bool:
-    answer = answer_behind(error)
-    if answer is None:
-        return True
-    if answer.transport is not Transport.ANSWERED:
-        return answer.transport in (Transport.TIMEOUT, Transport.RESET)
-    return answer.html or (answer.status or 0) >= 500
 
 
 def _is_private(found: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from failover.core.rrsets import Changes, Epoch, RRset, normal_name
 from failover.errors import AdapterError, Conflict, Rejected, TimedOut
+from failover.net.answers import may_be_done
 
 OPERATION = "change DNS"
 
@@ -34,6 +35,40 @@ def check_transaction(zone: str, changes: Changes, expect: RRset | None, fence: 
         raise Rejected(OPERATION, zone, f"{fences[0].name} is the fence, and is among the changes")
     _check_alone(zone, changes)
     _check_newer(zone, expect, fence)
+
+
+@contextmanager
+def sending(zone: str) -> Iterator[None]:
+    """Around one request that writes, each time that it is sent: raises TimedOut where it may have been carried out."""
+    try:
+        yield
+    except AdapterError as error:
+        if not may_be_done(error):
+            raise
+        raise TimedOut(OPERATION, zone, f"{error.cause}; it may be done all the same", error.hint) from error
+
+
+class Parts:
+    """The parts of one change, where it takes several requests: what ends it after some of them leaves it half done."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = zone
+        self._done = 0
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """Around the next one, with its repetitions and with the look before it. After others were carried out,
+        whatever goes wrong is TimedOut; but a Conflict stays one, for it says that somebody else wrote."""
+        try:
+            yield
+        except Conflict:
+            raise
+        except AdapterError as error:
+            if not self._done:
+                raise
+            cause = f"it stopped half-way, after {self._done} of its parts: {error.cause}"
+            raise TimedOut(OPERATION, self._zone, cause, error.hint) from error
+        self._done += 1
 
 
 @contextmanager

@@ -50,6 +50,19 @@ def answer_behind(error: BaseException) -> Answer | None:
     return cause.answer if isinstance(cause, Said) else None
 
 
+def may_be_done(error: AdapterError) -> bool:
+    """Whether a request that changes something may have been carried out although it ended so: it went out, and no
+    answer came, or one that is not the API's own no. Without an answer behind the error: it did not go out."""
+    answer = answer_behind(error)
+    if answer is None:
+        return False
+    if answer.transport is not Transport.ANSWERED:
+        return answer.transport not in (Transport.REFUSED, Transport.NAME)
+    if answer.status is None:  # it never left where there is a code: a missing credential, a bad parameter
+        return not answer.code
+    return answer.html or answer.status >= 500
+
+
 class Response(Protocol):
     """What is needed of an HTTP answer: `requests.Response` has it."""
 

@@ -15,7 +15,12 @@ A test of a new host is a class of a few lines:
         def census(self):             # optional: then other people's records are counted before and after each test
             return lambda: my_server.records()
 
-The suite by subject: reading is here, then `dns_changes`, `dns_fence`, `dns_servers`, `dns_made_up` and `rights`.
+        @pytest.fixture
+        def trouble(self):            # optional: then requests that write are made to end badly (`dns_trouble`)
+            return lambda end, after: my_server.spoiled(end, after)
+
+The suite by subject: reading is here, then `dns_changes`, `dns_fence`, `dns_servers`, `dns_made_up`, `dns_trouble` and
+`rights`.
 """
 
 # ruff: noqa: S101 - this is a test suite that ships
@@ -32,6 +37,7 @@ from failover.testing.dns_changes import ChangesConformance
 from failover.testing.dns_fence import FenceConformance
 from failover.testing.dns_made_up import MadeUpConformance
 from failover.testing.dns_servers import ServersConformance
+from failover.testing.dns_trouble import End, Trouble, TroubleConformance
 from failover.testing.dns_words import (
     FENCE,
     NAMES,
@@ -40,12 +46,12 @@ from failover.testing.dns_words import (
     WWW,
     ZONE,
     address_set,
-    addresses,
     fence,
     put,
     seen,
     values_at,
     wait_until,
+    www_published,
 )
 from failover.testing.rights import DnsRights
 
@@ -57,15 +63,21 @@ __all__ = [
     "WWW",
     "ZONE",
     "DnsConformance",
+    "End",
+    "Trouble",
+    "TroubleConformance",
     "address_set",
     "fence",
     "put",
     "seen",
     "wait_until",
+    "www_published",
 ]
 
 
-class DnsConformance(ChangesConformance, FenceConformance, ServersConformance, MadeUpConformance, DnsRights):
+class DnsConformance(
+    ChangesConformance, FenceConformance, ServersConformance, MadeUpConformance, TroubleConformance, DnsRights
+):
     """Subclass it, and give the fixture `host`."""
 
     @pytest.fixture
@@ -96,8 +108,7 @@ class DnsConformance(ChangesConformance, FenceConformance, ServersConformance, M
     @pytest.fixture
     def published(self, host: Dns) -> RRset:
         """www stands at 192.0.2.1, under epoch 1."""
-        host.apply(ZONE, put(addresses(WWW, "192.0.2.1")), expect=None, fence=fence(1))
-        return fence(1)
+        return www_published(host)
 
     # ------------------------------------------------------------------------------------------ traits and reading
 

@@ -41,6 +41,12 @@ def seen(rrsets: Iterable[RRset]) -> dict[tuple[str, str], tuple[frozenset[str],
     return {r.key: (r.values, None if r.key == FENCE else r.ttl_s) for r in rrsets}
 
 
+def www_published(host: Dns) -> RRset:
+    """www stands at 192.0.2.1, under epoch 1: the fence that stands there then."""
+    host.apply(ZONE, put(addresses(WWW, "192.0.2.1")), expect=None, fence=fence(1))
+    return fence(1)
+
+
 def needs_cname(host: Dns) -> None:
     """Skips the test where the host holds none for us."""
     if "CNAME" not in host.traits().types:

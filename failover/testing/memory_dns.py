@@ -13,7 +13,7 @@ from failover.core.rights import Act, Right, allowed, refused
 from failover.core.rrsets import Changes, RRset, normal_name
 from failover.core.survey import MadeUp
 from failover.dns.compare import Records, removed, require, require_limits, standing
-from failover.dns.transaction import OPERATION, check_transaction, is_inside
+from failover.dns.transaction import OPERATION, Parts, check_transaction, is_inside
 from failover.errors import AdapterError, NotFound, Rejected, TimedOut, Unreachable, Unreadable
 from failover.ports import HostTraits
 
@@ -45,9 +45,10 @@ class MemoryDns:
     the other. Grade 3 compares, then writes set by set; a name that becomes an alias, or stops being one, is one write.
 
     `faults` is asked before each operation: `read`, `apply`, and at grade 3 `write` for each write. What it returns is
-    raised; a ReplyLost after the change. `lag_s` is how long its name servers still answer what was before.
-    `on_change` sees every version of a zone as it comes about. `odd` is what is made up there. `behind`: by name that
-    stands behind the host's edge the edge's addresses, which its name servers answer. All may be set anew at any time.
+    raised, after other writes as a TimedOut; a ReplyLost after the change. `lag_s` is how long its name servers still
+    answer what was before. `on_change` sees every version of a zone as it comes about. `odd` is what is made up there.
+    `behind`: by name that stands behind the host's edge the edge's addresses, which its name servers answer. All may be
+    set anew at any time.
     """
 
     def __init__(
@@ -185,14 +186,18 @@ class MemoryDns:
     def _apply_singly(self, zone: str, changes: Changes, expect: RRset | None, fence: RRset | None) -> None:
         with self._lock:
             require(zone, changes, expect, fence, self._versions(zone)[-1].records)
+        parts = Parts(zone)
         for write in _writes(changes, expect, fence):
-            fault = self.faults("write")
-            if fault is not None:
-                raise fault
-            with self._lock:
-                records = dict(self._versions(zone)[-1].records)
-                _write(records, write)
-                self._publish(zone, records)
+            with parts.next():
+                fault = self.faults("write")
+                if fault is not None and not isinstance(fault, ReplyLost):
+                    raise fault
+                with self._lock:
+                    records = dict(self._versions(zone)[-1].records)
+                    _write(records, write)
+                    self._publish(zone, records)
+                if fault is not None:
+                    raise fault
 
     def _publish(self, zone: str, records: Records) -> None:
         self.visible(zone)  # forgets versions that nobody can see any more

@@ -12,6 +12,7 @@ from failover.core.decide import (
     decide,
     no_target_reasons,
     overtaken,
+    question,
     reaction_to,
 )
 from failover.core.health import Health, HealthState
@@ -172,7 +173,12 @@ def test_13b_a_question_to_which_a_yes_would_do_nothing_says_so() -> None:
     blind = hosts(one=reading("one", problem="refused"), two=reading("two", problem="refused"))
     decision = decide(SERVICE, world(replace(CLOSED, data_plane=HealthState.UP), hosts=blind))
     assert decision.kind is DecisionKind.ASK
-    assert decision.reasons[2:] == ("no DNS host can be read: until one can, a yes does nothing",)
+    in_vain = "no DNS host can be read: until one can, a yes does nothing"
+    assert decision.reasons[2:] == (in_vain,)
+    asked = Proposal(id="p1", verdict="x", source=AURORA, target=BOREAS, at=ago(5), expires_after_s=60.0)
+    plain = "cut over to boreas? `failover approve p1` says yes"
+    assert question(world(), asked) == plain
+    assert question(world(hosts=blind), asked) == f"{plain}; {in_vain}"
 
 
 # ------------------------------------------------------------------------------------ persons

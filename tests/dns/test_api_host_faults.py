@@ -139,9 +139,9 @@ def test_nothing_is_there(case: Case) -> None:
     ("fault", "error"),
     [
         (Fault.THROTTLED, Throttled),
-        (Fault.BROKEN, Unreadable),
-        (Fault.GATEWAY, Unreadable),
-        (Fault.DROP, Unreachable),
+        (Fault.BROKEN, TimedOut),
+        (Fault.GATEWAY, TimedOut),
+        (Fault.DROP, TimedOut),
         (Fault.CLOSE, AccessRefused),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_change_that_ends_on_the_way_is_seen_to_be_unfinished(case: Case, stan
         standin.fault(case.writing, Fault.DROP, times=None, skip=written)
         try:
             host.apply(ZONE, MOVE, expect=fence(1), fence=fence(2))
-        except Unreachable:
+        except TimedOut:
             found = {rrset.key: rrset for rrset in host.read(ZONE, NAMES)}
             assert found[FENCE].values == fence(1).values
             assert found[WWW, "A"].values

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from failover.core.rrsets import Epoch, RRset, epoch_set
 from failover.core.survey import MadeUp
+from failover.dns.cloudflare import Cloudflare
 from failover.ports import Dns
-from failover.testing.dns import TTL_S, ZONE, DnsConformance, address_set, fence, put
+from failover.testing.dns import TTL_S, ZONE, DnsConformance, Trouble, address_set, fence, put
 from tests.dns.foreign import Census
-from tests.dns.host_cases import CLOUDFLARE, Case
+from tests.dns.host_cases import CLOUDFLARE, Case, Host
+from tests.dns.trouble import spoiled
 from tests.standins.base import StandIn
 
 READS = ("domain:read", "domains:read_only", "account:read_only", "Zone:Read", "DNS:Read")
@@ -33,6 +36,17 @@ class TestApiHosts(DnsConformance):
         epoch = epoch_set("theirs", ZONE, Epoch(number=1, site="dione", plan="theirs"))
         host.apply(ZONE, put(addresses, note), expect=None, fence=epoch)
         return lambda: copy.deepcopy(case.records(standin))
+
+    @pytest.fixture
+    def trouble(self, case: Case, standin: StandIn) -> Trouble:
+        return partial(spoiled, standin, case.writing)
+
+    @pytest.fixture
+    def several(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> int:
+        """Most write record by record; Cloudflare gets a plan of few changes in a batch."""
+        if isinstance(host, Cloudflare):
+            monkeypatch.setattr(host, "_limits", replace(host._limits, batch=4))
+        return 6
 
     @pytest.fixture
     def odd(self, case: Case, standin: StandIn) -> Callable[[], MadeUp] | None:

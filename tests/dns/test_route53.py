@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from failover.errors import (
 )
 from failover.net.aws import AwsCredentials
 from failover.ports import HostTraits
-from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
+from failover.testing.dns import WWW, ZONE, DnsConformance, Trouble, address_set, fence, put
 from tests.dns.foreign import Census
+from tests.dns.trouble import spoiled
 from tests.ports import free_port
 from tests.standins.moto import MotoProcess
 from tests.standins.route53 import Route53 as StandIn
@@ -101,6 +103,16 @@ class TestStrict(DnsConformance):
             RecordSet(name=f"theirs.{ZONE}", type="MX", ttl=77, values=("10 mx.example.net.",)),
         )
         return lambda: dict(zone.sets)
+
+    @pytest.fixture
+    def trouble(self, standin: StandIn) -> Trouble:
+        return partial(spoiled, standin, CHANGE)
+
+    @pytest.fixture
+    def several(self, monkeypatch: pytest.MonkeyPatch) -> int:
+        """A batch takes little here, so that few sets are several."""
+        monkeypatch.setattr("failover.dns.route53_sets.RECORDS_MAX", 8)
+        return 6
 
     @pytest.fixture
     def odd(self, standin: StandIn, zone: Zone) -> Callable[[], MadeUp]:
@@ -369,7 +381,7 @@ def test_several_batches_that_end_half_way_are_seen_as_unfinished_and_taken_up_a
     host: Route53, standin: StandIn, at_two_addresses_each: RRset
 ) -> None:
     standin.fault(CHANGE, "500", skip=1)
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut, match="half-way, after 1 of its parts: 500"):
         host.apply(ZONE, at_many(3, 4), expect=at_two_addresses_each, fence=fence(2))
     assert host.read(ZONE, [fence(1).key])[0].values == fence(1).values
     standin.mend()

@@ -41,6 +41,7 @@ from failover.net.answers import (
     from_botocore,
     from_parts,
     from_response,
+    may_be_done,
     readable,
     transport_of,
 )
@@ -458,6 +459,31 @@ def test_15_the_error_that_fits(
     assert type(error) is kind
     assert (error.operation, error.object, error.hint) == ("create node", "web-1", "do something")
     assert answer_behind(error) == answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "may"),
+    [
+        ({"status": 400}, False),
+        ({"status": 429}, False),
+        ({"status": 403, "html": True}, True),
+        ({"status": 500}, True),
+        ({"status": 502, "html": True}, True),
+        ({"message": "a good status, and nothing that makes sense"}, True),
+        ({"code": "NoCredentialsError"}, False),
+        ({"transport": Transport.REFUSED}, False),
+        ({"transport": Transport.NAME}, False),
+        ({"transport": Transport.TLS}, True),
+        ({"transport": Transport.TIMEOUT}, True),
+        ({"transport": Transport.RESET}, True),
+    ],
+)
+def test_15b_only_a_plain_no_tells_that_a_write_was_not_carried_out(answer: dict[str, Any], may: bool) -> None:
+    assert may_be_done(error_of(from_parts("digitalocean", "records.create", **answer), "change DNS")) is may
+
+
+def test_15c_what_did_not_go_out_was_not_carried_out() -> None:
+    assert not may_be_done(TimedOut("change DNS", "", "not done within 10 s"))
 
 
 def test_16_a_web_page_is_never_absence_and_never_a_conflict() -> None:

@@ -41,6 +41,11 @@ class Dying(PowerDnsProvider):  # type: ignore[misc]  # as above
         os._exit(3)
 
 
+class DyingAtWork(PowerDnsProvider):  # type: ignore[misc]  # as above
+    def _apply(self, plan: Any) -> None:
+        os._exit(3)
+
+
 class Meddler(PowerDnsProvider):  # type: ignore[misc]  # as above
     """Adds a change of its own, as octoDNS lets it."""
 

@@ -29,11 +29,24 @@ from failover.errors import (
 )
 from failover.net.secret import remember
 from failover.ports import Dns
-from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put, wait_until
+from failover.testing.dns import (
+    WWW,
+    ZONE,
+    DnsConformance,
+    Trouble,
+    TroubleConformance,
+    address_set,
+    fence,
+    put,
+    wait_until,
+    www_published,
+)
 from tests.dns.foreign import Census, by_updates
+from tests.dns.trouble import one_by_one
 from tests.e2e.given import Web, directory, webs
 from tests.ports import free_port
 from tests.servers.pdns import API_KEY, TSIG, Pdns
+from tests.servers.pdns_front import Front
 from tests.servers.test_bind import _START_TRIES, KEY, Bind, _start, _stop
 from tests.servers.test_powerdns import alias_at
 from tests.servers.tools import need
@@ -104,6 +117,28 @@ class TestOctodnsOnPowerDns(OctodnsConformance):
     @pytest.fixture
     def census(self, pdns: Pdns) -> Census:
         return by_updates(pdns.place, TSIG)
+
+
+@pytest.mark.server("powerdns")
+class TestOctodnsInTrouble(TroubleConformance):
+    """One PATCH of PowerDNS's API is all of a change."""
+
+    @pytest.fixture
+    def front(self, pdns: Pdns) -> Iterator[Front]:
+        with Front(pdns) as front:
+            yield front
+
+    @pytest.fixture
+    def host(self, pdns: Pdns, front: Front) -> OctodnsHost:
+        return powerdns(pdns, port=int(front.url.rpartition(":")[2]))
+
+    @pytest.fixture
+    def published(self, host: OctodnsHost) -> RRset:
+        return www_published(host)
+
+    @pytest.fixture
+    def trouble(self, front: Front) -> Trouble:
+        return partial(one_by_one, front, "^PATCH ")
 
 
 FOREIGN = (
@@ -182,6 +217,14 @@ def test_a_provider_that_dies(pdns: Pdns) -> None:
     with pytest.raises(Unreadable, match="ended without an answer"):
         powerdns(pdns, provider=f"{HERE}.Dying").read(ZONE, [(WWW, "A")])
     assert powerdns(pdns).read(ZONE, [(WWW, "A")]) == ()
+
+
+@pytest.mark.server("powerdns")
+def test_a_provider_that_dies_at_work_leaves_the_outcome_unknown(pdns: Pdns) -> None:
+    with pytest.raises(TimedOut, match="may be done"):
+        powerdns(pdns, provider=f"{HERE}.DyingAtWork").apply(
+            ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1)
+        )
 
 
 @pytest.mark.server("powerdns")

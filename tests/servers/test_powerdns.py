@@ -26,8 +26,19 @@ from failover.errors import (
     Unreachable,
     Unreadable,
 )
-from failover.testing.dns import WWW, ZONE, DnsConformance, address_set, fence, put
+from failover.testing.dns import (
+    WWW,
+    ZONE,
+    DnsConformance,
+    Trouble,
+    TroubleConformance,
+    address_set,
+    fence,
+    put,
+    www_published,
+)
 from tests.dns.foreign import Census, by_updates
+from tests.dns.trouble import one_by_one
 from tests.ports import free_port
 from tests.servers.pdns import TSIG, Pdns
 from tests.servers.pdns_front import Front
@@ -75,6 +86,20 @@ class TestByApi(DnsConformance):
     @pytest.fixture
     def census(self, pdns: Pdns) -> Census:
         return by_updates(pdns.place, TSIG)
+
+
+class TestByApiInTrouble(TroubleConformance):
+    @pytest.fixture
+    def host(self, pdns: Pdns, front: Front) -> PowerDns:
+        return pdns.by_api(endpoint=front.url)
+
+    @pytest.fixture
+    def published(self, host: PowerDns) -> RRset:
+        return www_published(host)
+
+    @pytest.fixture
+    def trouble(self, front: Front) -> Trouble:
+        return partial(one_by_one, front, "^PATCH ")
 
 
 class TestByUpdate(DnsConformance):

@@ -47,6 +47,8 @@ class Fault(StrEnum):
     """A list without its items; everything else of the answer is true."""
     CUT = "cut"
     """Carried out, and half of the answer comes."""
+    REFUSED = "401"
+    """The token is refused, this time; not carried out."""
     CLOSE = "close"
     """The account is closed just before this request is looked at."""
 
@@ -432,6 +434,8 @@ class StandIn(ABC):
                 return self.refusal(500, "Server Error")
             case Fault.GATEWAY:
                 return Reply(status=502, raw=GATEWAY_PAGE, type="text/html")
+            case Fault.REFUSED:
+                return self.unauthorized()
             case Fault.LOST | Fault.LATE:
                 self._answer(call)
             case Fault.EMPTY:
