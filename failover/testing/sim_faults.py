@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from failover.core.model import Reading
 from failover.testing.sim_runtime import Trouble
-from failover.testing.sim_world import ERRORS, GIVEN, SITES, Outside, Wire, balancer
+from failover.testing.sim_world import ERRORS, GIVEN, HOSTS, SITES, Outside, Wire, balancer
 
 ROUNDS_MAX = 15
 CRISES = 0.12
@@ -48,7 +48,7 @@ class Faults:
             return [*said, *self._crisis()]
         calm = self.round < self._crisis_ends
         if self.chance.random() < (QUIET_DENSITY if calm else self.density):
-            said.append(self._begin(self.chance.choice(self._kinds())))
+            said.append(self.begin(self.chance.choice(self._kinds())))
         return said
 
     def _crisis(self) -> list[str]:
@@ -83,9 +83,10 @@ class Faults:
             self._controls,
             self._isolated,
         ]
-        return self._begin(self.chance.choice(kinds))
+        return self.begin(self.chance.choice(kinds))
 
-    def _begin(self, kind: Kind) -> str:
+    def begin(self, kind: Kind) -> str:
+        """It lasts for some rounds. Returns the sentence."""
         text, end = kind()
         if end is not None:
             self._ends.append((self.round + self.chance.randint(1, ROUNDS_MAX), text, end))
@@ -117,6 +118,8 @@ class Faults:
 
     def _kinds(self) -> list[Kind]:
         balancers = [self._balancer] * 3 if self.outside.names else []
+        edges = [self.edge_stays] * 3 if self.outside.service.edges else []
+        balancers += edges
         if not self.outside.clouds:
             ours = [self._isolated, self._controls, self._hang, self._blind]
             return [self._cut, self._dns, self._dns, self._lag, *ours, *balancers]
@@ -266,6 +269,15 @@ class Faults:
             host.lag_s = 0.0
 
         return f"the name servers of {host.name} lag {host.lag_s:.0f} s behind", end
+
+    def edge_stays(self) -> Fault:
+        """It passes requests on to where they go now, whatever its host's API says from here on."""
+        self.outside.stuck = self.outside.addresses(HOSTS[0])
+
+        def end() -> None:
+            self.outside.stuck = frozenset()
+
+        return f"the edge stays at {self.outside.passed_to()}", end
 
     def _isolated(self) -> Fault:
         self.outside.isolated = True

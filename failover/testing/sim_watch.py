@@ -12,6 +12,9 @@ S11  one automatic cutover per cooldown, so many per day; only a closed account 
 S14  a controller whose state is behind DNS only observes
 S16  timeouts, refusals, throttling and empty lists alone are no evidence; neither is our own isolation
 N2   a host is said to serve a plan only when each of its name servers answers all of it
+N3   while the edge passes requests on to the old site nothing behind it is said to be served, and no plan ends without
+     a debt for it
+N4   nothing is published behind an edge while another vendor answers for the zone
 N1   a node that serves and that DNS points to is not destroyed
 S18  every change at a cloud has an entry in the audit log before it, and the log is whole
 """
@@ -113,6 +116,8 @@ class Watcher:
             self.say("S14", f"{place} was changed by a controller whose state is old: {epoch}")
             return
         self._plain(place, sets)
+        if self.outside.strangers and host in self.outside.service.edges:
+            self.say("N4", f"{place} has an edge, and {', '.join(self.outside.strangers)} answers for the zone too")
         single = self.outside.hosts[host].traits().grade == ONE_AFTER_ANOTHER
         if epoch is None:
             if not single or self._accepted.get((host, zone)):
@@ -218,6 +223,7 @@ class Watcher:
             return
         if event.kind is EventKind.CLOSED and event.reason == "committed":
             self.ended_s = event.at.boottime_s
+            self._edge_follows(event.plan)
         claimed = event.step == Step.CLAIM and event.kind is EventKind.OK
         pivots = event.step == PIVOT and event.kind is EventKind.STARTED
         if claimed or pivots:
@@ -225,6 +231,12 @@ class Watcher:
             if plan.kind is PlanKind.CUTOVER and not any(plan.id == p.id for _, p in self._pivots):
                 (self._claimed if claimed else self._pivoting)(plan)
         self.told(event)
+
+    def _edge_follows(self, id: str) -> None:
+        target, owing = self._plan(id).target, {debt.host for debt in self.state().debts}
+        for host in self.outside.service.edges:
+            if host not in owing and self.outside.passed_to() != target:
+                self.say("N3", f"{id} has ended without a debt, the edge of {host} is at {self.outside.passed_to()}")
 
     def asked(self, what: str) -> None:
         """The engine is about to make this call."""
@@ -308,16 +320,24 @@ class Watcher:
             self.say("S10", f"no plan is under way, DNS holds epoch {highest}, published is {state.published.epoch}")
 
     def _served(self, state: State) -> None:
-        """What is said to be served now: each name server answers what the host holds."""
+        """What is said to be served now: each name server answers what the host holds, and its edge follows."""
+        outside = self.outside
         for host, facts in state.facts.items():
             told, self._told_served[host] = self._told_served.get(host), facts.served
-            epochs = {epoch.number for epoch in self.outside.epochs(host)}
+            epochs = {epoch.number for epoch in outside.epochs(host)}
             if facts.served is None or facts.served == told or epochs != {facts.epoch}:
                 continue
-            for zone in self.outside.service.zones:
-                answered, held = (self._sets(f(host, zone)) for f in (self.outside.answered, self.outside.standing))
+            for zone in outside.service.zones:
+                answered, held = (self._bare(host, f(host, zone)) for f in (outside.answered, outside.standing))
                 if answered != held:
                     self.say("N2", f"{host} is said to serve {_text(held)}, its servers answer {_text(answered)}")
+            site = outside.epochs(host)[0].site
+            if host in outside.service.edges and outside.passed_to() != site:
+                self.say("N3", f"{host} is said to serve {site}, its edge is at {outside.passed_to()}")
+
+    def _bare(self, host: str, rrsets: Iterable[RRset]) -> Sets:
+        """Without what stands behind its edge: of that name servers answer the edge's addresses."""
+        return self._sets(r for r in rrsets if r.name not in self.outside.hosts[host].behind)
 
     def at_rest(self) -> None:
         """No fault, no plan, no debt is left: everything agrees."""

@@ -14,12 +14,10 @@ from failover.core.model import (
     CheckKind,
     Control,
     ControlKind,
+    Edge,
     Failure,
     HostTraits,
-    Node,
     NodeGroup,
-    NodeSpec,
-    NodeState,
     Outcome,
     Policy,
     Reaction,
@@ -33,15 +31,16 @@ from failover.core.model import (
 )
 from failover.core.model import Action as PolicyAction
 from failover.core.rrsets import Changes, Epoch, RRset, epoch_name, epoch_set, read_epoch
+from failover.core.survey import Delegation
 from failover.dns.compare import Records
 from failover.dns.transaction import is_inside
 from failover.engine.context import Context, Package
 from failover.errors import AccessRefused, AdapterError, Rejected, Throttled, Unreachable, Unreadable
 from failover.ports import Dns, Hook, Lease, Notice, Notifier, Runtime, Store
-from failover.testing.memory_cloud import MemoryCloud
 from failover.testing.memory_dns import MemoryAuthority, MemoryDns, MemoryResolver, ReplyLost
 from failover.testing.memory_probe import Answer, MemoryProbe
 from failover.testing.memory_store import MemoryDisk, MemoryLease, MemoryStore
+from failover.testing.sim_cloud import SimCloud
 from failover.testing.sim_runtime import VirtualClock
 
 SITES = ("aurora", "boreas", "cirrus")
@@ -121,38 +120,17 @@ def guestbook(
     )
 
 
-class SimCloud(MemoryCloud):
-    """A memory cloud that shows every change to an onlooker before it is made."""
+EDGE = "203.0.113.200"
+"""The address of the edge, at which name servers let everybody knock."""
 
-    onlooker: Callable[[str, str], None]
-    empty_lists = False
-    """Its lists are empty although the nodes run: an answer that is whole, and wrong."""
 
-    def nodes(self, service: str, site: str) -> tuple[Node, ...]:
-        found = super().nodes(service, site)
-        return () if self.empty_lists else found
-
-    def revive(self) -> None:
-        """Every node whose program ended runs again by itself."""
-        for machine in self._machines.values():
-            if machine.node.state is NodeState.STOPPED:
-                machine.node = replace(machine.node, state=NodeState.RUNNING)
-
-    def ensure(self, spec: NodeSpec) -> Node:
-        self.onlooker("ensure", spec.name)
-        return super().ensure(spec)
-
-    def destroy(self, node: Node) -> None:
-        self.onlooker("destroy", node.name)
-        super().destroy(node)
-
-    def put(self, digest: str, archive: bytes) -> None:
-        self.onlooker("put", digest)
-        super().put(digest, archive)
-
-    def remove(self, digest: str) -> None:
-        self.onlooker("remove", digest)
-        super().remove(digest)
+def behind_edge(service: Service, *names: str) -> Service:
+    """Likewise, its names (these, or all) behind the edge of its only DNS host. Cloudflare, of grade 2, calls them
+    proxied."""
+    check = Check(name="edge", kind=CheckKind.HTTPS, group="", port=443, headers={"X-Site": "{site}"}, fresh=True)
+    edge = Edge(names=frozenset(names or (record.name for record in service.records)), check=check)
+    host, policy = HOSTS[0], replace(service.policy, min_grade=2)
+    return replace(service, hosts=(host,), edges={host: edge}, policy=policy)
 
 
 def _nobody(*_: str) -> None:
@@ -221,6 +199,10 @@ class Outside:
         """The host names of load balancers, and where they are."""
         self.unknown: dict[str, Exception] = {}
         """Names that cannot be looked up, and what is raised."""
+        self.stuck: frozenset[str] = frozenset()
+        """Where the edge goes on passing requests to, whatever its host's API holds; empty: it follows the API."""
+        self.strangers: Mapping[str, tuple[str, ...]] = {}
+        """Name servers of others that the parent names as well, each with its addresses."""
         self.notices: list[Notice] = []
         self.onlooker: Callable[[str, str], None] = _nobody
         """Is told of every change at a cloud before it is made."""
@@ -257,6 +239,8 @@ class Outside:
             faults=lambda operation: self._cut_off(operation) or self.dns[name](operation),
         )
         host.on_change = lambda zone, records: self._changed(name, zone, records)
+        edge = self.service.edges.get(name)
+        host.behind = dict.fromkeys(edge.names, frozenset({EDGE})) if edge is not None else {}
         return host
 
     def _changed(self, host: str, zone: str, records: Records) -> None:
@@ -299,6 +283,7 @@ class Outside:
             hook=hook,
             hooks_s=5.0 if hook is not None else 0.0,
             vantage="here",
+            delegation=self._delegation if self.service.edges else None,
         )
 
     def send(self, notice: Notice) -> None:
@@ -311,7 +296,26 @@ class Outside:
         self.controls_told_lost = self.isolated or self.controls_lost
         return self.controls_told_lost
 
+    def _delegation(self, zone: str) -> Delegation:
+        """What the parent says: the servers of all our hosts, and the strangers."""
+        fault = self._cut_off("follow delegations")
+        if fault is not None:
+            raise fault
+        ours = {s.partition(":")[0]: (s,) for host in self.hosts.values() for s in host.traits().servers}
+        return Delegation(zone=zone, name_servers={**ours, **self.strangers})
+
+    def _through(self, target: Target) -> Answer:
+        """What the edge passes on. It names the site also where that does not serve: others ask for that."""
+        if self.isolated:
+            return Outcome.FAIL, Failure.CONNECT_TIMEOUT, f"{target.address} does not answer"
+        site = self.passed_to()
+        if site == target.site:
+            return Outcome.PASS, None, "well"
+        return Outcome.FAIL, Failure.HEADER, f"it says {site}"
+
     def _answer(self, target: Target) -> Answer:
+        if target.address == EDGE:
+            return self._through(target)
         if target.site in self.blind:
             return Outcome.UNKNOWN, Failure.LOCAL, "no file descriptor is left for it"
         if self.isolated or target.site in self.cut:
@@ -383,6 +387,18 @@ class Outside:
         """What our names point to; the name of a load balancer where they are aliases."""
         return frozenset(value for r in self.standing(host) if r.type != "TXT" for value in r.values)
 
+    def passed_to(self) -> str:
+        """The site to which the edge passes what visitors ask for."""
+        return " and ".join(sorted({self.site_of(value) for value in self.stuck or self.addresses(HOSTS[0])}))
+
+    def site_of(self, value: str) -> str:
+        """Whose address, or load balancer's name, that is; itself where it is nobody's."""
+        for number, site in enumerate(self.service.sites, start=1):
+            given = {a for found in (site.addresses or {}).values() for a in found} | {*(site.targets or {}).values()}
+            if value in given or value.startswith(f"10.{number}."):
+                return site.name
+        return value
+
     def epoch(self, host: str, zone: str = ZONE) -> Epoch | None:
         return read_epoch(self.standing(host, zone), self.service.name, zone)
 
@@ -404,6 +420,7 @@ class Outside:
     def heal(self) -> None:
         """Every fault ends, but what is closed stays closed and what is gone stays gone."""
         self.isolated = self.controls_lost = False
+        self.stuck = frozenset()
         self.blind.clear()
         self.cut.clear()
         self.sick.clear()

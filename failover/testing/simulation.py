@@ -35,6 +35,8 @@ from failover.testing.sim_world import ERRORS, FIRST, HOSTS, SECOND, SITES
 ROUNDS = 40
 CALM_ROUNDS_MAX = 60
 """L2: after so many calm rounds (ten minutes) every plan has ended and every debt is settled."""
+EDGE_EVERY = 10
+"""Of so many seeds in a row one has its names behind an edge."""
 WRITES_MAX = 40
 READS = ("load", "journal", "events", "plans", "verify", "orders")
 CALLS_MAX = 60
@@ -81,7 +83,7 @@ class Simulation:
         self.seed = seed
         self.chance = random.Random(seed)  # noqa: S311  (a simulation must be repeatable)
         self.clock = VirtualClock()
-        self.outside = drawn(self.chance, self.clock)
+        self.outside = drawn(self.chance, self.clock, edge=seed % EDGE_EVERY == EDGE_EVERY // 2)
         self.disk = Ledger()
         self.watcher = Watcher(self.outside, self.disk)
         self.faults = Faults(self.outside, self.chance, lambda: self.watcher.state().active_site)
@@ -126,6 +128,8 @@ class Simulation:
     # ------------------------------------------------------------------------------------ the whole play
 
     def run(self) -> Result:
+        if self.outside.strangers:
+            self._two_vendors()
         self._say("apply")
         problems = self._apply()
         if problems:
@@ -143,6 +147,13 @@ class Simulation:
         if not self.watcher.violations:
             self._true_loss()
         return self._result()
+
+    def _two_vendors(self) -> None:
+        """N4: what stands behind an edge is not published while others answer for the zone. Then they are taken out."""
+        self._say(f"apply, while {', '.join(self.outside.strangers)} answers for the zone too")
+        if not self._apply():
+            self.watcher.say("N4", "apply has nothing against two vendors, of which one has an edge")
+        self.outside.strangers = {}
 
     def _result(self) -> Result:
         plans = self.watcher.store().plans(10_000)
@@ -220,7 +231,10 @@ class Simulation:
         if self._calm or plan is None or plan.kind is not PlanKind.CUTOVER:
             return
         source, target = plan.source or "", plan.target
-        if event.step == Step.SWAP and event.kind is EventKind.STARTED and self.chance.random() < 0.3:
+        swaps = event.step == Step.SWAP and event.kind is EventKind.STARTED
+        if swaps and self.outside.service.edges and self.chance.random() < 0.5:
+            self._say(self.faults.begin(self.faults.edge_stays))
+        if swaps and self.chance.random() < 0.3:
             self.faults.next_change = self.chance.choice([Trouble.LATE, *Trouble])
         elif event.kind is not EventKind.OK:
             return
@@ -352,7 +366,7 @@ class Simulation:
         self.clock.advance(self.chance.uniform(0.0, self.outside.service.every_s))
         self.outside.clouds[source].close("terms of service")
         started_s = self.clock.seconds()
-        lost = self.chance.choice([None, None, *self.outside.hosts])
+        lost = self.chance.choice([None, None, *(self.outside.hosts if len(self.outside.hosts) > 1 else ())])
         self._say(f"{source} closes the account, and {f'DNS host {lost} is gone' if lost else 'nothing else fails'}")
         if lost is not None:
             self.outside.dns[lost].error = ERRORS["down"]

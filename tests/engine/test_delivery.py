@@ -18,8 +18,9 @@ from failover.engine.nodes import SILENT_MAX, wait_serving
 from failover.engine.planning import make_plan
 from failover.errors import AccessRefused, Conflict, Rejected, Throttled, TimedOut, Unreachable
 from failover.testing.memory_cloud import MemoryCloud, ReplyLost
+from failover.testing.sim_cloud import SimCloud
 from failover.testing.sim_runtime import START
-from failover.testing.sim_world import ERRORS, FIRST, SimCloud, Wire, guestbook
+from failover.testing.sim_world import ERRORS, FIRST, Wire, guestbook
 from tests.engine.play import Play, play
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvdGhhbmRtb3Jl"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from failover.core.model import Check, CheckKind, Edge, Failure, Outcome, Record, Sample, Service, Target
+from failover.core.model import Record, Sample, Service, Target
 from failover.core.rrsets import RRset
 from failover.core.saga import EventKind
 from failover.core.survey import Delegation
@@ -13,63 +13,43 @@ from failover.engine.deploy import look_ahead
 from failover.engine.doctor import examine
 from failover.errors import Unreachable
 from failover.testing.memory_dns import MemoryAuthority
-from failover.testing.memory_probe import Answer, MemoryProbe
+from failover.testing.memory_probe import MemoryProbe
 from failover.testing.sim_runtime import Trouble
-from failover.testing.sim_world import GIVEN, NAME, SITES, ZONE, guestbook
+from failover.testing.sim_world import EDGE, GIVEN, NAME, SITES, ZONE, behind_edge, guestbook
 from tests.engine.play import Play, play
 
-EDGE = "203.0.113.200"
-CHECK = Check(name="edge", kind=CheckKind.HTTPS, group="", port=443, headers={"X-Site": "{site}"}, fresh=True)
 LATE = f"edge {EDGE}:443: {NAME} is not answered by boreas: it says aurora"
-
-
-class EdgeOf:
-    """Passes on to what the host's API holds; while it is `stuck`, to what that held before."""
-
-    def __init__(self, found: Play) -> None:
-        self.found = found
-        self.held: frozenset[str] | None = None
-
-    def stuck(self) -> None:
-        self.held = self.found.addresses()
-
-    def answer(self, target: Target) -> Answer:
-        if target.address != EDGE:
-            return self.found.outside._answer(target)
-        passed_to = self.held or self.found.addresses()
-        (site,) = {self.found.site_of(address) for address in passed_to}
-        if site == target.site:
-            return Outcome.PASS, None, "well"
-        return Outcome.FAIL, Failure.HEADER, f"it says {site}"
 
 
 def edged(
     delegation: Callable[[str], Delegation] | None = None,
     resolvers: tuple[str, ...] = (),
     service: Service | None = None,
-) -> tuple[Play, EdgeOf]:
+) -> Play:
     """One DNS host, whose edge stands before our name; nothing is published yet."""
-    edges = {"one": Edge(names=frozenset({NAME}), check=CHECK)}
-    service = service or guestbook(given=SITES)
-    found = play(service=replace(service, hosts=("one",), edges=edges, resolvers=resolvers))
-    found.outside.hosts["one"].behind = {NAME: frozenset({EDGE})}
-    edge = EdgeOf(found)
-    probe = MemoryProbe(now=found.clock.now, targets=edge.answer, controls=lambda _: True)
-    found.context = replace(found.context, probe=probe, delegation=delegation)
-    return found, edge
+    service = behind_edge(service or guestbook(given=SITES), NAME)
+    found = play(service=replace(service, resolvers=resolvers))
+    if delegation is not None:
+        found.context = replace(found.context, delegation=delegation)
+    return found
 
 
-def published(resolvers: tuple[str, ...] = (), service: Service | None = None) -> tuple[Play, EdgeOf]:
-    found, edge = edged(resolvers=resolvers, service=service)
+def stuck(found: Play) -> None:
+    """The edge goes on passing requests to where they go now."""
+    found.outside.stuck = found.addresses()
+
+
+def published(resolvers: tuple[str, ...] = (), service: Service | None = None) -> Play:
+    found = edged(resolvers=resolvers, service=service)
     done = found.apply()
     assert done.problems == (), done.problems
     found.ticks(4)
     found.wait()
-    return found, edge
+    return found
 
 
 def test_a_cutover_behind_the_edge_waits_for_no_cache() -> None:
-    found, _ = published(resolvers=("resolver:53",))
+    found = published(resolvers=("resolver:53",))
     assert found.state.debts == ()
     assert found.said("records-changed") == [], "what name servers answer is no drift"
     started = found.clock.seconds()
@@ -82,8 +62,8 @@ def test_a_cutover_behind_the_edge_waits_for_no_cache() -> None:
 
 
 def test_an_edge_that_asks_the_old_site_is_waited_for_then_a_debt_then_settled() -> None:
-    found, edge = published()
-    edge.stuck()
+    found = published()
+    stuck(found)
     assert found.cutover("boreas", wait_s=1.0).result == "waiting"
     assert f"not yet served everywhere: {LATE}" in found.reasons("confirm")
     found.until("boreas")
@@ -92,14 +72,14 @@ def test_an_edge_that_asks_the_old_site_is_waited_for_then_a_debt_then_settled()
     assert found.state.facts["one"].late == (LATE,)
     found.ticks(3)
     assert found.state.debts
-    edge.held = None
+    found.outside.stuck = frozenset()
     found.tick()
     assert found.state.debts == ()
     assert found.state.facts["one"].served is not None
 
 
 def test_an_api_that_cannot_be_read_or_holds_something_else_proves_nothing() -> None:
-    found, _ = published()
+    found = published()
     found.when("swap", EventKind.OK, lambda: setattr(found.outside.dns["one"], "error", _silent))
     assert found.cutover("boreas", wait_s=1.0).result == "waiting"
     assert "the API of one: read: nobody answers" in found.reasons("confirm")
@@ -116,7 +96,7 @@ def _silent(operation: str) -> Unreachable:
 
 
 def test_servers_that_know_no_address_and_an_edge_that_hangs() -> None:
-    found, _ = published()
+    found = published()
     found.outside.hosts["one"].behind = {NAME: frozenset()}
     assert found.cutover("boreas", wait_s=1.0).result == "waiting"
     assert f"one-a:53: it answers no address for {NAME}, which is proxied" in found.reasons("confirm")
@@ -127,7 +107,7 @@ def test_servers_that_know_no_address_and_an_edge_that_hangs() -> None:
 
 
 def test_a_name_that_somebody_takes_from_behind_the_edge_is_verified_at_the_servers() -> None:
-    found, _ = published()
+    found = published()
     found.outside.hosts["one"].behind = {}
     assert found.cutover("boreas").committed
     assert found.state.facts["one"].served is not None
@@ -137,11 +117,11 @@ def test_a_name_that_somebody_takes_from_behind_the_edge_is_verified_at_the_serv
 
 def test_a_load_balancer_behind_the_edge() -> None:
     """Name servers answer addresses, and no CNAME."""
-    found, edge = published(service=guestbook(targets=SITES))
-    edge.stuck()
+    found = published(service=guestbook(targets=SITES))
+    stuck(found)
     assert found.cutover("boreas", wait_s=1.0).result == "waiting"
     assert LATE in found.reasons("confirm")
-    edge.held = None
+    found.outside.stuck = frozenset()
     found.until("boreas")
     assert found.addresses() == {"lb.boreas.example"}
     assert found.state.debts == ()
@@ -151,7 +131,7 @@ def test_beside_a_name_that_is_not_proxied() -> None:
     """That one is verified at the name servers, and the caches are waited for."""
     bare, one = f"bare.{ZONE}", guestbook(given=SITES)
     records = (*one.records, Record(name=bare, zone=ZONE, type="A", group="web"))
-    found, _ = published(service=replace(one, records=records))
+    found = published(service=replace(one, records=records))
     found.outside.hosts["one"].lag_s = 5.0
     assert found.cutover("boreas").committed
     said = found.reasons("confirm")
@@ -161,7 +141,7 @@ def test_beside_a_name_that_is_not_proxied() -> None:
 
 
 def test_resolvers_must_know_the_edge() -> None:
-    found, _ = published(resolvers=("resolver:53",))
+    found = published(resolvers=("resolver:53",))
     somewhere = RRset(name=NAME, type="A", ttl_s=999, values=frozenset({"192.0.2.99"}))
     found.outside.authority._cache["resolver:53", NAME, "A"] = (float("inf"), somewhere)
     assert found.cutover("boreas").committed
@@ -171,7 +151,7 @@ def test_resolvers_must_know_the_edge() -> None:
 
 
 def test_adopted_records_come_back_without_a_word_of_the_edge() -> None:
-    found, _ = edged()
+    found = edged()
     found.outside.edit("one", "192.0.2.77")
     assert found.apply(adopt=True).problems == ()
     found.ticks(4)
@@ -187,7 +167,7 @@ def test_no_other_vendor_may_answer_for_the_zone() -> None:
         ({}, ""),
         ({"ns1.other.net": ("192.0.2.53:53",)}, f"{ZONE} is delegated to ns1.other.net as well"),
     ):
-        found, _ = edged(lambda zone, more=more: Delegation(zone=zone, name_servers={**ours, **more}))  # type: ignore[misc]
+        found = edged(lambda zone, more=more: Delegation(zone=zone, name_servers={**ours, **more}))  # type: ignore[misc]
         problems = look_ahead(found.context).dns.problems
         done = found.apply()
         assert bool(problems) == bool(done.problems) == bool(says)
@@ -200,7 +180,7 @@ def test_no_other_vendor_may_answer_for_the_zone() -> None:
 def test_a_server_that_may_be_ours_under_another_name_is_not_called_anothers() -> None:
     """While the name of one of ours cannot be looked up, its address is not known."""
     delegated = {"one-a": ("one-a:53",), "ns.vanity.example": ("one-b:53",)}
-    found, _ = edged(lambda zone: Delegation(zone=zone, name_servers=delegated))
+    found = edged(lambda zone: Delegation(zone=zone, name_servers=delegated))
     unknown = Unreachable("find name server", "one-b:53", "Temporary failure in name resolution")
     found.outside.authority.faults = lambda asked: unknown if asked == "name one-b:53" else None
     (problem,) = look_ahead(found.context).dns.problems
@@ -215,7 +195,7 @@ def test_a_server_that_may_be_ours_under_another_name_is_not_called_anothers() -
 
 
 def test_what_comes_up_after_the_first_publication_is_told_and_holds_nothing_up() -> None:
-    found, _ = published()
+    found = published()
     strange = {"ns1.other.net": ("192.0.2.53:53",)}
     found.context = replace(found.context, delegation=lambda zone: Delegation(zone=zone, name_servers=strange))
     found.context = replace(found.context, service=replace(found.context.service, ttl_s=30))
@@ -229,25 +209,25 @@ def test_a_delegation_that_cannot_be_read_is_not_taken_for_ours() -> None:
     def silent(zone: str) -> Delegation:
         raise Unreachable("follow delegations", zone, "no route")
 
-    found, _ = edged(silent)
+    found = edged(silent)
     (problem,) = look_ahead(found.context).dns.problems
     assert f"whether others answer for {ZONE} too" in problem
     assert "set dns.roots" in problem
     assert found.apply().problems
 
 
-@pytest.mark.parametrize("stuck", [False, True])
-def test_the_doctor_looks_through_the_edge(stuck: bool) -> None:
-    found, edge = published()
-    if stuck:
-        edge.held = frozenset(GIVEN["cirrus"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_doctor_looks_through_the_edge(elsewhere: bool) -> None:
+    found = published()
+    if elsewhere:
+        found.outside.stuck = frozenset(GIVEN["cirrus"])
     facts = examine(found.context, found.context, clocks={})
     late = [a.late for a in facts.edges["one"] if a.late]
-    assert late == ([f"{NAME} is not answered by aurora: it says cirrus"] if stuck else [])
+    assert late == ([f"{NAME} is not answered by aurora: it says cirrus"] if elsewhere else [])
 
 
 def test_an_edge_that_is_asked_about_less_than_wanted_proves_nothing() -> None:
-    found, _ = published()
+    found = published()
     whole = found.context.probe
 
     class Short(MemoryProbe):
@@ -261,7 +241,7 @@ def test_an_edge_that_is_asked_about_less_than_wanted_proves_nothing() -> None:
 
 
 def test_servers_that_answer_part_of_what_they_are_asked_prove_nothing() -> None:
-    found, _ = published()
+    found = published()
     whole = found.outside.authority
 
     class Short(MemoryAuthority):
