@@ -126,13 +126,18 @@ def terms(
         Term(term="hooks", seconds=hooks_s, why="before-hooks may take so long"),
         Term(term="scale", seconds=scale, why="a warm or cold target brings up its nodes"),
         Term(term="verify", seconds=probe, why="the target is probed once more"),
-        Term(term="swap", seconds=service.call_s, why="every DNS host's API at the same time"),
+        Term(term="swap", seconds=_swap_s(service), why="DNS hosts are read, then changed grade by grade"),
         Term(term="confirm-dns", seconds=service.call_s, why="every authoritative server is asked"),
         Term(term="confirm-edge", seconds=_edge_s(service), why="the API once more, then a request through its edge"),
         Term(term="propagation", seconds=propagation_s, why=slowest),
         Term(term="ttl", seconds=ttl, why="resolvers may keep the old answer so long"),
     )
     return tuple(t for t in found if t.seconds > 0)
+
+
+def _swap_s(service: Service) -> float:
+    """One look at all hosts, and a call for each grade: they take turns (`core.hosting.turns`)."""
+    return service.call_s * (1 + max(1, len(set(service.host_grades.values()))))
 
 
 def _edge_s(service: Service) -> float:

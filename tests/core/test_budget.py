@@ -39,10 +39,15 @@ def test_the_worst_case_of_a_hot_target() -> None:
         "grain": 10.0,
         "reconfirm": 5.0,
         "verify": 2.0,
-        "swap": 5.0,
+        "swap": 10.0,
         "confirm-dns": 5.0,
         "ttl": 60.0,
     }
+
+
+def test_dns_hosts_of_several_grades_take_turns() -> None:
+    assert found(replace(SERVICE, host_grades={"one": 1, "two": 1}))["swap"] == 10.0
+    assert found(replace(SERVICE, host_grades={"one": 1, "two": 3}))["swap"] == 15.0
 
 
 def test_sites_without_an_account_wait_for_their_own_window() -> None:
@@ -96,7 +101,7 @@ def test_of_the_observed_intervals_one_accident_is_left_out() -> None:
 
 def test_the_sum_can_be_read_in_one_line() -> None:
     said = sentence(terms(SERVICE, TARGET))
-    assert said.startswith("183 s = 10 cadence + 1 jitter + 20 fall + 5 timeout + 60 confirm")
+    assert said.startswith("188 s = 10 cadence + 1 jitter + 20 fall + 5 timeout + 60 confirm")
 
 
 def test_terms_of_nothing_are_not_listed() -> None:
