@@ -7,6 +7,7 @@ some minutes ago, which is just what must not decide whether a site is well.
 import random
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import dns.exception
@@ -45,8 +46,21 @@ ROOTS = (
     "193.0.14.129:53",
     "199.7.83.42:53",
     "202.12.27.33:53",
+    "[2001:503:ba3e::2:30]:53",
+    "[2801:1b8:10::b]:53",
+    "[2001:500:2::c]:53",
+    "[2001:500:2d::d]:53",
+    "[2001:500:a8::e]:53",
+    "[2001:500:2f::f]:53",
+    "[2001:500:12::d0d]:53",
+    "[2001:500:1::53]:53",
+    "[2001:7fe::53]:53",
+    "[2001:503:c27::2:30]:53",
+    "[2001:7fd::1]:53",
+    "[2001:500:9f::42]:53",
+    "[2001:dc3::35]:53",
 )
-"""The root name servers' IPv4 addresses (root hints, https://www.internic.net/domain/named.root)."""
+"""The root name servers (root hints, https://www.internic.net/domain/named.root). A machine may have IPv6 only."""
 
 
 class Reached(NamedTuple):
@@ -137,15 +151,14 @@ class AuthoritativeResolver:
         return tuple((address, self._port) for address in sorted(glue, key=lambda a: ":" in a))
 
     def _looked_up(self, names: Iterable[dns.name.Name], deadline: Deadline, depth: int) -> list[str]:
+        """Of the first that has any, in both families: this machine may have a way to one only."""
         for name in names:
-            try:
-                found = self._addresses(name, "A", deadline, depth + 1) or self._addresses(
-                    name, "AAAA", deadline, depth + 1
-                )
-            except AdapterError:
-                continue
+            found: list[str] = []
+            for type in ("A", "AAAA"):
+                with suppress(AdapterError):
+                    found += self._addresses(name, type, deadline, depth + 1)
             if found:
-                return list(found)
+                return found
         return []
 
     def _any_of(

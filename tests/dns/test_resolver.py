@@ -31,6 +31,7 @@ ns1.north 60 IN A 127.0.0.2
 south 60 IN NS ns1.north
 broken 60 IN NS ns1.north
 www 60 IN CNAME lb.north
+both 60 IN NS both.north
 loop1 60 IN CNAME loop2
 loop2 60 IN CNAME loop1
 """
@@ -42,6 +43,8 @@ lb 60 IN A 192.0.2.2
 lb 60 IN AAAA 2001:db8::1
 six 60 IN AAAA 2001:db8::6
 empty 60 IN TXT "nothing"
+both 60 IN A 255.255.255.255
+both 60 IN AAAA ::1
 """
 
 
@@ -97,6 +100,20 @@ def test_a_change_is_seen_at_once(resolver: AuthoritativeResolver, port: int, tm
 def test_a_name_server_without_glue_is_looked_up_itself(resolver: AuthoritativeResolver) -> None:
     """The servers of `south` are named in `north`."""
     assert resolver.addresses("www.south.example") == ("192.0.2.9",)
+
+
+def test_a_name_server_is_asked_in_the_family_that_there_is_a_way_to(
+    resolver: AuthoritativeResolver, port: int, tmp_path: Path
+) -> None:
+    """No machine may ask 255.255.255.255 by UDP, as none without IPv4 any such address."""
+    zone = {"both.example": "$ORIGIN both.example.\nwww 60 IN A 192.0.2.8\n"}
+    if not Path("/proc/net/if_inet6").read_text():
+        pytest.skip("no IPv6 here")
+    only_six = server_of(tmp_path / "six", zone, "::1", port)
+    try:
+        assert resolver.addresses("www.both.example") == ("192.0.2.8",)
+    finally:
+        only_six.stop()
 
 
 def test_a_circle_of_aliases_ends(resolver: AuthoritativeResolver) -> None:
@@ -197,6 +214,7 @@ def test_another_server_of_the_zone_helps_out(port: int) -> None:
 
 def test_the_root_servers_are_addresses_and_a_bad_root_is_refused() -> None:
     assert {port for _, port in map(parse_server, ROOTS)} == {53}
-    assert len(set(ROOTS)) == 13
+    families = [":" in host for host, _ in map(parse_server, ROOTS)]
+    assert (families.count(False), families.count(True), len(set(ROOTS))) == (13, 13, 26)
     with pytest.raises(ConfigError):
         AuthoritativeResolver(roots=("nowhere:0",))
