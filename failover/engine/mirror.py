@@ -40,7 +40,7 @@ from failover.ports import Call, Done
 
 UPLOAD_S = 120.0
 SITE_S = 3600.0
-"""The net below one site's whole work; every call in it has its own deadline."""
+"""The net below one site's whole work, besides the time of its nodes; every call in it has its own deadline."""
 LEASE_WAIT_S = 60.0
 GOING = (Throttled, TimedOut)
 """What is said while a node is still going: some take minutes."""
@@ -165,9 +165,15 @@ def apply(mirror: Mirror, plans: tuple[SitePlan, ...]) -> tuple[SiteResult, ...]
     """Carry out the plans, sites in parallel. A site that fails does not stop the others and is reported."""
     runtime = mirror.context.runtime
     calls = [
-        Call(what=f"mirror to {plan.site}", do=partial(_apply_site, mirror, plan), deadline_s=SITE_S) for plan in plans
+        Call(what=f"mirror to {plan.site}", do=partial(_apply_site, mirror, plan), deadline_s=_site_s(mirror, plan))
+        for plan in plans
     ]
     return tuple(result_of(plan.site, done) for plan, done in zip(plans, runtime.together(calls), strict=True))
+
+
+def _site_s(mirror: Mirror, plan: SitePlan) -> float:
+    """Nodes are replaced one by one."""
+    return SITE_S + len(plan.actions) * mirror.context.service.node_deadline_s
 
 
 def result_of(site: str, done: Done) -> SiteResult:

@@ -107,7 +107,7 @@ def destroy_all(
         Call(
             what=f"destroy at {s.name}",
             do=partial(_destroy_site, mirror, state, s, withdrawn=only is None),
-            deadline_s=SITE_S,
+            deadline_s=SITE_S + len(state.inventory.get(s.name, ())) * context.service.node_deadline_s,
         )
         for s in sites
     ]

@@ -6,6 +6,7 @@ It reads the HTTP answer itself: the libraries' own exception types lose the sta
 import json
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from failover.core.reading import Answer, Signal, Transport, classify
@@ -317,6 +318,15 @@ def readable(text: str, length_max: int = MESSAGE_LENGTH_MAX) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `Retry-After` (RFC 9110, section 10.2.3: a number of seconds). Keys in lower case."""
+    """Seconds to wait by `Retry-After` (RFC 9110, section 10.2.3): a number, or a date by the server's own clock.
+
+    Keys in lower case. None: it does not say.
+    """
     value = headers.get("retry-after", "").strip()
-    return float(value) if value.isdecimal() else None
+    if value.isdecimal():
+        return float(value)
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError):  # no date, or one without a zone beside one with
+        return None
+    return max(0.0, wait.total_seconds())

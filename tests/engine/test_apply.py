@@ -12,6 +12,7 @@ from failover.core.rrsets import Changes, RRset, epoch_name
 from failover.core.saga import EventKind
 from failover.engine.context import MIRROR, TICK, leased
 from failover.engine.deploy import deploy, look_ahead
+from failover.engine.mirror import SITE_S
 from failover.engine.operate import cutover
 from failover.engine.runtime import RealRuntime
 from failover.engine.tick import tick
@@ -523,6 +524,21 @@ def test_no_node_goes_while_a_dns_host_may_still_point_to_it() -> None:
     found.ticks(3)
     assert found.apply().problems == ()
     assert {n.release for n in found.nodes("aurora")} == {SECOND}
+
+
+def test_a_roll_out_may_take_as_long_as_its_nodes() -> None:
+    """One by one, each with its own deadline: eight machines that take ten minutes each take more than an hour."""
+    found = published()
+    found.outside.reconfigure(replace(found.outside.service, node_deadline_s=1000.0))
+    for cloud in found.outside.clouds.values():
+        cloud.nodes_max = 20
+    counted(found, 8)
+    assert found.apply().problems == ()
+    found.outside.clouds["boreas"].polls_pending = 110
+    found.outside.digest = SECOND
+    began_s = found.clock.seconds()
+    assert found.apply().problems == ()
+    assert found.clock.seconds() - began_s > SITE_S
 
 
 # ------------------------------------------------------------------------------------ destroy

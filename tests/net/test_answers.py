@@ -43,6 +43,7 @@ from failover.net.answers import (
     from_response,
     may_be_done,
     readable,
+    retry_after_s,
     transport_of,
 )
 from failover.net.secret import remember
@@ -176,6 +177,22 @@ def test_5_retry_after_is_kept(site: Site) -> None:
     error = error_of(answer, "list nodes", "at aws")
     assert isinstance(error, Throttled)
     assert error.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("7", "", 7.0),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 30.0),
+        ("Sun, 22 Nov 2026 09:59:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 0.0),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", "", None),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", "Sun, 22 Nov 2026 10:00:00", None),
+        ("soon", "Sun, 22 Nov 2026 10:00:00 GMT", None),
+        ("-7", "Sun, 22 Nov 2026 10:00:00 GMT", None),
+    ],
+)
+def test_5_retry_after_may_be_a_date_by_the_clock_of_the_server(value: str, date: str, seconds: float | None) -> None:
+    assert retry_after_s({"retry-after": value, "date": date}) == seconds
 
 
 def test_6_what_never_left_is_no_trouble_of_the_network() -> None:
