@@ -337,7 +337,7 @@ class LibcloudCloud(WithDepot):
         while True:
             try:
                 return do()
-            except (Rejected, Conflict) as error:
+            except (Rejected, Conflict, Unreadable) as error:
                 answer = answer_behind(error)
                 status, words = self._dialect.busy
                 if answer is None or answer.status != status or not re.search(words, answer.message, re.IGNORECASE):

@@ -110,7 +110,8 @@ class Vultr(TokenDialect):
 
     endpoint: str = ENDPOINT
     kind: str = "vultr"
-    busy: tuple[int, str] = (400, "locked")
+    busy: tuple[int, str] = (500, "currently locked|not currently active")
+    """While it is being made: vultr/ansible-collection-vultr, issue 113, and dstackai/dstack, pull request 2132."""
 
     # ------------------------------------------------------------------------------------------ servers
 

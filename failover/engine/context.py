@@ -77,7 +77,9 @@ class Context:
 
 
 def load(context: Context) -> State:
-    """The state, for whoever acts on it. Raises StateError; ConfigError where the config lacks the active site."""
+    """The state, for a command. Raises StateError; ConfigError where the config lacks the active site (a round refuses
+    by itself then, and tells it).
+    """
     state = context.store.load()
     site = unnamed(context.service, state)
     if site is not None:

@@ -15,7 +15,7 @@ from failover.core.safety import check_plan
 from failover.core.saga import EventKind, Result
 from failover.core.verdict import VerdictKind
 from failover.core.world import Proposal, State, World
-from failover.engine.context import Context, load
+from failover.engine.context import Context
 from failover.engine.debts import changed_by_others, settle, stale_sentence
 from failover.engine.execute import last_reason, open_plan, run
 from failover.engine.learning import learn
@@ -43,7 +43,7 @@ class TickReport:
 
 def tick(context: Context, *, term: int) -> TickReport:
     """Run the line once. The caller holds the lease. Raises StateError when the state cannot be used."""
-    state = load(context)
+    state = context.store.load()
     worked = [state.open_plan] if state.open_plan is not None else _untold(context, state)
     if state.open_plan is not None:
         state = run(context, state, term=term)

@@ -13,12 +13,12 @@ from failover.clouds.table import Cloud, factory
 from failover.core.firewall import Firewall, drift
 from failover.core.model import NodeState, Reading
 from failover.core.reading import Signal
-from failover.errors import Rejected
+from failover.errors import Rejected, Unreadable
 from failover.ports import Account
 from failover.testing.clouds import SERVICE, SITE
 from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, WordlessSuite, made, wish
 from tests.policies import scopes
-from tests.standins.base import Pace
+from tests.standins.base import Fault, Pace
 from tests.standins.vultr import Vultr
 from tests.standins.vultr.catalog import PLANS
 
@@ -84,6 +84,21 @@ def test_a_pending_address_is_none(standin: Vultr, cloud: LibcloudCloud) -> None
     standin.pace = Pace(addressed=1000, running=1000)
     node = cloud.ensure(wish())
     assert (node.state, node.addresses) == (NodeState.PENDING, ())
+
+
+def test_an_instance_that_is_still_being_made_is_destroyed_when_it_can_be(standin: Vultr, cloud: LibcloudCloud) -> None:
+    """Vultr refuses with 500, as if it were out of order: the instance would be left, and cost."""
+    standin.pace = Pace(addressed=6, running=14)
+    node = cloud.ensure(wish())
+    cloud.destroy(node)
+    assert standin.node_ids() == ()
+
+
+def test_an_outage_is_not_waited_out_as_a_lock_is(standin: Vultr, cloud: LibcloudCloud) -> None:
+    node = cloud.ensure(wish())
+    standin.fault("^DELETE /v2/instances/", Fault.BROKEN, times=None)
+    with pytest.raises(Unreadable):
+        cloud.destroy(node)
 
 
 def test_sizes_without_ipv4_are_not_for_us(standin: Vultr) -> None:

@@ -86,7 +86,6 @@ def test_the_site_that_serves_is_not_destroyed_alone() -> None:
 COMMANDS: dict[str, Callable[[Play], object]] = {
     "plan": lambda found: look_ahead(found.context),
     "apply": Play.apply,
-    "check": Play.tick,
     "destroy": Play.destroy,
     "destroy --site": lambda found: found.destroy_at("boreas"),
 }

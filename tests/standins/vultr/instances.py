@@ -157,7 +157,9 @@ class InstancesPart(AccountPart):
 
     @route("DELETE", "/v2/instances/{id}")
     def delete_instance(self, call: Call, id: str) -> Reply:
-        self._instance(id).deleted = self.ticks
+        instance = self._instance(id)
+        self._unlocked(instance, "destroy server: Unable to remove VM")
+        instance.deleted = self.ticks
         return Reply(status=204)
 
     @route("POST", "/v2/instances/{id}/start")
@@ -182,10 +184,18 @@ class InstancesPart(AccountPart):
 
     def _switched(self, ids: list[str], *, off: bool) -> Reply:
         for instance in [self._instance(id) for id in ids]:
-            if self.ticks < instance.made + self.pace.running:
-                raise Refused(400, "Server is currently locked.")
+            self._unlocked(instance, "start server")
             instance.off = off
         return Reply(status=204)
+
+    def _unlocked(self, instance: Instance, what: str) -> None:
+        """A server that is being made is refused with 500 (vultr/ansible-collection-vultr, issue 113, and
+        dstackai/dstack, pull request 2132, have the words).
+        """
+        if not self._addressed(instance):
+            raise Refused(500, f"Unable to {what}: This subscription is not currently active")
+        if self.ticks < instance.made + self.pace.running:
+            raise Refused(500, f"Unable to {what}: Server is currently locked")
 
     # ------------------------------------------------------------------------------------------ what is there
 
