@@ -1,19 +1,16 @@
 """What a DNS host behind libcloud must be told in its own words: the contract of a dialect, and what all share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from failover.core.rights import Right
 from failover.core.rrsets import Changes, RRset, normal_name
-from failover.dns.entries import Create, Delete, Entry, Step, Update
+from failover.dns.entries import Entry, Step
 from failover.dns.transaction import OPERATION
 from failover.errors import Rejected
-from failover.net.libcloud import Api, Ask
+from failover.net.libcloud import Api
 from failover.ports import HostTraits
-
-ADDRESSES_AND_TEXT = frozenset({"A", "AAAA", "TXT"})
-"""Where a change between CNAME and addresses would leave a name without either for a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +105,3 @@ def refuse_texts(rrset: RRset, wrong: Iterable[str], length_max: int) -> None:
         if found or not 0 < len(value.encode()) <= length_max:
             cause = f"holds {' '.join(found)}" if found else f"has not 1 to {length_max} bytes"
             raise Rejected(OPERATION, f"{rrset.name} TXT", f"this host cannot keep a text that {cause}")
-
-
-def send_record(
-    api: Api, path: str, step: Step, verb: str, body: Callable[[str, str, int, str], dict[str, object]]
-) -> None:
-    """One write of a host of single records. `body`: name, type, ttl_s and value in its words; `verb`: its update."""
-    match step:
-        case Create():
-            made = {"type": step.type, **body(step.name, step.type, step.ttl_s, step.value)}
-            api.sent(Ask(name="records.create", method="POST", path=path, body=made))
-        case Update(entry=entry):
-            changed = body(entry.name, entry.type, step.ttl_s, step.value)
-            api.done(Ask(name="records.update", method=verb, path=f"{path}/{entry.id}", body=changed))
-        case Delete(entry=entry):
-            api.done(Ask(name="records.delete", method="DELETE", path=f"{path}/{entry.id}"))
-        case _:
-            raise AssertionError(f"{step} is not for single records")

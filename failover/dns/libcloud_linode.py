@@ -3,29 +3,25 @@
 A TTL is not always kept when a record is created (reported by users): it is looked at, and written again.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import msgspec
 from libcloud.dns.drivers.linode import LinodeDNSDriver
 
 from failover.core.rights import Act, Right, allowed, refused, unproven
-from failover.core.rrsets import Changes, RRset, normal_name
-from failover.dns.entries import Entry, Step, record_steps
+from failover.core.rrsets import RRset, normal_name
+from failover.dns.entries import Entry
 from failover.dns.libcloud import factory
 from failover.dns.libcloud_dialect import (
-    ADDRESSES_AND_TEXT,
     Zone,
-    refuse_texts,
     relative_name,
-    send_record,
     whole_name,
-    within,
 )
+from failover.dns.libcloud_records import ADDRESSES_AND_TEXT, RecordDialect
 from failover.errors import NotFound
 from failover.net.granted import linode_token
-from failover.net.libcloud import Api, Ask, Line, placed
+from failover.net.libcloud import Api, Ask
 from failover.net.lists import Document, Page, T, items, part, whole
 from failover.ports import HostTraits
 
@@ -35,7 +31,6 @@ TTLS_S = (30, 120, 300, 3600, 7200, 14400, 28800, 57600, 86400, 172800, 345600, 
 TTL_DEFAULT_S = 86400
 """What 0 means."""
 _PAGE_SIZE = 500
-_TEXT_BYTES_MAX = 255
 TRAITS = HostTraits(
     grade=3,
     servers=tuple(f"ns{n}.linode.com:53" for n in (1, 2, 3, 4, 5)),
@@ -61,19 +56,20 @@ class _Record(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Linode:
+class Linode(RecordDialect):
     """See `Dialect`."""
 
-    token: str = field(repr=False)
+    driver: ClassVar = LinodeDNSDriver
+    version: ClassVar = "4.0"
+    records: ClassVar = "/v4/domains/{id}/records"
+
     endpoint: str = ENDPOINT
-    ca_file: str | None = None
     kind: str = "linode"
     traits: HostTraits = TRAITS
 
-    def api(self, timeout_s: float) -> Api:
-        driver = LinodeDNSDriver(self.token, api_version="4.0")  # type: ignore[no-untyped-call]
-        line = Line(timeout_s, self.ca_file)
-        return Api(self.kind, line, {"api": placed(driver.connection, self.endpoint)})
+    def body(self, zone: Zone, name: str, type: str, ttl_s: int, value: str) -> dict[str, object]:
+        del type  # it does not stand in a PUT
+        return {"name": relative_name(name, zone.name, ""), "target": value, "ttl_sec": ttl_s}
 
     def zone(self, api: Api, name: str) -> Zone:
         for found in _listed(api, "domains.list", "/v4/domains", _Domain):
@@ -81,23 +77,13 @@ class Linode:
                 return Zone(name=name, id=str(found.id))
         raise NotFound(api.operation, api.object, f"this account has no domain {name}", "create the domain at Linode")
 
-    def servers(self, api: Api, zone: Zone) -> tuple[str, ...]:  # noqa: ARG002
-        return self.traits.servers
-
     def entries(self, api: Api, zone: Zone) -> tuple[Entry, ...]:
-        return tuple(_entry(record, zone) for record in _listed(api, "domains.records", _path(zone), _Record))
+        return tuple(_entry(record, zone) for record in _listed(api, "domains.records", self.path(zone), _Record))
 
     def fitted(self, rrset: RRset) -> RRset:
         """The next shorter of its TTLs."""
-        refuse_texts(rrset, ('"', "\\"), _TEXT_BYTES_MAX)
-        fit = within(rrset, self.traits)
+        fit = RecordDialect.fitted(self, rrset)
         return replace(fit, ttl_s=max(ttl_s for ttl_s in TTLS_S if ttl_s <= fit.ttl_s))
-
-    def steps(self, changes: Changes, entries: Iterable[Entry]) -> tuple[Step, ...]:
-        return record_steps(changes, entries)
-
-    def send(self, api: Api, zone: Zone, step: Step) -> None:
-        send_record(api, _path(zone), step, "PUT", partial(_body, zone))
 
     def rights(self, api: Api, zone: Zone, name: str) -> tuple[Right, ...]:  # noqa: ARG002
         """By the token's scopes, and the grants of a restricted user."""
@@ -114,14 +100,6 @@ class Linode:
 
 
 host = factory(Linode)
-
-
-def _path(zone: Zone) -> str:
-    return f"/v4/domains/{zone.id}/records"
-
-
-def _body(zone: Zone, name: str, type: str, ttl_s: int, value: str) -> dict[str, object]:  # noqa: ARG001 - not in a PUT
-    return {"name": relative_name(name, zone.name, ""), "target": value, "ttl_sec": ttl_s}
 
 
 def _entry(record: _Record, zone: Zone) -> Entry:

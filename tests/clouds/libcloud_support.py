@@ -1,6 +1,7 @@
 """What the tests of all libcloud clouds share: a depot in memory, and a provider's staff that minds it too."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,12 +143,12 @@ class WordlessSuite(StandInSuite):
                 call()
 
 
-def wish(ordinal: int = 0) -> NodeSpec:
-    """A node as the planner names it, with user-data."""
-    return NodeSpec(
-        name=f"{SERVICE}-{SITE}-web-{ordinal}-1a2b3c4d",
+def wish(ordinal: int = 0, *, site: str = SITE, **more: Any) -> NodeSpec:
+    """A node as the planner names it, with user-data; `more` of it is another."""
+    spec = NodeSpec(
+        name=f"{SERVICE}-{site}-web-{ordinal}-1a2b3c4d",
         service=SERVICE,
-        site=SITE,
+        site=site,
         group="web",
         ordinal=ordinal,
         spec="1a2b3c4d",
@@ -160,6 +161,7 @@ def wish(ordinal: int = 0) -> NodeSpec:
         command="python3 server.py",
         user_data="#cloud-config\nhostname: röhre\n",
     )
+    return replace(spec, **more)
 
 
 def made(dialect: Dialect, shelf: Shelf | None, region: str, **limits: float) -> LibcloudCloud:

@@ -13,7 +13,7 @@ import pytest
 from failover.clouds.hetzner_access import fingerprint
 from failover.clouds.hetzner_project import Hetzner as HetznerCloud
 from failover.core.firewall import drift
-from failover.core.model import Node, NodeSpec, NodeState, Reading
+from failover.core.model import Node, NodeState, Reading
 from failover.core.signals import Signal
 from failover.errors import (
     AccessRefused,
@@ -27,6 +27,7 @@ from failover.errors import (
     Unreadable,
 )
 from failover.testing.clouds import REASON, SERVICE, SITE
+from tests.clouds.libcloud_support import wish
 from tests.clouds.test_hetzner import TOKEN, cloud_at
 from tests.standins.base import Fault, Pace
 from tests.standins.hetzner import Hetzner
@@ -38,26 +39,6 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8mfEuqDPBhKmNJdBQ9hRqKEuzK5mVbGk3sP
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 EVERYWHERE = ["0.0.0.0/0", "::/0"]
 Open = Callable[..., HetznerCloud]
-
-
-def wish(ordinal: int = 0, *, site: str = SITE, **more: Any) -> NodeSpec:
-    spec = NodeSpec(
-        name=f"{SERVICE}-{site}-web-{ordinal}-1a2b3c4d",
-        service=SERVICE,
-        site=site,
-        group="web",
-        ordinal=ordinal,
-        spec="1a2b3c4d",
-        cpus=1,
-        memory_mib=512,
-        disk_gib=1,
-        image="debian-12",
-        ports=(8080,),
-        release="sha256:0",
-        command="python3 server.py",
-        user_data="#cloud-config\nhostname: röhre\n",
-    )
-    return replace(spec, **more)
 
 
 @pytest.fixture
