@@ -14,7 +14,7 @@ _HEADER_BYTES, _RR_BYTES, _POINTER_BYTES = 400, 10, 2
 _POINTED_BYTES = 16384
 """Names that first stand within so many bytes are pointers later on (RFC 1035, section 4.1.4)."""
 _VALUE_BYTES = {"A": 4, "AAAA": 16}
-_GUARDS = {"CNAME": 7}
+_GUARDS = {"CNAME": 20}
 """How many prerequisites guard a put of that type; else one."""
 
 

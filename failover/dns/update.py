@@ -17,7 +17,12 @@ MESSAGE_ROOM = 65535 - ROOM
 _UPDATE = 5 << 11
 """The opcode, where the flags have it."""
 _IDS = 1 << 16
-_BESIDE_NO_ALIAS = ("A", "AAAA", "CAA", "MX", "NS", "SRV", "TXT")
+_BESIDE_NO_ALIAS = (
+    *("A", "AAAA", "CAA", "CERT", "DNAME", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP", "SPF"),
+    *("SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI"),
+)
+"""What people put at host names. There is no prerequisite for "nothing but this"; beside any other type a server would
+pass over the CNAME in silence, and remove the addresses all the same."""
 _FAMILIES = {"A": AF_INET, "AAAA": AF_INET6}
 
 Part = tuple[list[RRset], list[tuple[str, str]]]

@@ -46,6 +46,9 @@ def changes(draw: st.DrawFn) -> Changes:
     return Changes(put=tuple(put), remove=tuple(remove))
 
 
+BESIDE = "A AAAA CAA CERT DNAME HINFO HTTPS LOC MX NAPTR NS PTR RP SPF SRV SSHFP SVCB TLSA TXT URI"
+
+
 def by_dnspython(change: Changes, expect: RRset | None) -> dns.update.UpdateMessage:
     """The same update, composed by dnspython."""
     update = dns.update.UpdateMessage(ZONE)
@@ -56,7 +59,7 @@ def by_dnspython(change: Changes, expect: RRset | None) -> dns.update.UpdateMess
         update.present(dns.name.from_text(expect.name), "TXT", f'"{next(iter(expect.values))}"')
     leaving = {(name.lower(), type) for name, type in change.remove}
     for rrset in change.put:
-        others = ("A", "AAAA", "CAA", "MX", "NS", "SRV", "TXT") if rrset.type == "CNAME" else ("CNAME",)
+        others = BESIDE.split() if rrset.type == "CNAME" else ["CNAME"]
         for other in others:
             if (rrset.name, other) not in leaving:
                 update.absent(dns.name.from_text(rrset.name), other)

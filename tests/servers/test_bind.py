@@ -14,7 +14,7 @@ import dns.update
 import pytest
 
 from failover.core.rights import Act, May, allowed, refused
-from failover.core.rrsets import Changes
+from failover.core.rrsets import Changes, RRset
 from failover.dns.authority import DnsAuthority
 from failover.dns.rfc2136 import Rfc2136
 from failover.dns.wire import Connection, Deadline
@@ -199,6 +199,24 @@ def test_nothing_is_published_without_its_epoch(bind: Bind, host: Rfc2136) -> No
     with pytest.raises(Conflict):
         host.apply(ZONE, put(address_set(WWW, "192.0.2.1")), expect=None, fence=fence(1))
     assert host.read(ZONE, [(WWW, "A")]) == ()
+
+
+@pytest.mark.server("bind")
+@pytest.mark.parametrize(
+    "data", ["HTTPS 1 . alpn=h2", f"SSHFP 4 2 {64 * '0'}", "MX 10 mail", "NAPTR 1 1 U SIP !a!b! ."]
+)
+def test_addresses_never_go_for_an_alias_that_has_no_room(bind: Bind, host: Rfc2136, data: str) -> None:
+    """BIND passes over a CNAME beside other data in silence, and would have removed the addresses."""
+    here = address_set(WWW, "192.0.2.1")
+    host.apply(ZONE, put(here), expect=None, fence=fence(1))
+    type, value = data.split(" ", 1)
+    update = dns.update.UpdateMessage(ZONE, keyring=dns.tsig.Key(KEY.name, KEY.secret))
+    update.add(f"{WWW}.", 60, type, value)
+    assert dns.query.tcp(update, "127.0.0.1", port=bind.port, timeout=60).rcode() == dns.rcode.NOERROR
+    alias = RRset(name=WWW, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"}))
+    with pytest.raises(Conflict):
+        host.apply(ZONE, Changes(put=(alias,), remove=((WWW, "A"),)), expect=fence(1), fence=fence(2))
+    assert host.read(ZONE, [(WWW, "A")]) == (here,)
 
 
 @pytest.mark.server("bind")
