@@ -87,7 +87,8 @@ def look_ahead(context: Context) -> DeployPlan:
     sites: tuple[SitePlan, ...] = ()
     if package is not None:
         sites = survey(context, state, context.release(package.digest))
-    dns = _dns_plan(context, state or State(service=context.service.name), nodes_change=any(s.changes for s in sites))
+    open_still = any(s.changes or s.problem is not None for s in sites)
+    dns = _dns_plan(context, state or State(service=context.service.name), nodes_change=open_still)
     return DeployPlan(
         sites=sites,
         dns=dns,

@@ -62,6 +62,15 @@ def test_each_standby_gets_what_it_should_have() -> None:
     assert [found.state.watch[s].readiness.ready for s in SITES] == [True] * 3  # type: ignore[union-attr]
 
 
+def test_before_the_first_time_a_plan_names_the_sites_that_cannot_be_read_and_blames_no_record() -> None:
+    found = play()
+    for site in SITES:
+        found.outside.api[site].error = ERRORS["refused"]
+    plan = look_ahead(found.context)
+    assert all(site.problem is not None for site in plan.sites)
+    assert plan.dns.waits == "", "its addresses are known when its nodes run"
+
+
 def test_the_plan_says_what_apply_then_does() -> None:
     found = play()
     plan = look_ahead(found.context)
