@@ -11,7 +11,7 @@ import pytest
 from failover.core.rrsets import Changes, RRset
 from failover.errors import AdapterError, Conflict, TimedOut
 from failover.ports import Dns
-from failover.testing.dns_words import FENCE, ZONE, addresses, fence, put, seen, values_at
+from failover.testing.dns_words import FENCE, WWW, ZONE, addresses, fence, put, seen, values_at
 
 
 class End(StrEnum):
@@ -42,9 +42,9 @@ class TroubleConformance:
     """A write of unknown fate is never called a failure, and neither is a change that is there in part."""
 
     @pytest.fixture
-    def trouble(self) -> Trouble | None:
-        """Makes requests end badly, on the way to the host or there; None leaves these checks out."""
-        return None
+    def trouble(self) -> Trouble:
+        """Makes requests end badly, on the way to the host or there."""
+        pytest.skip("nothing can be made to go wrong here")
 
     @pytest.fixture
     def several(self) -> int:
@@ -53,22 +53,18 @@ class TroubleConformance:
 
     @pytest.mark.parametrize("end", UNKNOWN)
     def test_a_write_of_unknown_fate_is_no_failure(
-        self, host: Dns, published: RRset, trouble: Trouble | None, end: End
+        self, trouble: Trouble, host: Dns, published: RRset, end: End
     ) -> None:
-        if trouble is None:
-            pytest.skip("nothing can be made to go wrong here")
-        changes = put(addresses(f"www.{ZONE}", "198.51.100.7"))
+        changes = put(addresses(WWW, "198.51.100.7"))
         with trouble(end, 0), pytest.raises(TimedOut):
             host.apply(ZONE, changes, expect=published, fence=fence(2))
         self._taken_up(host, changes)
 
     @pytest.mark.parametrize("end", End)
     def test_a_change_that_ends_half_way_is_no_failure(
-        self, host: Dns, trouble: Trouble | None, several: int, end: End
+        self, trouble: Trouble, several: int, host: Dns, end: End
     ) -> None:
         """Whatever ends it. Anybody sees by the epoch that it is unfinished, and the same change again finishes it."""
-        if trouble is None:
-            pytest.skip("nothing can be made to go wrong here")
         before, changes = (
             put(*(addresses(f"n{n}.{ZONE}", address) for n in range(several))) for address in ("192.0.2.1", "192.0.2.2")
         )
@@ -76,22 +72,18 @@ class TroubleConformance:
         with trouble(end, 1), pytest.raises(TimedOut):
             host.apply(ZONE, changes, expect=fence(1), fence=fence(2))
         found = {value for r in host.read(ZONE, [r.key for r in changes.put]) for value in r.values}
-        assert found == {"192.0.2.1", "192.0.2.2"} or end is End.LOST, "the suite's `several` are one request"
+        assert "192.0.2.2" in found, "a part is there"
         self._taken_up(host, changes)
 
     @pytest.mark.parametrize("end", [End.THROTTLED, End.REFUSED])
     def test_after_a_plain_no_nothing_has_changed(
-        self, host: Dns, published: RRset, trouble: Trouble | None, end: End
+        self, trouble: Trouble, host: Dns, published: RRset, end: End
     ) -> None:
-        if trouble is None:
-            pytest.skip("nothing can be made to go wrong here")
-        changes = put(addresses(f"www.{ZONE}", "198.51.100.7"))
+        changes = put(addresses(WWW, "198.51.100.7"))
         with trouble(end, 0), pytest.raises(AdapterError) as raised:
             host.apply(ZONE, changes, expect=published, fence=fence(2))
         assert not isinstance(raised.value, TimedOut | Conflict)
-        assert seen(host.read(ZONE, [(f"www.{ZONE}", "A"), FENCE])) == seen(
-            (addresses(f"www.{ZONE}", "192.0.2.1"), published)
-        )
+        assert seen(host.read(ZONE, [(WWW, "A"), FENCE])) == seen((addresses(WWW, "192.0.2.1"), published))
         self._taken_up(host, changes)
 
     def _taken_up(self, host: Dns, changes: Changes) -> None:
