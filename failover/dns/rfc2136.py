@@ -51,6 +51,7 @@ _TRANSFER_BYTES = 1024
 """For each pair asked for. A question with its answer costs about as much as this much of a zone."""
 _NEVER = 1 << 62
 _CONFLICTS = (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN)
+_IN_THE_WAY = (dns.rcode.YXRRSET, dns.rcode.YXDOMAIN)
 _REFUSALS = (dns.rcode.REFUSED, dns.rcode.NOTAUTH)
 _REJECTIONS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.NOTZONE)
 
@@ -261,7 +262,12 @@ class Rfc2136:
         if rcode == dns.rcode.NOERROR:
             return None
         if rcode in _CONFLICTS:
-            return Conflict(OPERATION, zone, f"a prerequisite does not hold: {said}", "read again")
+            why = (
+                "something stands where nothing may, beside an alias for one"
+                if rcode in _IN_THE_WAY
+                else "it has changed"
+            )
+            return Conflict(OPERATION, zone, f"{why}: {said}", "read again")
         if rcode in _REFUSALS:
             return AccessRefused(OPERATION, zone, said, "the server must let this key update the zone")
         if rcode in _REJECTIONS:

@@ -151,7 +151,7 @@ def _swap_host(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], rea
 
 
 def _swap_zone(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], reading: HostReading, zone: str) -> None:
-    """The zone holds the plan afterwards. Raises Conflict when its epoch changed since it was read."""
+    """The zone holds the plan afterwards. Raises Conflict when its epoch changed since it was read, or no room is."""
     service = context.service
     fence = fence_of(plan)
     stands = read_epoch(reading.rrsets, service.name, zone)
@@ -165,7 +165,8 @@ def _swap_zone(context: Context, plan: CutoverPlan, rrsets: Sequence[RRset], rea
     try:
         context.hosts[reading.host].apply(zone, changes, expect=expect, fence=new)
     except Conflict as error:
-        raise Conflict("change", f"{zone} at {reading.host}", "its epoch changed meanwhile; looking again") from error
+        cause = f"what stands there is not what the change expects ({error.cause}); looking again"
+        raise Conflict("change", f"{zone} at {reading.host}", cause) from error
 
 
 def _fence_set(reading: HostReading, service: str, zone: str, fence: Epoch) -> RRset:
