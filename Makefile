@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # many tests wait for processes and servers: more workers than cores
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: setup develop run test core rest servers lint bench lock clean
 
@@ -32,6 +32,9 @@ run: setup
 ## everything that is checked: style, types, floors, tests; installs the real servers when root
 test: develop servers lint core rest
 
+# some images keep Python from storing what it has compiled, and these tests start a thousand short processes
+core rest: export PYTHONDONTWRITEBYTECODE :=
+
 ## the tests of the core alone take every branch of it: what other tests happen to pass through does not count
 core: develop
 	$(BIN)/python -m coverage erase
@@ -48,7 +51,7 @@ servers:
 lint: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 
 ## side by side with peers, in one run; five providers at once; large plans
