@@ -89,7 +89,7 @@ def confirm(stage: Stage) -> StepResult:
         facts = seen(facts, epoch=plan.epoch, now=now)
     resolvers = _resolvers(context, blind)
     if left_s > 0:
-        served_by = f"not served everywhere ({says})" if lost else "served by every authoritative server"
+        served_by = f"not served everywhere ({says})" if lost else _proven("served by", taken, hosts)
         why = f"{served_by}{resolvers}; old answers leave the caches within {left_s:.0f} s"
         return replace(waiting(why), facts=facts)
     servers: dict[str, Value] = {f"{a.host} {a.address}": None for a in answers if not a.late}
@@ -97,18 +97,18 @@ def confirm(stage: Stage) -> StepResult:
     stale: dict[str, list[Value]] = {}
     for answer in (*answers, *others):
         stale.setdefault(answer.host, []).extend([answer.server] if answer.stale else [])
-    reason = says if lost else f"{_verified(taken, hosts)}{resolvers}"
+    reason = says if lost else f"{_proven('verified at', taken, hosts)}{resolvers}"
     output: dict[str, Value] = {"servers": list(servers), "lost": lost, "resolvers": dict(blind)}
     return StepResult(ended=Ended.OK, reason=reason, output={**output, "stale": _lists(stale)}, facts=facts)
 
 
-def _verified(taken: Sequence[str], asked: Sequence[str]) -> str:
-    """Who took the change and left the config since is asked nothing, and proves nothing."""
+def _proven(how: str, taken: Sequence[str], asked: Sequence[str]) -> str:
+    """`how`: `verified at`, say. Who took the change and left the config since is asked nothing, and proves nothing."""
     gone = ", ".join(host for host in taken if host not in asked)
     if not gone:
-        return "verified at every authoritative server"
-    unasked = f"not verified at {gone}, no longer in the config"
-    return f"verified at the authoritative servers of {', '.join(asked)}; {unasked}" if asked else unasked
+        return f"{how} every authoritative server"
+    unasked = f"{gone} not asked, no longer in the config"
+    return f"{how} the authoritative servers of {', '.join(asked)}; {unasked}" if asked else unasked
 
 
 def _lists(found: Mapping[str, list[Value]]) -> Value:

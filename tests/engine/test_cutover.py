@@ -537,8 +537,8 @@ def test_a_dns_host_that_leaves_the_config_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     ("left", "says"),
     [
-        (("one",), "verified at the authoritative servers of one; not verified at two, no longer in the config"),
-        (("other",), "not verified at one, two, no longer in the config"),
+        (("one",), "verified at the authoritative servers of one; two not asked, no longer in the config"),
+        (("other",), "one, two not asked, no longer in the config"),
     ],
 )
 def test_a_dns_host_that_leaves_after_it_took_the_change_is_not_called_verified(
@@ -551,6 +551,8 @@ def test_a_dns_host_that_leaves_after_it_took_the_change_is_not_called_verified(
     found.until("boreas")
     (done,) = [e for e in found.events() if e.step == "confirm" and e.kind is EventKind.OK]
     assert done.reason == says
+    (waits, *_) = [e.reason for e in found.events() if e.step == "confirm" and "not asked" in e.reason]
+    assert waits.startswith(says.replace("verified at", "served by"))
 
 
 def test_a_plan_whose_dns_hosts_have_all_left_says_what_it_waits_for() -> None:
