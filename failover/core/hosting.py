@@ -149,7 +149,8 @@ def holding_up(readings: Mapping[str, HostReading]) -> tuple[str, ...]:
     The others wait for them, as `held_back` says, for ever; () where something can be changed, or nothing at all.
     """
     order = turns(readings)
-    if len(order) < 2 or any(readings[name].problem is None for name in order[0]):
+    readable = {name for name, reading in readings.items() if reading.problem is None}
+    if not readable or readable & set(order[0]):
         return ()
     return tuple(name for name in order[0] if not readings[name].unreachable)
 

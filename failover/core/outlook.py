@@ -13,6 +13,7 @@ from failover.core.decide import (
     refusal,
 )
 from failover.core.health import HealthState
+from failover.core.hosting import holding_up
 from failover.core.model import Action, Service
 from failover.core.verdict import Verdict, VerdictKind
 from failover.core.world import World
@@ -49,6 +50,8 @@ def safe(service: Service, world: World) -> bool:
         return False
     if world.isolated or world.state.open_plan is not None or refusal(service, world) is not None:
         return False
+    if holding_up(world.hosts):
+        return False
     return _after_loss(service, world, active, watch.verdict).kind is DecisionKind.CUT_OVER
 
 
@@ -70,10 +73,14 @@ def _reacts(service: Service, world: World, active: str, verdict: Verdict) -> st
     then = confirmed(service, replace(world, now=world.now.plus(left)), active, verdict)
     when = f" after {left:.1f} s more of confirmation" if left > 0 else ""
     if then.kind is DecisionKind.CUT_OVER:
-        return f"cuts over to {then.target}{when}"
+        return "; ".join((f"cuts over to {then.target}{when}", *_held_up(world)))
     if then.kind is DecisionKind.ASK:
         return "; ".join(
-            (f"asks a person whether to cut over to {then.target}{when} (`failover approve ID`)", *in_vain(world))
+            (
+                f"asks a person whether to cut over to {then.target}{when} (`failover approve ID`)",
+                *in_vain(world),
+                *_held_up(world),
+            )
         )
     if reaction.action is Action.PAGE:
         return f"pages a person{when}: {active} is {verdict.kind}"
@@ -85,13 +92,21 @@ def _if_lost(service: Service, world: World, active: str, verdict: Verdict) -> s
     then = _after_loss(service, world, active, verdict)
     when = _bad_checks_left(service, world, active)
     if then.kind is DecisionKind.CUT_OVER:
-        if when is None:
-            return f"would cut over to {then.target}"
-        return f"cuts over to {then.target} after {when}, if the verdict then allows it"
+        does = f"would cut over to {then.target}"
+        if when is not None:
+            does = f"cuts over to {then.target} after {when}, if the verdict then allows it"
+        return "; ".join((does, *_held_up(world)))
     if then.kind is DecisionKind.ASK:
         after = f", after {when}" if when else ""
-        return "; ".join((f"would ask a person whether to cut over to {then.target}{after}", *in_vain(world)))
+        does = f"would ask a person whether to cut over to {then.target}{after}"
+        return "; ".join((does, *in_vain(world), *_held_up(world)))
     return f"could not cut over, because {_because(then)}"
+
+
+def _held_up(world: World) -> tuple[str, ...]:
+    """For whose sake nothing would move all the same."""
+    stuck = ", ".join(holding_up(world.hosts))
+    return (f"all DNS hosts would wait for {stuck}, which answers, but cannot be read",) if stuck else ()
 
 
 def _bad_checks_left(service: Service, world: World, active: str) -> str | None:

@@ -49,6 +49,8 @@ GIVEN = replace(
 )
 NOBODY = "no site can take over; boreas: it has no nodes; cirrus: it has no nodes"
 BLIND = {name: reading(name, problem="the key is refused") for name in ("one", "two")}
+STUCK = {"one": replace(BLIND["one"], by_kind=True), "two": reading("two", grade=3)}
+WAITS = "all DNS hosts would wait for one, which answers, but cannot be read"
 IN_VAIN = "no DNS host can be read: until one can, a yes does nothing"
 CHAIN = (Move(plan="m", at=ago(100), source=BOREAS, target=AURORA, verdict="x", automatic=True),)
 
@@ -256,11 +258,47 @@ CHAIN = (Move(plan="m", at=ago(100), source=BOREAS, target=AURORA, verdict="x", 
             "could not cut over, because no DNS host can be read",
             False,
         ),
+        (
+            "39 the best fenced host refuses us",
+            SERVICE,
+            world(hosts=STUCK),
+            f"would cut over to boreas; {WAITS}",
+            False,
+        ),
+        (
+            "40 the same, and the account is closed",
+            SERVICE,
+            world(verdict(VerdictKind.ACCOUNT_CLOSED, since_s=100), hosts=STUCK),
+            f"cuts over to boreas; {WAITS}",
+            False,
+        ),
+        (
+            "41 a given site, where a person is asked",
+            GIVEN,
+            world(hosts=STUCK),
+            f"would ask a person whether to cut over to boreas; {WAITS}",
+            False,
+        ),
+        (
+            "42 and is asked now",
+            GIVEN,
+            world(verdict(VerdictKind.DOWN_UNEXPLAINED), hosts=STUCK),
+            f"asks a person whether to cut over to boreas (`failover approve ID`); {WAITS}",
+            False,
+        ),
+        (
+            "43 it is out of reach: left behind as a debt",
+            SERVICE,
+            world(hosts={**STUCK, "one": replace(STUCK["one"], unreachable=True)}),
+            "would cut over to boreas",
+            True,
+        ),
     ],
 )
 def test_next_action_and_safe(story: str, service: Service, seen: World, sentence: str, is_safe: bool) -> None:
     assert next_action(service, seen).startswith(sentence), story
     assert (IN_VAIN in next_action(service, seen)) is (IN_VAIN in sentence), story
+    assert (WAITS in next_action(service, seen)) is (WAITS in sentence), story
     assert safe(service, seen) is is_safe, story
 
 
