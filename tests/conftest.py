@@ -7,6 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from failover.net import secret
+from tests.standins.moto import moto_process
+
+__all__ = ["moto_process"]  # one for all tests of a process: a fixture that modules import is another one in each
 
 settings.register_profile("quick", max_examples=60, deadline=None, database=None, print_blob=True)
 settings.register_profile(

@@ -16,11 +16,9 @@ from failover.net.resources import resource
 from tests.clouds.test_aws import aws
 from tests.policies import POLICIES, granted, listed, policy, scopes
 from tests.servers.tools import need
-from tests.standins.moto import Moto, MotoProcess, moto_process
+from tests.standins.moto import Moto, MotoProcess
 from tests.standins.openapi import load
 from tests.standins.wire import Call
-
-__all__ = ["moto_process"]
 
 ROOT = Path(__file__).resolve().parent.parent
 AWS_SOURCES = [

@@ -21,11 +21,9 @@ from tests.standins.base import Pace, StandIn
 from tests.standins.digitalocean import DigitalOcean
 from tests.standins.hetzner import Hetzner
 from tests.standins.linode import LinodeStandIn
-from tests.standins.moto import Moto, MotoProcess, moto_process
+from tests.standins.moto import Moto, MotoProcess
 from tests.standins.openstack import OpenStack
 from tests.standins.vultr import Vultr
-
-__all__ = ["moto_process"]
 
 CONFIG = """\
 version: 1

@@ -16,9 +16,7 @@ from failover.testing.clouds import CloudConformance
 from failover.testing.clouds import Operator as Suite
 from tests.policies import granted
 from tests.standins.base import Operator, Pace
-from tests.standins.moto import REGION, Moto, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import REGION, Moto, MotoProcess
 
 TESTED = AwsCredentials(access_key="AKIATESTEDTESTED1234", secret_key="a-secret-of-tests")
 

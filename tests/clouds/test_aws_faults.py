@@ -24,9 +24,7 @@ from failover.errors import (
 from failover.testing.clouds import SERVICE, SITE, UNKNOWN_DIGEST, CloudConformance
 from tests.clouds.test_aws import aws
 from tests.standins.base import Pace
-from tests.standins.moto import Moto, MotoProcess, decoded_user_data, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import Moto, MotoProcess, decoded_user_data
 
 packed = CloudConformance().packed
 

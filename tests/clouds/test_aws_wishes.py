@@ -20,9 +20,9 @@ from failover.net.aws import AwsCredentials
 from failover.testing.clouds import SERVICE, SITE
 from tests.clouds.test_aws import TESTED, aws
 from tests.clouds.test_aws_faults import cloud, spec, standin
-from tests.standins.moto import AMIS, Moto, decoded_user_data, moto_process
+from tests.standins.moto import AMIS, Moto, decoded_user_data
 
-__all__ = ["cloud", "moto_process", "standin"]
+__all__ = ["cloud", "standin"]
 
 NEWEST = f"ami-{1:08x}"
 NEWEST_ARM = f"ami-{4:08x}"

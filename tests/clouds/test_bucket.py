@@ -22,9 +22,7 @@ from failover.errors import (
 )
 from failover.net.archive import Packed
 from failover.testing.clouds import UNKNOWN_DIGEST, CloudConformance
-from tests.standins.moto import REGION, Moto, MotoProcess, moto_process, query
-
-__all__ = ["moto_process"]
+from tests.standins.moto import REGION, Moto, MotoProcess, query
 
 packed = CloudConformance().packed
 

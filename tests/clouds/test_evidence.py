@@ -17,9 +17,7 @@ from failover.ports import Account
 from tests.clouds.libcloud_cases import CASES, TOKEN, Case
 from tests.clouds.libcloud_support import made
 from tests.standins.base import Operator
-from tests.standins.moto import REGION, Moto, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import REGION, Moto, MotoProcess
 
 CONFIRM_S = 60.0
 

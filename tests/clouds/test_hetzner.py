@@ -18,9 +18,7 @@ from failover.ports import Account
 from failover.testing.clouds import REASON
 from tests.clouds.libcloud_support import IMAGES, LATE, Shelf, WordlessSuite
 from tests.standins.hetzner import Hetzner
-from tests.standins.moto import Moto, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import Moto, MotoProcess
 
 TOKEN = "hetzner-standin"
 REGION = "nbg1"

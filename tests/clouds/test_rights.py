@@ -18,9 +18,7 @@ from tests.clouds.libcloud_support import made
 from tests.clouds.test_aws import aws
 from tests.standins.base import StandIn
 from tests.standins.linode import LinodeStandIn
-from tests.standins.moto import Moto, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import Moto, MotoProcess
 
 WRITES = "^(POST|PUT|PATCH|DELETE) /(?!identity)"
 

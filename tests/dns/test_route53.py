@@ -123,19 +123,13 @@ class TestStrict(DnsConformance):
         return make
 
 
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoProcess]:
-    with MotoProcess(tmp_path_factory.mktemp("moto")) as process:
-        yield process
-
-
 class TestMoto(DnsConformance):
     @pytest.fixture
-    def client(self, moto: MotoProcess) -> Iterator[Any]:
+    def client(self, moto_process: MotoProcess) -> Iterator[Any]:
         client = boto3.client(
             "route53",
             region_name="us-east-1",
-            endpoint_url=f"http://127.0.0.1:{moto.port}",
+            endpoint_url=f"http://127.0.0.1:{moto_process.port}",
             aws_access_key_id="AKIASTANDIN",
             aws_secret_access_key="secret",
         )
@@ -148,8 +142,8 @@ class TestMoto(DnsConformance):
         return id.rpartition("/")[2]
 
     @pytest.fixture
-    def host(self, moto: MotoProcess, zone_id: str) -> Route53:
-        return host_of(f"http://127.0.0.1:{moto.port}", zone_ids={ZONE: zone_id})
+    def host(self, moto_process: MotoProcess, zone_id: str) -> Route53:
+        return host_of(f"http://127.0.0.1:{moto_process.port}", zone_ids={ZONE: zone_id})
 
     @pytest.fixture
     def census(self, client: Any, zone_id: str) -> Census:

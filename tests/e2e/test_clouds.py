@@ -17,9 +17,7 @@ from tests.e2e.clouds import ENVIRONMENT, KINDS, Kind, Stage, stage
 from tests.e2e.eyes import Eyes, answer
 from tests.e2e.play import until
 from tests.standins.base import Fault
-from tests.standins.moto import MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import MotoProcess
 
 NAME = "www.guestbook.test"
 FENCE = "_failover.guestbook.guestbook.test"

@@ -26,12 +26,10 @@ from tests.ports import free_port
 from tests.standins.base import StandIn
 from tests.standins.cloudflare import Cloudflare
 from tests.standins.hetzner import Hetzner
-from tests.standins.moto import REGION, Moto, MotoProcess, moto_process
+from tests.standins.moto import REGION, Moto, MotoProcess
 from tests.standins.openstack import OpenStack
 from tests.standins.route53 import Route53
 from tests.standins.route53.nameserver import NameServer
-
-__all__ = ["moto_process"]
 
 NEAR = "127.63.7.1"
 WRITES, READS, ROOT = "may-do-what-mirror-does", "may-do-what-watch-does", "may-do-everything"

@@ -16,9 +16,7 @@ from tests.e2e.abroad import AWS, Abroad, abroad, at
 from tests.e2e.clouds import ENVIRONMENT
 from tests.e2e.eyes import Eyes
 from tests.standins.base import Fault
-from tests.standins.moto import BLOCKED, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import BLOCKED, MotoProcess
 
 CONTROLS = """
 controls:

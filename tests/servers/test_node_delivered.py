@@ -15,9 +15,7 @@ from failover.engine.nodes import ensure, open_ports
 from failover.net.resources import resource
 from tests.servers.clean_room import NOBODY, Room, eventually, lay_out, room
 from tests.servers.test_node_boot import ask, serving
-from tests.standins.moto import REGION, Moto, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import REGION, Moto, MotoProcess
 
 pytestmark = [pytest.mark.server("node"), pytest.mark.timeout(1200)]
 SECRET = "only for its holder"

@@ -10,9 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from tests.standins.base import Pace
-from tests.standins.moto import AMIS, REGION, Moto, MotoProcess, moto_process
-
-__all__ = ["moto_process"]
+from tests.standins.moto import AMIS, REGION, Moto, MotoProcess
 
 IMAGE = "ami-00000001"
 
