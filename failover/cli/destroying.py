@@ -22,7 +22,7 @@ def destroy(config: Path | None, output: Output, *, yes: bool, wait_s: float) ->
         if not error.hint:
             error.hint = "failover destroy again"
         raise
-    return _told(results, output, "gone")
+    return _told(results, output, "gone", "failover destroy")
 
 
 def destroy_site(
@@ -36,10 +36,10 @@ def destroy_site(
     confirmed(f"{what} at {site}?", yes=yes)
     context = context_of(found, mirror=True)
     result = tear_down_site(context, site, site_progress, forget=forget, lease_wait_s=wait_s)
-    return _told((result,), output, "forgotten" if forget else "gone")
+    return _told((result,), output, "forgotten" if forget else "gone", f"failover destroy --site {site}")
 
 
-def _told(results: tuple[SiteResult, ...], output: Output, done: str) -> int:
+def _told(results: tuple[SiteResult, ...], output: Output, done: str, again: str) -> int:
     problems = [f"{r.site}: {r.problem}" for r in results if r.problem is not None]
     if output is Output.JSON:
         emit_json({"sites": results_document(results), "problems": problems})
@@ -49,5 +49,5 @@ def _told(results: tuple[SiteResult, ...], output: Output, done: str) -> int:
     for problem in problems:
         progress(f"failover: {problem}")
     if problems:
-        progress("  next: `failover destroy` again; it goes on with what is left")
+        progress(f"  next: `{again}` again; it goes on with what is left")
     return FAILED if problems else DONE

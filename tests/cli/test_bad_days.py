@@ -49,6 +49,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--forget"], 64, "failover destroy --site SITE --forget"),
+        (["--site", "nowhere"], 64, "anything of ours there"),
+        (["--site", "aurora"], 1, "failover cutover to another site first"),
+        (["--site", "aurora", "--forget"], 1, "the service runs there"),
+    ],
+)
+def test_one_site_is_not_taken_down_by_mistake(
+    here: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, told: str
+) -> None:
+    published(here)
+    ended, _, err = said(capsys, "destroy", *words, "--yes")
+    assert (ended, told in err) == (code, True), err
+
+
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error."""
     code = run(words)

@@ -59,7 +59,25 @@ def test_drift_of_every_kind(open_play: Open) -> None:
         _a_changed_environment(play)
         _a_changed_secret(play)
         _two_sites_that_fail(play)
+        _a_site_that_leaves_the_config(play)
     eyes.check()
+
+
+def _a_site_that_leaves_the_config(play: Play) -> None:
+    """Nodes that the config forgets are named until they are gone: they would cost for good."""
+    line, others = r"(?m)^  cirrus: \{provider: cirrus, standby: hot\}$", _ids(play, "aurora") | _ids(play, "boreas")
+    play.edit({line: ""})
+    (left,) = play.ask("plan")["left_behind"]
+    assert (left["site"], left["nodes"]) == ("cirrus", 2)
+    assert "LEFT BEHIND" in play.run("plan").out
+    assert "failover destroy --site cirrus" in play.run("apply", "--yes").err
+    assert "the config does not say where it is" in play.run("destroy", "--site", "cirrus", "--yes", code=64).err
+    play.edit({r"(?m)^sites:$": "sites:\n  cirrus: {provider: cirrus, standby: hot}"})
+    assert play.ask("destroy", "--site", "cirrus", "--yes")["problems"] == []
+    assert play.nodes("cirrus") == []
+    play.edit({line: ""})
+    assert play.ask("plan")["left_behind"] == []
+    assert _ids(play, "aurora") | _ids(play, "boreas") == others
 
 
 def _a_killed_node(play: Play) -> None:
