@@ -15,6 +15,9 @@ TTL_S_MAX = 300
 """Of names that move."""
 HOPS_MAX = 1
 
+BESIDE = ("CAA", "HTTPS", "MX", "NAPTR", "NS", "SRV", "SSHFP", "SVCB", "TXT")
+"""What people put at host names, and what keeps a CNAME away (RFC 1034, section 3.6.2)."""
+
 Key = tuple[str, str]
 
 
@@ -29,6 +32,13 @@ def names_asked(service: Service, zone: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(name for name, _ in keys_of(service, zone)), zone)))
 
 
+def beside_asked(service: Service, zone: str) -> tuple[Key, ...]:
+    """What must not stand at our names that are an alias at some site."""
+    ours = {record.name for record in service.records if record.zone == zone}
+    aliased = sorted(ours & {name for site in service.sites for name in site.targets or {}})
+    return tuple((name, type) for name in aliased for type in BESIDE)
+
+
 def content(service: Service, zone: ZoneFacts, hosts: Iterable[HostFacts]) -> list[Finding]:
     """Every finding about what one zone holds."""
     found = []
@@ -38,7 +48,8 @@ def content(service: Service, zone: ZoneFacts, hosts: Iterable[HostFacts]) -> li
         unread = [server for server in answering if key not in server.sets]
         found += [warning("content", _at(s), f"{_show(key)} could not be read", "ask it by hand") for s in unread]
         found += [*_same(key, held), *_ttl(service, key, [rrset for _, rrset in held if rrset is not None])]
-    found += [*_apex(service, zone, answering), *_made_up(service, zone.zone, hosts)]
+    found += [*_crowded(service, zone.zone, answering), *_apex(service, zone, answering)]
+    found += _made_up(service, zone.zone, hosts)
     if answering and not found:
         found.append(fine("content", zone.zone, f"our names are the same at {len(answering)} servers"))
     return [*found, *(finding for chain in zone.chains for finding in _chain(service, chain))]
@@ -74,6 +85,18 @@ def _ttl(service: Service, key: Key, rrsets: list[RRset]) -> list[Finding]:
         return [note("content", _show(key), says, "that is dns.ttl_steady; `failover prepare` lowers it ahead")]
     remedy = f"set dns.ttl to 60 (it is {service.ttl_s}) one old TTL before a cutover is needed: steadily"
     return [warning("content", _show(key), says, remedy)]
+
+
+def _crowded(service: Service, zone: str, servers: Iterable[ServerFacts]) -> list[Finding]:
+    """Data beside which no alias can come, at a name that has been published (else a wildcard may speak there)."""
+    here = {(r.name, r.type) for s in servers for r in s.sets.values() if r is not None}
+    says = "stands at a name that is an alias at some site, and beside it no CNAME can: a cutover there is refused"
+    remedy = "take it out, or give addresses there in place of `targets`"
+    return [
+        fatal("content", _show(key), says, remedy)
+        for key in beside_asked(service, zone)
+        if key in here and {(key[0], "A"), (key[0], "AAAA")} & here
+    ]
 
 
 def _apex(service: Service, zone: ZoneFacts, servers: Iterable[ServerFacts]) -> list[Finding]:

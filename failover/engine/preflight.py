@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from failover.core.operators import operator_of
-from failover.core.preflight_content import keys_of, names_asked
+from failover.core.preflight_content import beside_asked, keys_of, names_asked
 from failover.core.survey import Chain, Delegation, DnsFacts, HostFacts, MadeUp, Registration, ServerFacts, ZoneFacts
 from failover.engine.context import Context
 from failover.engine.outcome import problem_of
@@ -139,8 +139,10 @@ def _with_servers(
     zones = list(zones)
     for zone in zones:
         ours_here = keys_of(context.service, zone.zone)
+        # A server may refuse to answer a circle, but not for CNAME.
         aliases = [(name, "CNAME") for name in names_asked(context.service, zone.zone)]
-        names = [*ours_here, *aliases, *_own_names(zone)]  # a server may refuse to answer a circle, but not for CNAME
+        beside = beside_asked(context.service, zone.zone)
+        names = [*ours_here, *aliases, *beside, *_own_names(zone)]
         for place in (*_places(zone), *ours):
             ask = partial(survey.server, place, zone.zone, names, now_utc_s=now_utc_s)
             calls[zone.zone, place] = Call(what=f"ask {place}", do=ask, deadline_s=SERVER_S)

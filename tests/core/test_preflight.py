@@ -271,6 +271,21 @@ def test_a_long_ttl_that_the_config_wants_is_no_fault() -> None:
     assert (said.subject, said.remedy) == (f"{WWW} A", "that is dns.ttl_steady; `failover prepare` lowers it ahead")
 
 
+@pytest.mark.parametrize(
+    ("beside", "published", "told_so"),
+    [("HTTPS", True, True), ("TXT", True, True), ("TXT", False, False), ("PTR", True, False)],
+)
+def test_what_stands_where_an_alias_is_to_come(beside: str, published: bool, told_so: bool) -> None:
+    data = RRset(name=WWW, type=beside, ttl_s=60, values=frozenset({"something"}))
+    held = SETS if published else {FENCE.key: FENCE}
+    site = replace(SERVICE.sites[1], targets={WWW: "lb.example.net"})
+    service = replace(SERVICE, sites=(SERVICE.sites[0], site))
+    facts = DnsFacts(zones=(all_of(sets={**held, (WWW, beside): data}),), hosts=HOSTS)
+    found = [f for f in preflight(service, facts) if f.subject == f"{WWW} {beside}" and f.severity is FATAL]
+    assert bool(found) is told_so
+    assert not [f for f in preflight(SERVICE, facts) if f.subject == f"{WWW} {beside}"], "no site has an alias there"
+
+
 def test_a_cname_at_the_apex() -> None:
     record = replace(SERVICE.records[0], name=ZONE)
     alias = RRset(name=ZONE, type="CNAME", ttl_s=60, values=frozenset({"lb.example.net"}))
