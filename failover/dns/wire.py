@@ -8,7 +8,8 @@ import ipaddress
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import dns.exception
@@ -17,8 +18,11 @@ import dns.message
 from failover.errors import ConfigError, TimedOut, Unreachable, Unreadable
 
 PORT = 53
-_PIPELINE_MAX = 20
-"""Questions under way on one connection: BIND works on 23 at a time."""
+_WINDOW = 100
+"""Questions under way at once. Of a connection BIND works on 23 at a time, and reads on then; by UDP the answers to so
+many fit into a socket's usual buffer (some 200 KiB, of which each takes about one)."""
+_PAUSE_S = 0.1
+"""Without any datagram, until more questions are sent: one that is lost holds up no other."""
 _PART_BYTES = 64 * 1024
 
 
@@ -76,50 +80,63 @@ def ask_udp(
 def ask_udp_many(
     server: tuple[str, int], queries: Sequence[dns.message.Message], *, tries: int, timeout_s: float, what: str
 ) -> list[dns.message.Message]:
-    """Questions by UDP, a few at a time, each sent again when no answer comes within a try's share of `timeout_s`.
+    """Questions by UDP, some at a time, and each again when no answer comes within a try's share of `timeout_s`.
 
     Datagrams that are not the answer are passed over. Ids must differ. Raises Unreachable or TimedOut.
     """
     deadline = Deadline(timeout_s)
-    answers: dict[int, dns.message.Message] = {}
     try:
         family, address = _resolve(server, socket.SOCK_DGRAM)
         with socket.socket(family, socket.SOCK_DGRAM) as udp:
             udp.connect(address)
-            for start in range(0, len(queries), _PIPELINE_MAX):
-                waiting = {query.id: query for query in queries[start : start + _PIPELINE_MAX]}
-                for _ in range(tries):
-                    answers |= _await_datagrams(udp, waiting, Deadline(min(timeout_s / tries, deadline.left_s())))
-                    if not waiting:
-                        break
-                else:
-                    raise TimeoutError
-    except TimeoutError as error:
-        raise TimedOut(what, show_server(server), f"no answer within {timeout_s:g} s") from error
+            asking = _Datagrams(udp=udp, waiting={query.id: query for query in queries})
+            for _ in range(tries):
+                asking.ask(Deadline(min(timeout_s / tries, deadline.left_s())))
+                if not asking.waiting:
+                    return [asking.answers[query.id] for query in queries]
+    except TimeoutError:
+        pass
     except OSError as error:
         raise Unreachable(what, show_server(server), _reason(error)) from error
-    return [answers[query.id] for query in queries]
+    raise TimedOut(what, show_server(server), f"no answer within {timeout_s:g} s")
 
 
-def _await_datagrams(
-    udp: socket.socket, waiting: dict[int, dns.message.Message], deadline: Deadline
-) -> dict[int, dns.message.Message]:
-    """Send what is `waiting`, and take it out as it is answered, until all are or the deadline is over."""
-    answers: dict[int, dns.message.Message] = {}
-    for query in waiting.values():
-        udp.send(query.to_wire())
-    while waiting:
-        try:
-            udp.settimeout(deadline.left_s())
-            answer = dns.message.from_wire(udp.recv(65535), ignore_trailing=True)
-        except TimeoutError:
-            return answers
-        except (dns.exception.DNSException, ValueError):
-            continue
-        if answer.id in waiting and waiting[answer.id].is_response(answer):
-            answers[answer.id] = answer
-            del waiting[answer.id]
-    return answers
+@dataclass(slots=True, kw_only=True)
+class _Datagrams:
+    """Questions to one server by UDP, by their ids."""
+
+    udp: socket.socket
+    waiting: dict[int, dns.message.Message]
+    answers: dict[int, dns.message.Message] = field(default_factory=dict)
+
+    def ask(self, deadline: Deadline) -> None:
+        """Each question that waits, once, until all are answered or the deadline is over."""
+        asked = list(self.waiting.values())
+        with suppress(TimeoutError):
+            for start in range(0, len(asked), _WINDOW):
+                self._ask_some(asked[start : start + _WINDOW], deadline)
+            while self.waiting:
+                self._receive(deadline.left_s())
+
+    def _ask_some(self, queries: Sequence[dns.message.Message], deadline: Deadline) -> None:
+        """Until they are answered, or nothing has come for a while."""
+        deadline.left_s()
+        for query in queries:
+            self.udp.send(query.to_wire())
+        with suppress(TimeoutError):
+            while any(query.id in self.waiting for query in queries):
+                self._receive(min(_PAUSE_S, deadline.left_s()))
+
+    def _receive(self, wait_s: float) -> None:
+        """The next datagram, whatever it is. Raises TimeoutError."""
+        self.udp.settimeout(wait_s)
+        wire = self.udp.recv(65535)
+        with suppress(dns.exception.DNSException, ValueError):
+            answer = dns.message.from_wire(wire, ignore_trailing=True)
+            asked = self.waiting.get(answer.id)
+            if asked is not None and asked.is_response(answer):
+                self.answers[answer.id] = answer
+                del self.waiting[answer.id]
 
 
 class Connection:
@@ -164,9 +181,9 @@ class Connection:
         """
         answers: list[bytes] = []
         with self._told():
-            for start in range(0, len(wires), _PIPELINE_MAX):
+            for start in range(0, len(wires), _WINDOW):
                 share = Deadline(min(timeout_s, deadline.left_s()))
-                answers += self._exchange_some(wires[start : start + _PIPELINE_MAX], share)
+                answers += self._exchange_some(wires[start : start + _WINDOW], share)
         return answers
 
     def send(self, wires: Sequence[bytes], deadline: Deadline) -> None:

@@ -92,6 +92,21 @@ def test_a_lost_datagram_is_asked_again(authority: DnsAuthority) -> None:
         assert there.asked == 2
 
 
+def test_lost_datagrams_hold_up_no_other_question() -> None:
+    questions = [(f"n{number}.{ZONE}", "A") for number in range(300)]
+    lost: set[bytes] = set()
+
+    def script(wire: bytes) -> bytes | None:
+        if wire[1] % 8 == 0 and wire not in lost:  # by its id: one in eight, and each only once
+            lost.add(wire)
+            return None
+        return reply(wire, lambda m: setattr(m, "flags", m.flags | dns.flags.AA))
+
+    with scripted(script) as there:
+        assert DnsAuthority(timeout_s=9.0).ask_all(there.server, questions) == (None,) * 300
+        assert there.asked == 300 + len(lost)
+
+
 def test_datagrams_that_are_no_answer_are_passed_over(authority: DnsAuthority) -> None:
     answers = [b"garbage", b"\xff" * 40]
 
