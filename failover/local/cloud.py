@@ -74,7 +74,13 @@ class CloudService:
         if self._fault == "error":
             return Reply(status=502, html=_BROKEN)
         self._check_access(request)
-        return self._answer(request)
+        try:
+            return self._answer(request)
+        except (Refusal, OSError) as error:
+            self._account.check_open()  # closing takes away what a request is just using: it hears why
+            if isinstance(error, Refusal):
+                raise
+            raise Refusal(507, "storage_failed", str(error)) from error
 
     def _check_access(self, request: Request) -> None:
         mirror = request.carries(self._tokens[Role.MIRROR])

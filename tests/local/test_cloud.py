@@ -476,3 +476,23 @@ def test_a_port_that_cannot_be_had_is_told(root: Path, aurora: LocalCloud, relea
             aurora.ensure(spec(release, ports=(port,)))
     assert str(port) in caught.value.cause
     assert aurora.quota().nodes_used == 0
+
+
+def test_a_request_whose_folder_goes_with_the_account_hears_why(root: Path, aurora: LocalCloud, tmp_path: Path) -> None:
+    """Closing removes what another request is just unpacking."""
+    large = packed(tmp_path, **{f"part{number}_txt": "x" for number in range(600)})
+    aurora.put(large.digest, large.archive)
+    heard: list[Exception] = []
+
+    def make() -> None:
+        try:
+            aurora.ensure(spec(large, command=SERVE))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at below
+            heard.append(error)
+
+    thread = Thread(target=make)
+    thread.start()
+    until(lambda: list((root / "clouds" / "aurora" / "nodes").glob(".new-*")))
+    control.close(root, "aurora", "abuse")
+    thread.join()
+    assert [type(error) for error in heard] == [AccessRefused]
