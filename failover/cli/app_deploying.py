@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from failover.cli.durations import patience_s
 from failover.cli.options import ConfigOption, OutputOption, WaitOption, YesOption
 from failover.cli.output import Output
 
@@ -52,13 +53,13 @@ def apply(
     config: ConfigOption = None,
     yes: YesOption = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over records that exist already.")] = False,
-    wait: WaitOption = 0.0,
+    wait: WaitOption = "0s",
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Mirror the deployment to every site, and publish DNS the first time. Never changes the active site."""
     from failover.cli.deploying import apply as command
 
-    return command(config, output, yes=yes, adopt=adopt, wait_s=wait)
+    return command(config, output, yes=yes, adopt=adopt, wait_s=patience_s("--wait", wait))
 
 
 @deploying.command()
@@ -67,12 +68,12 @@ def destroy(
     yes: YesOption = False,
     site: Annotated[str | None, typer.Option("--site", help="Only at this site, which serves nobody.")] = None,
     forget: Annotated[bool, typer.Option("--forget", help="Nothing stands at the site any more: ask nobody.")] = False,
-    wait: WaitOption = 0.0,
+    wait: WaitOption = "0s",
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Take down what `apply` made, and nothing else."""
     from failover.cli.destroying import destroy, destroy_site
 
     if site is None and not forget:
-        return destroy(config, output, yes=yes, wait_s=wait)
-    return destroy_site(config, output, site, forget=forget, yes=yes, wait_s=wait)
+        return destroy(config, output, yes=yes, wait_s=patience_s("--wait", wait))
+    return destroy_site(config, output, site, forget=forget, yes=yes, wait_s=patience_s("--wait", wait))

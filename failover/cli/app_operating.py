@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from failover.cli.durations import patience_s
 from failover.cli.options import (
     NO_REASON,
     ClearOption,
@@ -26,14 +27,22 @@ def cutover(
     config: ConfigOption = None,
     yes: YesOption = False,
     force: Annotated[bool, typer.Option("--force", help="Also to a site that is not ready.")] = False,
-    wait: WaitOption = 30.0,
-    timeout: TimeoutOption = 300.0,
+    wait: WaitOption = "30s",
+    timeout: TimeoutOption = "300s",
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Move the service to another site by hand. Cooldown and daily limit do not bind a person."""
     from failover.cli.operating import cutover as command
 
-    return command(config, output, site, yes=yes, force=force, lease_wait_s=wait, wait_s=timeout)
+    return command(
+        config,
+        output,
+        site,
+        yes=yes,
+        force=force,
+        lease_wait_s=patience_s("--wait", wait),
+        wait_s=patience_s("--timeout", timeout),
+    )
 
 
 @operating.command()
@@ -41,14 +50,21 @@ def failback(
     config: ConfigOption = None,
     yes: YesOption = False,
     force: Annotated[bool, typer.Option("--force", help="Also if it is not ready.")] = False,
-    wait: WaitOption = 30.0,
-    timeout: TimeoutOption = 300.0,
+    wait: WaitOption = "30s",
+    timeout: TimeoutOption = "300s",
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Move the service back to the most preferred site."""
     from failover.cli.operating import failback as command
 
-    return command(config, output, yes=yes, force=force, lease_wait_s=wait, wait_s=timeout)
+    return command(
+        config,
+        output,
+        yes=yes,
+        force=force,
+        lease_wait_s=patience_s("--wait", wait),
+        wait_s=patience_s("--timeout", timeout),
+    )
 
 
 @operating.command()
@@ -77,14 +93,21 @@ def go_on(
     plan: Annotated[str | None, typer.Argument(help="Its id (else the open one).")] = None,
     config: ConfigOption = None,
     force: Annotated[bool, typer.Option("--force", help="Pass over records that somebody else changed.")] = False,
-    wait: WaitOption = 30.0,
-    timeout: TimeoutOption = 300.0,
+    wait: WaitOption = "30s",
+    timeout: TimeoutOption = "300s",
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Go on with the open plan now, instead of at the next check."""
     from failover.cli.operating import go_on as command
 
-    return command(config, output, plan, force=force, lease_wait_s=wait, wait_s=timeout)
+    return command(
+        config,
+        output,
+        plan,
+        force=force,
+        lease_wait_s=patience_s("--wait", wait),
+        wait_s=patience_s("--timeout", timeout),
+    )
 
 
 @operating.command()
@@ -114,13 +137,21 @@ def prepare(
     duration: ForOption = None,
     config: ConfigOption = None,
     output: OutputOption = Output.TABLE,
-    wait: WaitOption = 30.0,
-    timeout: TimeoutOption = 120.0,
+    wait: WaitOption = "30s",
+    timeout: TimeoutOption = "120s",
 ) -> int:
     """Lower the TTL ahead of a planned cutover, from `dns.ttl_steady` to `dns.ttl`."""
     from failover.cli.operating import prepare as command
 
-    return command(config, output, reason, duration, end=end, lease_wait_s=wait, wait_s=timeout)
+    return command(
+        config,
+        output,
+        reason,
+        duration,
+        end=end,
+        lease_wait_s=patience_s("--wait", wait),
+        wait_s=patience_s("--timeout", timeout),
+    )
 
 
 @operating.command()
@@ -160,9 +191,9 @@ def account(
         str, typer.Argument(metavar="WORD", help="closed, open, or rotated (the credential was replaced).")
     ],
     config: ConfigOption = None,
-    wait: WaitOption = 60.0,
+    wait: WaitOption = "60s",
 ) -> None:
     """Say what you know about a provider's account: evidence among other evidence."""
     from failover.cli.operating import account as command
 
-    command(config, site, word, lease_wait_s=wait)
+    command(config, site, word, lease_wait_s=patience_s("--wait", wait))

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from failover.cli.deploying import confirmed
+from failover.cli.durations import seconds_for
 from failover.cli.output import Output, asked, emit, emit_json, progress
 from failover.cli.wiring import config_of, context_of, instant, store_of
 from failover.config.model import Config
@@ -17,7 +18,6 @@ from failover.engine.ttl import Readied
 from failover.errors import UsageError
 
 DONE, FAILED = 0, 1
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def cutover(
@@ -211,11 +211,4 @@ _WORDS = {
 
 def _until(now: Instant, duration: str | None) -> Instant | None:
     """When an order ends by itself; None: when it is taken back."""
-    return now.plus(_seconds(duration)) if duration is not None else None
-
-
-def _seconds(text: str) -> float:
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit() or len(number) > 9 or int(number) == 0:
-        raise UsageError("wait", f"--for {text}", "it is not a duration", "write 90s, 30m, 2h or 1d")
-    return int(number) * _UNITS[unit]
+    return now.plus(seconds_for(duration)) if duration is not None else None

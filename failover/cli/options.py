@@ -39,9 +39,10 @@ ConfigOption = Annotated[
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 WaitOption = Annotated[
-    float, typer.Option("--wait", help="Seconds to wait for the lock; goes ahead of waiting checks.")
+    str,
+    typer.Option("--wait", metavar="<duration>", help="How long to wait for the lock; goes ahead of waiting checks."),
 ]
-TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to stay with the plan.")]
+TimeoutOption = Annotated[str, typer.Option("--timeout", metavar="<duration>", help="How long to stay with the plan.")]
 VantageOption = Annotated[str | None, typer.Option("--vantage", help="Name of this vantage (else FAILOVER_VANTAGE).")]
 LISTEN = "127.0.0.1:8443"
 ListenOption = Annotated[str, typer.Option("--listen", help="ADDRESS:PORT to answer at.")]

@@ -144,6 +144,8 @@ def test_which_config_counts(capsys: pytest.CaptureFixture[str], here: Path, mon
         ["show"],
         ["history", "--limit", "0"],
         ["cutover", "--wait", "soon"],
+        ["cutover", "--wait", "-5s"],
+        ["cutover", "--timeout", "1w"],
         ["local", "frob"],
         ["local", "close"],
         ["local", "close", "nobody"],
