@@ -1,9 +1,12 @@
 """How long, as it is written at the shell: `90s`, `30m`, `2h`, `1d`."""
 
+import re
+
 from failover.errors import UsageError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DIGITS_MAX = 9
+_BARE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 def seconds_for(text: str) -> float:
@@ -16,7 +19,7 @@ def seconds_for(text: str) -> float:
 
 def patience_s(option: str, text: str) -> float:
     """Of an option that says how long to wait: not at all (`0s`), too. A bare number is seconds. Raises UsageError."""
-    found = _seconds(f"{text}s" if text.isdecimal() else text)
+    found = float(text) if _BARE.fullmatch(text) else _seconds(text)
     if found is None:
         raise UsageError("read", f"{option} {text}", "it is not a duration", "write 0s, 90s or 2m")
     return found
