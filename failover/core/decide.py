@@ -106,7 +106,7 @@ def refusal(service: Service, world: World) -> str | None:
     """Why nothing may be decided at all, or None."""
     active = world.state.active_site
     if active is not None and active not in {s.name for s in service.sites}:
-        return f"the active site {active} is not in the config any more; put it back, or cut over by hand"
+        return f"the active site {active} is not in the config any more; put it back"
     return overtaken(service, world) or _anothers_plan(service, world)
 
 

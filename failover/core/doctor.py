@@ -171,8 +171,9 @@ def _left(service: Service, state: State | None) -> list[Finding]:
     """What stands where nobody looks any more, or would be looked for in the wrong place."""
     if state is None:
         return []
-    found = [warning("places", left.site, told(left), remedy(left)) for left in left_behind(service, state)]
     needed = unnamed(service, state)
+    leavers = (left for left in left_behind(service, state) if left.site != needed)
+    found = [warning("places", left.site, told(left), remedy(left)) for left in leavers]
     if needed is not None:
         says = "the service runs there, and the config names no such site"
         found.append(fatal("places", needed, says, "put it back"))

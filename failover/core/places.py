@@ -38,10 +38,13 @@ def moved(site: Site, state: State) -> str | None:
     before, now = state.places.get(site.name, ""), place_of(site)
     if site.name not in state.archives or before in ("", now):
         return None
-    return (
+    says = (
         f"what stands there was made at {before}, and the config says {now}; another place is another site: "
         "give that one a name of its own"
     )
+    if state.active_site == site.name:
+        return says
+    return f"{says}; if nothing stands there: `failover destroy --site {site.name} --forget`"
 
 
 def left_behind(service: Service, state: State) -> tuple[LeftBehind, ...]:

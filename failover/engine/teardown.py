@@ -68,7 +68,8 @@ def _may_go(context: Context, state: State, site: str, *, forget: bool) -> None:
         hint = "failover cutover to another site first; `failover destroy` takes down everything"
         raise RefusedError("destroy", site, "the service runs there", hint)
     if site not in managed and site not in state.archives:
-        raise UsageError("destroy", site, "neither the config nor the state knows anything of ours there")
+        hint = "failover plan names the sites"
+        raise UsageError("destroy", site, "neither the config nor the state knows anything of ours there", hint)
     if site not in managed and not forget:
         hint = "put it back as it was; if nothing stands there any more, add --forget"
         raise UsageError("destroy", site, "the config does not say where it is", hint)

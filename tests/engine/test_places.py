@@ -76,6 +76,15 @@ def test_nodes_are_not_looked_for_at_another_place() -> None:
     assert found.apply().problems == ()
 
 
+def test_a_place_where_nothing_stands_can_be_forgotten_and_mended() -> None:
+    """A region with a slip is on record from the first apply on, before anything is asked there."""
+    found = published()
+    back(found, replace(found.outside.service.site("cirrus"), region="elsewhere-1"))
+    assert found.destroy_at("cirrus", forget=True).problem is None
+    assert found.apply().problems == ()
+    assert found.context.store.load().places["cirrus"].endswith("elsewhere-1")
+
+
 def test_the_site_that_serves_is_not_destroyed_alone() -> None:
     found = published()
     with pytest.raises(RefusedError, match="the service runs there"):
