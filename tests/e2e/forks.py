@@ -41,7 +41,7 @@ class Forks:
 
     def __init__(self, entering: Sequence[str] = ()) -> None:
         self._entering = tuple(entering)
-        self._server: subprocess.Popen[str] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
 
     def run(
         self,
@@ -83,8 +83,7 @@ class Forks:
         # The server opens our files by their names in /proc, so nothing has to be handed over.
         here = f"/proc/{os.getpid()}/fd"
         wish |= {"out": f"{here}/{out.fileno()}", "err": f"{here}/{err.fileno()}"}
-        server.stdin.write(json.dumps(wish) + "\n")
-        server.stdin.flush()
+        server.stdin.write(json.dumps(wish).encode() + b"\n")
         pid = int(server.stdout.readline())
         until = time.monotonic() + timeout_s
         while not select.select([server.stdout], [], [], timeout_s if kill_when is None else LOOK_S)[0]:
@@ -98,13 +97,14 @@ class Forks:
         return int(server.stdout.readline())
 
 
-def _start(entering: Sequence[str]) -> "subprocess.Popen[str]":
+def _start(entering: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Unbuffered: an exit code that came along with the process id would be out of sight of `select`."""
     return subprocess.Popen(
         [*entering, sys.executable, "-P", str(Path(__file__))],
         cwd="/",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        bufsize=0,
     )
 
 
