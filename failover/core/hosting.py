@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from failover.core.cutover import ALIAS, names_of
 from failover.core.model import HostReading, HostTraits, Service
-from failover.core.rrsets import RRset, by_key, normal_name
+from failover.core.rrsets import BESIDE_NO_ALIAS, RRset, by_key, normal_name
 
 ONE_AFTER_ANOTHER = 3
 """The grade of a change that does not fit into one transaction."""
@@ -14,7 +14,7 @@ _HEADER_BYTES, _RR_BYTES, _POINTER_BYTES = 400, 10, 2
 _POINTED_BYTES = 16384
 """Names that first stand within so many bytes are pointers later on (RFC 1035, section 4.1.4)."""
 _VALUE_BYTES = {"A": 4, "AAAA": 16}
-_GUARDS = {"CNAME": 20}
+_GUARDS = {"CNAME": len(("A", "AAAA", *BESIDE_NO_ALIAS))}
 """How many prerequisites guard a put of that type; else one."""
 
 

@@ -8,15 +8,12 @@ from collections.abc import Iterable
 
 from failover.core.findings import Finding, fatal, fine, note, warning
 from failover.core.model import Service
-from failover.core.rrsets import RRset, epoch_name
+from failover.core.rrsets import BESIDE_NO_ALIAS, RRset, epoch_name
 from failover.core.survey import Chain, HostFacts, MadeUp, ServerFacts, ZoneFacts
 
 TTL_S_MAX = 300
 """Of names that move."""
 HOPS_MAX = 1
-
-BESIDE = ("CAA", "HTTPS", "MX", "NAPTR", "NS", "SRV", "SSHFP", "SVCB", "TXT")
-"""What people put at host names, and what keeps a CNAME away (RFC 1034, section 3.6.2)."""
 
 Key = tuple[str, str]
 
@@ -36,7 +33,7 @@ def beside_asked(service: Service, zone: str) -> tuple[Key, ...]:
     """What must not stand at our names that are an alias at some site."""
     ours = {record.name for record in service.records if record.zone == zone}
     aliased = sorted(ours & {name for site in service.sites for name in site.targets or {}})
-    return tuple((name, type) for name in aliased for type in BESIDE)
+    return tuple((name, type) for name in aliased for type in BESIDE_NO_ALIAS)
 
 
 def content(service: Service, zone: ZoneFacts, hosts: Iterable[HostFacts]) -> list[Finding]:

@@ -9,6 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 EPOCH_TTL_S = 60
+BESIDE_NO_ALIAS = (
+    *("CAA", "CERT", "DNAME", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP", "SPF", "SRV", "SSHFP", "SVCB"),
+    *("TLSA", "TXT", "URI"),
+)
+"""What people put at host names besides addresses, and what keeps a CNAME away (RFC 1034, section 3.6.2)."""
 
 
 def normal_name(name: str) -> str:

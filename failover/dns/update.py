@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from socket import AF_INET, AF_INET6, inet_pton
 
 from failover.core.hosting import UpdateSize, value_bytes
-from failover.core.rrsets import Changes, RRset, normal_name
+from failover.core.rrsets import BESIDE_NO_ALIAS, Changes, RRset, normal_name
 from failover.dns.packets import ANY, CNAME, IN, NONE, SOA, TooLong, Writer
 from failover.dns.proof import ROOM
 from failover.dns.records import to_rdatas, to_type
@@ -17,11 +17,8 @@ MESSAGE_ROOM = 65535 - ROOM
 _UPDATE = 5 << 11
 """The opcode, where the flags have it."""
 _IDS = 1 << 16
-_BESIDE_NO_ALIAS = (
-    *("A", "AAAA", "CAA", "CERT", "DNAME", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP", "SPF"),
-    *("SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI"),
-)
-"""What people put at host names. There is no prerequisite for "nothing but this"; beside any other type a server would
+_BESIDE = ("A", "AAAA", *BESIDE_NO_ALIAS)
+"""What keeps an alias away. There is no prerequisite for "nothing but this"; beside any other type a server would
 pass over the CNAME in silence, and remove the addresses all the same."""
 _FAMILIES = {"A": AF_INET, "AAAA": AF_INET6}
 
@@ -91,9 +88,7 @@ def _require_room(writer: Writer, changes: Changes) -> int:
     """No data may stand beside a CNAME, other than what this very update removes."""
     leaving = {(normal_name(name), type.upper()) for name, type in changes.remove}
     needed = dict.fromkeys(
-        (rrset.name, type)
-        for rrset in changes.put
-        for type in (_BESIDE_NO_ALIAS if rrset.type == "CNAME" else ("CNAME",))
+        (rrset.name, type) for rrset in changes.put for type in (_BESIDE if rrset.type == "CNAME" else ("CNAME",))
     )
     guards = [pair for pair in needed if pair not in leaving]
     for name, type in guards:

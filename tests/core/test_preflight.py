@@ -273,7 +273,7 @@ def test_a_long_ttl_that_the_config_wants_is_no_fault() -> None:
 
 @pytest.mark.parametrize(
     ("beside", "published", "told_so"),
-    [("HTTPS", True, True), ("TXT", True, True), ("TXT", False, False), ("PTR", True, False)],
+    [("HTTPS", True, True), ("TXT", True, True), ("TXT", False, False), ("LOC", True, True), ("RRSIG", True, False)],
 )
 def test_what_stands_where_an_alias_is_to_come(beside: str, published: bool, told_so: bool) -> None:
     data = RRset(name=WWW, type=beside, ttl_s=60, values=frozenset({"something"}))
