@@ -3,6 +3,7 @@
 What their dialects have in common.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ ADDRESSES_AND_TEXT = frozenset({"A", "AAAA", "TXT"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordDialect:
+class RecordDialect(ABC):
     """The beginning of a `Dialect`. `endpoint`: the API's address; `ca_file`: what to trust there."""
 
     driver: ClassVar[type[DNSDriver]]
@@ -39,9 +40,9 @@ class RecordDialect:
     kind: str
     traits: HostTraits
 
+    @abstractmethod
     def body(self, zone: Zone, name: str, type: str, ttl_s: int, value: str) -> dict[str, Any]:
         """A record in the API's words. Where one is made its type is put in front."""
-        raise NotImplementedError
 
     def path(self, zone: Zone) -> str:
         return self.records.format(id=zone.id)
